@@ -1,0 +1,11 @@
+export type {
+  ExchangeHandle,
+  ExchangeSink,
+  Lane,
+  LaneContext,
+  LaneListener,
+  OutboundRequest,
+  TransportDeps,
+} from "./lane.ts";
+export { serverName, serverOptions } from "./server-options.ts";
+export type { InProcessService, ServerDefinition, ServerOptions } from "./server-options.ts";
