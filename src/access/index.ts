@@ -1,0 +1,12 @@
+export { authOptions } from "./auth-options.ts";
+export type { AuthOptions } from "./auth-options.ts";
+export { checkHost, hostOptions, hostPolicy } from "./host-policy.ts";
+export type { HostOutcome, HostPolicy } from "./host-policy.ts";
+export { hashKey, mintKey, prefixOf } from "./key.ts";
+export type { KeyRecord } from "./key.ts";
+export { KeyRing } from "./key-ring.ts";
+export type { AuthOutcome } from "./key-ring.ts";
+export { anonymous, mayUseBundle, roles } from "./principal.ts";
+export type { Principal, Role } from "./principal.ts";
+export { allows } from "./scope.ts";
+export type { Scope } from "./scope.ts";
