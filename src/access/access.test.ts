@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import { authOptions } from "./auth-options.ts";
+import { prefixOf } from "./key.ts";
+import { mayUseBundle } from "./principal.ts";
+import { allows } from "./scope.ts";
+
+test("each role has its scopes and no more", () => {
+  const scopes = ["call", "read", "operate", "admin"] as const;
+  const granted = (role: "admin" | "operator" | "caller"): string[] =>
+    scopes.filter((scope) => allows(role, scope));
+  expect(granted("caller")).toEqual(["call"]);
+  expect(granted("operator")).toEqual(["call", "read", "operate"]);
+  expect(granted("admin")).toEqual(["call", "read", "operate", "admin"]);
+});
+
+test("a principal limited to bundles may use these and not the whole", () => {
+  expect(mayUseBundle({ bundles: ["coding"] }, "coding")).toBe(true);
+  expect(mayUseBundle({ bundles: ["coding"] }, "other")).toBe(false);
+  expect(mayUseBundle({ bundles: ["coding"] }, undefined)).toBe(false);
+  expect(mayUseBundle({ bundles: [] }, "coding")).toBe(false);
+  expect(mayUseBundle({ bundles: "all" }, "anything")).toBe(true);
+  expect(mayUseBundle({ bundles: "all" }, undefined)).toBe(true);
+});
+
+test("a chosen admin key is never shown in part, and placeholders are refused", () => {
+  expect(prefixOf("correct-horse-battery")).toBe("(chosen)");
+  for (const admin_key of [
+    "short",
+    "changeme-changeme-changeme",
+    "your_admin_key_goes_here",
+    "aaaaaaaaaaaaaaaaaaaaaaaa",
+    "has spaces in the middle",
+    "<put your own key in here>",
+  ])
+    expect(authOptions.safeParse({ admin_key }).success, admin_key).toBe(false);
+  expect(authOptions.parse({ admin_key: "k3y-of-the-test-suite" }).required).toBe(true);
+});
