@@ -1,0 +1,376 @@
+/** One row of the table: the HTTP status, what happened in one sentence, and what to do about it. */
+export interface ErrorEntry {
+  readonly status: number;
+  readonly summary: string;
+  readonly remedy: string;
+}
+
+/** Every failure this product raises, by code. Each has a page under docs/errors, made from this table. */
+export const errorTable = {
+  // Start and configuration
+  CONFIG_INVALID: {
+    status: 400,
+    summary: "The configuration has mistakes, so it was not applied.",
+    remedy:
+      "Each line of the message names a place (file and line, environment variable or option), the setting and what is wrong with it. Correct them all and start again; `signalbox config print --with-origin` shows what each setting is and where it comes from.",
+  },
+  CONFIG_UNREADABLE: {
+    status: 500,
+    summary: "The configuration file could not be read.",
+    remedy:
+      "Check that the path given by --config or SIGNALBOX_CONFIG exists, is a file, and may be read by the user that runs Signalbox.",
+  },
+  HOME_LOCKED: {
+    status: 409,
+    summary: "Another Signalbox already runs on this home folder.",
+    remedy:
+      "Use the running one (its address is in the message), stop it first, or give this one another folder with --home or SIGNALBOX_HOME.",
+  },
+  PORT_IN_USE: {
+    status: 409,
+    summary: "The port to listen on is taken by another process.",
+    remedy:
+      "Choose another port with PORT or --port (METRICS_PORT for the metrics), or stop the process that holds it. `ss -ltnp` lists who listens where.",
+  },
+  BIND_REFUSED: {
+    status: 403,
+    summary: "The address to listen on was refused.",
+    remedy:
+      "Listening beyond this machine needs authentication: leave `auth.required` on, or set HOST=127.0.0.1. Otherwise check that the address belongs to this machine and that ports below 1024 are permitted to this user.",
+  },
+  NODE_UNSUPPORTED: {
+    status: 500,
+    summary: "This version of Node.js is too old to run Signalbox.",
+    remedy:
+      "Start with `npm start`, which brings the right Node.js along, or install Node.js 24 or newer.",
+  },
+
+  // Store
+  STORE_UNAVAILABLE: {
+    status: 503,
+    summary: "The database does not answer.",
+    remedy:
+      "Calls through the gateway go on meanwhile; changes to servers, bundles and keys need the database. Check that PostgreSQL runs and that DATABASE_URL is right. Signalbox connects again by itself.",
+  },
+  STORE_PLATFORM: {
+    status: 500,
+    summary: "There is no embedded PostgreSQL for this machine.",
+    remedy:
+      "Set DATABASE_URL to a PostgreSQL of version 14 or newer. Where the platform is supported, run `npm install` without `--omit=optional`.",
+  },
+  STORE_MIGRATION: {
+    status: 500,
+    summary: "The database could not be brought to this version's tables.",
+    remedy:
+      "Nothing of the failed step was kept. See the cause in the message: usually the database user lacks the right to create tables, another process holds the migration lock, or the database was written by a newer Signalbox.",
+  },
+  STORE_START: {
+    status: 500,
+    summary: "The embedded PostgreSQL did not start.",
+    remedy:
+      "The end of its own log is in the message. Usual causes: a full disk, a home folder on a file system without locks, or missing rights on the folder. Setting DATABASE_URL uses another PostgreSQL instead.",
+  },
+
+  // Access
+  KEY_MISSING: {
+    status: 401,
+    summary: "The request carries no key.",
+    remedy:
+      "Send `Authorization: Bearer <key>` (or the header X-API-Key). Create a key with `signalbox keys create`; the first one is in admin.key in the home folder.",
+  },
+  KEY_INVALID: {
+    status: 401,
+    summary: "The key is not known here.",
+    remedy:
+      "Check that the whole key was copied and that it belongs to this gateway. Where several key headers are sent they must agree.",
+  },
+  KEY_EXPIRED: {
+    status: 401,
+    summary: "The key has expired.",
+    remedy: "Create a new key with `signalbox keys create` and give it to the caller.",
+  },
+  KEY_REVOKED: {
+    status: 401,
+    summary: "The key was revoked.",
+    remedy:
+      "Somebody withdrew this key on purpose. Ask the administrator, or create a new one with `signalbox keys create`.",
+  },
+  FORBIDDEN: {
+    status: 403,
+    summary: "The key does not permit this.",
+    remedy:
+      "Use a key with the role or the bundle that the message names, or ask an administrator to create one.",
+  },
+  HOST_REFUSED: {
+    status: 403,
+    summary: "The request's Host header names an address this gateway does not serve.",
+    remedy:
+      "Add the name to `allowed_hosts` when clients reach the gateway under it. The check protects local gateways against web pages that rebind their DNS name.",
+  },
+  ORIGIN_REFUSED: {
+    status: 403,
+    summary: "The request comes from a web page whose origin is not allowed.",
+    remedy:
+      "Add the origin, such as https://app.example.com, to `allowed_origins` or ALLOWED_ORIGINS.",
+  },
+
+  // Requests
+  NOT_FOUND: {
+    status: 404,
+    summary: "There is nothing at this address.",
+    remedy: "Check the path and the name in it; /openapi.json lists all addresses.",
+  },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    summary: "The address exists but does not take this HTTP method.",
+    remedy: "Use a method named in the response's Allow header.",
+  },
+  BODY_INVALID: {
+    status: 400,
+    summary: "The request does not have the expected form.",
+    remedy: "The message names each wrong field. /openapi.json describes what is expected.",
+  },
+  BODY_TOO_LARGE: {
+    status: 413,
+    summary: "The request is larger than this gateway accepts.",
+    remedy:
+      "Send less, or raise `limits.body_bytes_max`, `limits.json_depth_max` or `limits.array_length_max`, whichever the message names.",
+  },
+  CONTENT_TYPE: {
+    status: 415,
+    summary: "The request's content type is not accepted here.",
+    remedy: "Send JSON with the header `Content-Type: application/json`.",
+  },
+  NAME_INVALID: {
+    status: 400,
+    summary: "The name has characters or a length that are not allowed.",
+    remedy:
+      "Use 1 to 32 small letters, digits, hyphens and single underscores, beginning with a letter or a digit.",
+  },
+  NAME_TAKEN: {
+    status: 409,
+    summary: "Something of this name exists already.",
+    remedy: "Choose another name, or change or remove the existing one.",
+  },
+  CONFLICT: {
+    status: 409,
+    summary: "The change contradicts what is there.",
+    remedy:
+      "The message says what stands against it. What is defined in signalbox.toml is changed in that file; it is read again at once.",
+  },
+
+  // Upstream servers
+  SERVER_NOT_FOUND: {
+    status: 404,
+    summary: "No server of this name is configured.",
+    remedy: "`signalbox servers` lists the names; `signalbox servers add` adds one.",
+  },
+  SERVER_UNREACHABLE: {
+    status: 502,
+    summary: "The server could not be reached.",
+    remedy:
+      "Check that it runs and that its address is right; `signalbox servers test <name>` tries it and shows each step. The other servers are not affected.",
+  },
+  SERVER_TIMEOUT: {
+    status: 504,
+    summary: "The server did not answer in time.",
+    remedy:
+      "Look at the server's own log for what it is doing. When the work does take this long, raise the server's `timeout`, or have the server report progress.",
+  },
+  SERVER_UNAUTHORIZED: {
+    status: 502,
+    summary: "The server refused the gateway's credentials.",
+    remedy:
+      "Check the `headers` or `env` configured for this server: the token in it may be missing, expired or lack a right. The caller's own key is never sent to servers.",
+  },
+  SERVER_CRASHED: {
+    status: 502,
+    summary: "The server's process ended unexpectedly.",
+    remedy:
+      "`signalbox servers logs <name>` shows what it wrote last. Often the command is misspelt, a package is missing, or an environment variable it needs is not set under `env`.",
+  },
+  SERVER_GARBAGE: {
+    status: 502,
+    summary: "The server answered something that is not the protocol.",
+    remedy:
+      "Check that the address is an MCP endpoint and not a web page. A local server must write only protocol messages to its standard output and log to standard error.",
+  },
+  SERVER_TOO_LARGE: {
+    status: 502,
+    summary: "The server's answer is larger than permitted.",
+    remedy:
+      "Ask for less, or raise `limits.response_bytes_max` or the server's `response_bytes_max`.",
+  },
+  SERVER_CLOSED: {
+    status: 502,
+    summary: "The connection to the server ended before the answer was complete.",
+    remedy:
+      "Try again: the gateway connects anew. When it happens again, look at `signalbox servers logs <name>` and at proxies between the two that cut idle connections.",
+  },
+  SERVER_REFUSED: {
+    status: 502,
+    summary: "The server rejected the request as such.",
+    remedy:
+      "The message carries the server's own words. Check that it speaks the revision configured by `protocol_era`, or leave that setting out.",
+  },
+  SERVER_DISABLED: {
+    status: 503,
+    summary: "The server is switched off in the configuration.",
+    remedy: "Set `enabled = true` for it, or use another server.",
+  },
+
+  // Catalog
+  TOOL_NOT_FOUND: {
+    status: 404,
+    summary: "No tool of this name is offered here.",
+    remedy:
+      "`signalbox tools` lists the names. A tool also vanishes while its server is missing: `signalbox servers` shows which are, and why.",
+  },
+  RESOURCE_NOT_FOUND: {
+    status: 404,
+    summary: "No resource with this address is offered here.",
+    remedy: "List the resources again and use an address as it stands in that list.",
+  },
+  PROMPT_NOT_FOUND: {
+    status: 404,
+    summary: "No prompt of this name is offered here.",
+    remedy: "List the prompts again and use a name as it stands in that list.",
+  },
+  BUNDLE_NOT_FOUND: {
+    status: 404,
+    summary: "There is no bundle of this name.",
+    remedy: "`signalbox bundles` lists the names; the address is /mcp/<bundle>.",
+  },
+  BUNDLE_COLLISION: {
+    status: 409,
+    summary: "Two servers offer the same name in a bundle that drops the prefixes.",
+    remedy:
+      'Exclude or rename one of the two that the message names, or use `names = "prefixed"` for this bundle.',
+  },
+  ELICITATION_UNBRIDGED: {
+    status: 501,
+    summary:
+      "The server asked the user a question that cannot be carried to a client of another protocol era.",
+    remedy:
+      "Use a client of the same era as the server, or pin the server's era with `protocol_era` where it speaks both.",
+  },
+
+  // Sessions and the process
+  SESSION_NOT_FOUND: {
+    status: 404,
+    summary: "The session does not exist or has ended.",
+    remedy:
+      "Initialize again; clients do so by themselves. Sessions end when idle for `limits.session_idle`, and belong to the key that opened them.",
+  },
+  SESSION_LIMIT: {
+    status: 503,
+    summary: "Too many sessions or streams are open.",
+    remedy:
+      "Close some, wait until idle ones end, or raise `limits.sessions_max` or `limits.streams_per_session_max`.",
+  },
+  IMPORT_UNREADABLE: {
+    status: 400,
+    summary: "The file to import is not a client configuration that is understood.",
+    remedy:
+      "Give a configuration of Claude Desktop, Claude Code, Cursor, VS Code or the Inspector, or a server.json. The message tells what was expected where.",
+  },
+  SHUTTING_DOWN: {
+    status: 503,
+    summary: "The gateway is stopping and takes no new work.",
+    remedy: "Try again in a moment, against the restarted gateway or another replica.",
+  },
+  INTERNAL: {
+    status: 500,
+    summary: "Something failed that should not have.",
+    remedy:
+      "This is a fault in Signalbox. The log line with the same requestId holds the cause; please report it with that line.",
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** An error as it stands in an HTTP body: no stack, no cause. */
+export interface ErrorBody {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details?: Record<string, unknown>;
+  readonly requestId?: string;
+}
+
+/** A failure with a code of the table, a sentence for people, and the cause for the log. */
+export class SignalboxError extends Error {
+  readonly code: ErrorCode;
+  readonly details?: Record<string, unknown>;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; details?: Record<string, unknown> } = {},
+  ) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.name = "SignalboxError";
+    this.code = code;
+    if (options.details !== undefined) this.details = options.details;
+  }
+
+  /** The HTTP status that answers a request failing so. */
+  get status(): number {
+    return errorTable[this.code].status;
+  }
+
+  /** What a caller may see, with the id that finds the log line. */
+  body(requestId?: string): ErrorBody {
+    return {
+      code: this.code,
+      message: this.message,
+      ...(this.details === undefined ? {} : { details: this.details }),
+      ...(requestId === undefined ? {} : { requestId }),
+    };
+  }
+
+  /** As `body()`. It takes no request id, because JSON.stringify calls it with a property name. */
+  toJSON(): ErrorBody {
+    return this.body();
+  }
+}
+
+/** True for a failure that carries a code of the table. */
+export function isSignalboxError(error: unknown): error is SignalboxError {
+  return error instanceof SignalboxError;
+}
+
+/** One line, at most 1000 characters, about anything thrown; causes that say more are appended. */
+export function messageOf(error: unknown): string {
+  const sentence = sentences(error, 0).join(": ");
+  const line = sentence.replaceAll(/\s*[\r\n]+\s*/g, " ").trim();
+  return line.length > 1000 ? `${line.slice(0, 999)}…` : line;
+}
+
+const CAUSES_MAX = 4;
+
+function sentences(error: unknown, depth: number): string[] {
+  if (!(error instanceof Error)) return [textOf(error)];
+  const own = ownMessage(error);
+  if (error.cause === undefined || depth >= CAUSES_MAX) return [own];
+  const causes = sentences(error.cause, depth + 1);
+  return causes.every((cause) => own.includes(cause)) ? [own] : [own, ...causes];
+}
+
+// Node reports a refused connection over two address families as an AggregateError without a message.
+function ownMessage(error: Error): string {
+  if (error.message !== "") return error.message;
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return error.errors.slice(0, CAUSES_MAX).map(messageOf).join("; ");
+  }
+  const code: unknown = Reflect.get(error, "code");
+  return typeof code === "string" ? code : error.name;
+}
+
+function textOf(thrown: unknown): string {
+  if (typeof thrown === "string") return thrown === "" ? "an empty error" : thrown;
+  try {
+    return JSON.stringify(thrown) ?? String(thrown);
+  } catch {
+    return Object.prototype.toString.call(thrown);
+  }
+}

@@ -1,0 +1,50 @@
+import { randomBytes } from "node:crypto";
+
+/** A new id that sorts by the time of its making (UUID version 7), as `prefix_uuid` when a prefix is given. */
+export function newId(prefix?: string): string {
+  const uuid = uuidV7(Date.now());
+  return prefix === undefined ? uuid : `${prefix}_${uuid}`;
+}
+
+/** A secret of that many random bytes, in base64url. */
+export function randomToken(bytes: number): string {
+  return randomBytes(bytes).toString("base64url");
+}
+
+// The 12 bits after the time count within a millisecond, so ids of one process never go backwards,
+// not even when the wall clock does.
+let lastMs = 0;
+let sequence = 0;
+
+function uuidV7(nowMs: number): string {
+  if (nowMs > lastMs) {
+    lastMs = nowMs;
+    sequence = randomByte() << 2; // the lower quarter, to leave room to count
+  } else if (++sequence > 0xfff) {
+    lastMs++;
+    sequence = 0;
+  }
+  const time = lastMs.toString(16).padStart(12, "0");
+  const count = (0x7000 | sequence).toString(16);
+  const variant = (0x80 | (randomByte() & 0x3f)).toString(16);
+  const tail = randomHex(7);
+  return `${time.slice(0, 8)}-${time.slice(8)}-${count}-${variant}${tail.slice(0, 2)}-${tail.slice(2)}`;
+}
+
+// Asking the kernel for every id costs more than the id, so random bytes are fetched in pages and used once.
+const PAGE_BYTES = 4096;
+let page = Buffer.alloc(0);
+let used = 0;
+
+function randomHex(bytes: number): string {
+  if (used + bytes > page.length) {
+    page = randomBytes(PAGE_BYTES);
+    used = 0;
+  }
+  used += bytes;
+  return page.toString("hex", used - bytes, used);
+}
+
+function randomByte(): number {
+  return Number.parseInt(randomHex(1), 16);
+}

@@ -1,0 +1,24 @@
+export { errorTable, isSignalboxError, messageOf, SignalboxError } from "./errors.ts";
+export type { ErrorBody, ErrorCode, ErrorEntry } from "./errors.ts";
+export { newId, randomToken } from "./ids.ts";
+export { manualClock, systemClock } from "./clock.ts";
+export type { Clock, ManualClock } from "./clock.ts";
+export { duration, formatDuration } from "./durations.ts";
+export { Lifecycle, stopOnSignals } from "./lifecycle.ts";
+export type { LifecycleState, Part } from "./lifecycle.ts";
+export { createLog, logOptions, silentLog } from "./log.ts";
+export type { Log, LogFields, LogLevel } from "./log.ts";
+export { isSecretName, redact, redactText } from "./redact.ts";
+export { gatewayBuckets, Metrics } from "./metrics.ts";
+export type {
+  Counter,
+  CounterSlot,
+  Gauge,
+  GaugeSlot,
+  Histogram,
+  HistogramSlot,
+} from "./metrics.ts";
+export { processMetrics } from "./process-metrics.ts";
+export { Emitter } from "./events.ts";
+export { newTraceparent, parseTraceparent } from "./trace.ts";
+export type { TraceParent } from "./trace.ts";

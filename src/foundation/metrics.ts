@@ -1,0 +1,426 @@
+// An own registry, because a value written through a pre-bound slot costs a tenth of a labelled lookup, and
+// because rendering thousands of series in one go holds up every call that is under way: here it pauses.
+import { setImmediate } from "node:timers/promises";
+
+/** Seconds; suits what a gateway adds and what servers take. */
+export const gatewayBuckets: readonly number[] = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+
+/** The most label sets per metric; more share one series whose labels all read "_other". */
+export const SERIES_MAX = 500;
+
+const SERIES_PER_SLICE = 500;
+const OTHER = "_other";
+
+export interface CounterSlot {
+  /** Adds n (default 1); what is not a positive number is ignored. */
+  inc(n?: number): void;
+  readonly value: number;
+}
+
+export interface GaugeSlot {
+  set(n: number): void;
+  inc(n?: number): void;
+  dec(n?: number): void;
+  readonly value: number;
+}
+
+export interface HistogramSlot {
+  observe(seconds: number): void;
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** A metric's family of series; `slot` resolves label values once, for a holder to keep and write to. */
+export interface Family<Slot> {
+  readonly name: string;
+  slot(...labelValues: string[]): Slot;
+  /** Forgets the series of these label values, as when their server is removed. */
+  remove(...labelValues: string[]): boolean;
+}
+export type Counter = Family<CounterSlot>;
+export type Gauge = Family<GaugeSlot>;
+export type Histogram = Family<HistogramSlot>;
+
+/** What the program counts, and its rendering as Prometheus text format 0.0.4. */
+export class Metrics {
+  readonly contentType = "text/plain; version=0.0.4; charset=utf-8";
+  readonly #families = new Map<string, Renderable>();
+  readonly #collectors: (() => void)[] = [];
+  readonly #dropped: Counter;
+  readonly #collectErrors: CounterSlot;
+  #rendering: Promise<string> | undefined;
+
+  constructor() {
+    this.#dropped = this.counter(
+      "mcp_metrics_series_dropped_total",
+      "Label sets beyond the bound of their metric, counted under _other instead.",
+      ["metric"],
+    );
+    this.#collectErrors = this.counter(
+      "mcp_metrics_collect_errors_total",
+      "Failures of functions that gather values for a scrape.",
+    ).slot();
+  }
+
+  /** A number that only grows; its name ends in _total. Asking again for the same metric gives the same one. */
+  counter(name: string, help: string, labelNames: readonly string[] = []): Counter {
+    return this.#register({ type: "counter", name, help, labelNames }, () => new CounterSeries());
+  }
+
+  /** A number that goes up and down. */
+  gauge(name: string, help: string, labelNames: readonly string[] = []): Gauge {
+    return this.#register({ type: "gauge", name, help, labelNames }, () => new GaugeSeries());
+  }
+
+  /** A distribution over buckets of increasing upper bounds, in seconds unless the name says otherwise. */
+  histogram(
+    name: string,
+    help: string,
+    labelNames: readonly string[] = [],
+    buckets: readonly number[] = gatewayBuckets,
+  ): Histogram {
+    checkBuckets(name, buckets);
+    const bounds = Float64Array.from(buckets);
+    const make = (): HistogramSeries => new HistogramSeries(bounds);
+    return this.#register({ type: "histogram", name, help, labelNames }, make);
+  }
+
+  /**
+   * Shows a metric under another name as well, worked out when scraped and free until then. `relabel` gets the
+   * source's label values in order and gives the alias's; series that fall together are added up.
+   */
+  alias(options: {
+    name: string;
+    help: string;
+    labelNames: readonly string[];
+    source: Counter | Gauge | Histogram;
+    relabel: (values: readonly string[]) => readonly string[];
+  }): void {
+    const source = options.source as Family<unknown>;
+    if (!(source instanceof SeriesFamily))
+      throw new TypeError("alias needs a metric of a registry");
+    const { name, help, labelNames, relabel } = options;
+    const heading: Heading = { type: source.heading.type, name, help, labelNames };
+    this.#add(heading, new Alias(heading, source as SeriesFamily<Series>, relabel));
+  }
+
+  /** Calls fn before every rendering, to set gauges from what they measure. */
+  collect(fn: () => void): void {
+    this.#collectors.push(fn);
+  }
+
+  /** All metrics as text. Pauses between slices of series; askers at the same time share one rendering. */
+  render(): Promise<string> {
+    this.#rendering ??= this.#renderAll().finally(() => {
+      this.#rendering = undefined;
+    });
+    return this.#rendering;
+  }
+
+  async #renderAll(): Promise<string> {
+    for (const fn of this.#collectors) this.#collectFrom(fn);
+    const lines: string[] = [];
+    let pauseAt = SERIES_PER_SLICE;
+    for (const family of [...this.#families.values()]) {
+      lines.push(...headingLines(family.heading));
+      for (const [labels, series] of family.series()) {
+        series.lines(family.heading.name, labels, lines);
+        if (lines.length < pauseAt) continue;
+        pauseAt = lines.length + SERIES_PER_SLICE;
+        await setImmediate();
+      }
+    }
+    return `${lines.join("\n")}\n`;
+  }
+
+  #collectFrom(fn: () => void): void {
+    try {
+      fn();
+    } catch {
+      this.#collectErrors.inc();
+    }
+  }
+
+  #register<S extends Series>(heading: Heading, make: () => S): SeriesFamily<S> {
+    const existing = this.#families.get(heading.name);
+    if (existing === undefined) {
+      const family = new SeriesFamily(heading, make, () => this.#countDropped(heading.name));
+      this.#add(heading, family);
+      return family;
+    }
+    const same =
+      existing instanceof SeriesFamily &&
+      existing.heading.type === heading.type &&
+      existing.heading.labelNames.join() === heading.labelNames.join();
+    if (!same)
+      throw new TypeError(`metric ${heading.name} exists with another type or other labels`);
+    return existing as SeriesFamily<S>;
+  }
+
+  #add(heading: Heading, family: Renderable): void {
+    checkHeading(heading);
+    if (this.#families.has(heading.name))
+      throw new TypeError(`metric ${heading.name} exists already`);
+    this.#families.set(heading.name, family);
+    if (heading.labelNames.length === 0 && family instanceof SeriesFamily) family.slot();
+  }
+
+  #countDropped(name: string): void {
+    if (name !== "mcp_metrics_series_dropped_total") this.#dropped.slot(name).inc();
+  }
+}
+
+interface Heading {
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames: readonly string[];
+}
+
+interface Renderable {
+  readonly heading: Heading;
+  /** Rendered label pairs (`a="1",b="2"`) with their series. */
+  series(): Iterable<readonly [labels: string, series: Series]>;
+}
+
+interface Series {
+  lines(name: string, labels: string, into: string[]): void;
+  /** A new series with both added up; `other` is undefined at first. */
+  plus(other: Series | undefined): Series;
+}
+
+interface Entry<S> {
+  readonly values: readonly string[];
+  readonly labels: string;
+  readonly series: S;
+}
+
+class SeriesFamily<S extends Series> implements Renderable {
+  readonly heading: Heading;
+  readonly #make: () => S;
+  readonly #onDropped: () => void;
+  readonly #entries = new Map<string, Entry<S>>();
+
+  constructor(heading: Heading, make: () => S, onDropped: () => void) {
+    this.heading = heading;
+    this.#make = make;
+    this.#onDropped = onDropped;
+  }
+
+  get name(): string {
+    return this.heading.name;
+  }
+
+  slot(...labelValues: string[]): S {
+    const { labelNames, name } = this.heading;
+    if (labelValues.length !== labelNames.length) {
+      throw new TypeError(`metric ${name} takes the labels (${labelNames.join(", ")})`);
+    }
+    const key = keyOf(labelValues);
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) return entry.series;
+    if (labelNames.length > 0 && this.#entries.size >= SERIES_MAX) return this.#overflow();
+    return this.#create(key, labelValues);
+  }
+
+  remove(...labelValues: string[]): boolean {
+    return this.#entries.delete(keyOf(labelValues));
+  }
+
+  *series(): Iterable<readonly [string, S]> {
+    for (const { labels, series } of this.#entries.values()) yield [labels, series];
+  }
+
+  *valued(): Iterable<readonly [readonly string[], S]> {
+    for (const { values, series } of this.#entries.values()) yield [values, series];
+  }
+
+  #overflow(): S {
+    this.#onDropped();
+    const values = this.heading.labelNames.map(() => OTHER);
+    const key = keyOf(values);
+    return this.#entries.get(key)?.series ?? this.#create(key, values);
+  }
+
+  #create(key: string, values: readonly string[]): S {
+    const series = this.#make();
+    const labels = labelText(this.heading.labelNames, values);
+    this.#entries.set(key, { values, labels, series });
+    return series;
+  }
+}
+
+class Alias implements Renderable {
+  readonly heading: Heading;
+  readonly #source: SeriesFamily<Series>;
+  readonly #relabel: (values: readonly string[]) => readonly string[];
+
+  constructor(
+    heading: Heading,
+    source: SeriesFamily<Series>,
+    relabel: (values: readonly string[]) => readonly string[],
+  ) {
+    this.heading = heading;
+    this.#source = source;
+    this.#relabel = relabel;
+  }
+
+  series(): Map<string, Series> {
+    const sums = new Map<string, Series>();
+    for (const [values, series] of this.#source.valued()) {
+      const labels = labelText(this.heading.labelNames, this.#relabel(values));
+      sums.set(labels, series.plus(sums.get(labels)));
+    }
+    return sums;
+  }
+}
+
+class CounterSeries implements Series, CounterSlot {
+  value = 0;
+
+  inc(n = 1): void {
+    if (n > 0) this.value += n;
+  }
+
+  lines(name: string, labels: string, into: string[]): void {
+    into.push(sampleLine(name, labels, this.value));
+  }
+
+  plus(other: Series | undefined): Series {
+    const sum = new CounterSeries();
+    sum.value = this.value + (other instanceof CounterSeries ? other.value : 0);
+    return sum;
+  }
+}
+
+class GaugeSeries implements Series, GaugeSlot {
+  value = 0;
+
+  set(n: number): void {
+    this.value = n;
+  }
+
+  inc(n = 1): void {
+    this.value += n;
+  }
+
+  dec(n = 1): void {
+    this.value -= n;
+  }
+
+  lines(name: string, labels: string, into: string[]): void {
+    into.push(sampleLine(name, labels, this.value));
+  }
+
+  plus(other: Series | undefined): Series {
+    const sum = new GaugeSeries();
+    sum.value = this.value + (other instanceof GaugeSeries ? other.value : 0);
+    return sum;
+  }
+}
+
+class HistogramSeries implements Series, HistogramSlot {
+  readonly #bounds: Float64Array;
+  readonly #counts: Float64Array; // one per bucket, not cumulative; the last is +Inf
+  #sum = 0;
+
+  constructor(bounds: Float64Array) {
+    this.#bounds = bounds;
+    this.#counts = new Float64Array(bounds.length + 1);
+  }
+
+  get sum(): number {
+    return this.#sum;
+  }
+
+  get count(): number {
+    return this.#counts.reduce((total, count) => total + count, 0);
+  }
+
+  observe(seconds: number): void {
+    if (!(seconds >= 0)) return; // neither NaN nor time that ran backwards
+    const bounds = this.#bounds;
+    let bucket = 0;
+    while (bucket < bounds.length && seconds > (bounds[bucket] ?? Infinity)) bucket++;
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
+    this.#sum += seconds;
+  }
+
+  lines(name: string, labels: string, into: string[]): void {
+    const before = labels === "" ? "" : `${labels},`;
+    let cumulative = 0;
+    this.#counts.forEach((count, bucket) => {
+      cumulative += count;
+      const bound = formatNumber(this.#bounds[bucket] ?? Infinity);
+      into.push(sampleLine(`${name}_bucket`, `${before}le="${bound}"`, cumulative));
+    });
+    into.push(sampleLine(`${name}_sum`, labels, this.#sum));
+    into.push(sampleLine(`${name}_count`, labels, cumulative));
+  }
+
+  plus(other: Series | undefined): Series {
+    const sum = new HistogramSeries(this.#bounds);
+    const summands = other instanceof HistogramSeries ? [this, other] : [this];
+    for (const summand of summands) {
+      summand.#counts.forEach((count, i) => (sum.#counts[i] = (sum.#counts[i] ?? 0) + count));
+      sum.#sum += summand.#sum;
+    }
+    return sum;
+  }
+}
+
+function keyOf(values: readonly string[]): string {
+  return values.length === 1 ? String(values[0]) : JSON.stringify(values);
+}
+
+function headingLines({ name, help, type }: Heading): string[] {
+  const escaped = help.replaceAll("\\", String.raw`\\`).replaceAll("\n", String.raw`\n`);
+  return [`# HELP ${name} ${escaped}`, `# TYPE ${name} ${type}`];
+}
+
+function labelText(names: readonly string[], values: readonly string[]): string {
+  return names.map((name, index) => `${name}="${escapeLabel(values[index] ?? "")}"`).join(",");
+}
+
+function escapeLabel(value: string): string {
+  return String(value)
+    .replaceAll("\\", String.raw`\\`)
+    .replaceAll("\n", String.raw`\n`)
+    .replaceAll('"', String.raw`\"`);
+}
+
+function sampleLine(name: string, labels: string, value: number): string {
+  return labels === ""
+    ? `${name} ${formatNumber(value)}`
+    : `${name}{${labels}} ${formatNumber(value)}`;
+}
+
+function formatNumber(value: number): string {
+  if (value === Infinity) return "+Inf";
+  return value === -Infinity ? "-Inf" : String(value);
+}
+
+const metricName = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
+const labelName = /^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+function checkHeading({ name, labelNames, type }: Heading): void {
+  if (!metricName.test(name)) throw new TypeError(`${name} cannot be the name of a metric`);
+  const wrong = labelNames.find(
+    (label, index) =>
+      !labelName.test(label) ||
+      labelNames.indexOf(label) !== index ||
+      (type === "histogram" && label === "le"),
+  );
+  if (wrong !== undefined) throw new TypeError(`${wrong} cannot be a label of metric ${name}`);
+}
+
+function checkBuckets(name: string, buckets: readonly number[]): void {
+  const increasing = buckets.every(
+    (bound, index) => Number.isFinite(bound) && bound > (buckets[index - 1] ?? -Infinity),
+  );
+  if (buckets.length === 0 || !increasing) {
+    throw new TypeError(`metric ${name} needs finite, increasing bucket bounds`);
+  }
+}

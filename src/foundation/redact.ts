@@ -1,0 +1,173 @@
+// What must not reach a log, an error or the call log. Two nets: names (a field called `password`) and
+// shapes (text that looks like a credential wherever it stands). Both err on the side of hiding.
+
+const MASK = "[redacted]";
+const DEPTH_MAX = 12;
+const ITEMS_MAX = 1000;
+const STRING_MAX = 65_536;
+
+/** A copy fit for logs: secrets masked by the name of their field and by their shape, cycles and excess cut. */
+export function redact(value: unknown): unknown {
+  return copy(value, { depth: 0, above: [] });
+}
+
+/** The text with everything that looks like a credential masked. */
+export function redactText(text: string): string {
+  const bounded = text.length > STRING_MAX ? `${text.slice(0, STRING_MAX)}…` : text;
+  if (!suspicion.test(bounded)) return bounded;
+  let clean = bounded;
+  for (const [shape, replacement] of shapes) clean = clean.replaceAll(shape, replacement);
+  return clean;
+}
+
+/** True when a field of this name holds a secret: authorization, token, api_key, GITHUB_PAT, X-MCP-Key … */
+export function isSecretName(name: string): boolean {
+  const known = verdicts.get(name);
+  if (known !== undefined) return known;
+  const plain = name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+  const verdict = secretName.test(plain) ? !harmlessName.test(plain) : /(^|[-_])pat$/i.test(name);
+  if (verdicts.size < VERDICTS_MAX) verdicts.set(name, verdict);
+  return verdict;
+}
+
+const secretName =
+  /authorization|cookie|passw(or)?d|passphrase|pwd$|secret|token|(api|mcp|admin|access|private|signing|encryption|session|signalbox|service|client|master)key|credential|bearer|jwt|dsn$/;
+const harmlessName =
+  /^(progresstoken|maxtokens|tokencount|tokenusage|tokentype|inputtokens|outputtokens|totaltokens|secretname|cookiecount)$/;
+
+// Field names come from code and from configuration, so few are distinct; the bound is for those that are not.
+const VERDICTS_MAX = 5000;
+const verdicts = new Map<string, boolean>();
+
+const nameInText = String.raw`[\w.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|api[-_]?key|access[-_]?key|mcp[-_]?key|private[-_]?key|client[-_]?key|authorization|signature|credential)s?`;
+
+const shapes: readonly (readonly [RegExp, string])[] = [
+  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g, MASK],
+  [/\b(Bearer|Basic|Digest)(\s+|%20|\+)[^\s"',;]+/gi, `$1$2${MASK}`],
+  // A port is no password: `https://host:8080/a@b` stays.
+  [/(\b[a-z][a-z0-9+.-]*:\/\/[^\s/?#@:"']*):(?!\d{1,5}[/?#])[^\s"'<>]*@/gi, `$1:${MASK}@`],
+  [/\bsbx_[A-Za-z0-9_-]{16,}/g, `sbx_${MASK}`],
+  [/\b(?:gh[oprsu]_|github_pat_|glpat-|npm_|pypi-)[A-Za-z0-9_-]{16,}/g, MASK],
+  [/\b(?:sk|rk|pk)[-_][A-Za-z0-9_-]{16,}/g, MASK],
+  [/\bxox[a-z]-[A-Za-z0-9-]{10,}/g, MASK],
+  [/\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/g, MASK],
+  [/\bAIza[A-Za-z0-9_-]{30,}/g, MASK],
+  [/\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?/g, MASK],
+  [/([?&;](?:key|code|sig|auth|sas|pat)=)[^&#\s"']+/gi, `$1${MASK}`],
+  // "token": "…" and \"token\":\"…\" as in JSON inside text
+  [
+    new RegExp(String.raw`(\\?["']${nameInText}\\?["']\s*:\s*)(\\?["']).*?\2`, "gi"),
+    `$1$2${MASK}$2`,
+  ],
+  // password=…, --api-key=…, ?access_token=…; quoted values may hold spaces
+  [
+    new RegExp(String.raw`(\b${nameInText}\s*=\s*)("[^"]*"|'[^']*'|[^\s&#"',;]+)`, "gi"),
+    `$1${MASK}`,
+  ],
+  [/(--[\w-]*(?:password|token|secret|key)\s+)[^\s"']+/gi, `$1${MASK}`],
+  [
+    /\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-mcp-key)(["']?\s*:\s*)(?!\s*["'])[^\r\n"]+/gi,
+    `$1$2${MASK}`,
+  ],
+];
+
+// Most text is innocent; one pass over it with this decides whether the shapes are worth trying.
+const suspicion =
+  /-----BEGIN|bearer|basic|digest|:\/\/|sbx_|gh[oprsu]_|github_pat_|glpat-|npm_|pypi-|[srp]k[-_]|xox|AKIA|ASIA|AIza|eyJ|[?&;]\w+=|passw|passphrase|pwd|secret|token|key|authorization|signature|credential|cookie/i;
+
+interface Place {
+  readonly depth: number;
+  readonly above: readonly object[];
+}
+
+function copy(value: unknown, place: Place): unknown {
+  if (typeof value === "string") return redactText(value);
+  if (typeof value === "bigint") return value.toString();
+  if (typeof value === "function" || typeof value === "symbol") return `[${typeof value}]`;
+  if (typeof value !== "object" || value === null) return value;
+  if (place.above.includes(value)) return "[circular]";
+  if (place.depth >= DEPTH_MAX) return "[too deep]";
+  return copyObject(value, { depth: place.depth + 1, above: [...place.above, value] });
+}
+
+function copyObject(value: object, place: Place): unknown {
+  if (value instanceof Error) return copyError(value, place);
+  if (Array.isArray(value)) return copyArray(value, place);
+  if (value instanceof Map) return copyEntries([...value].map(textKey), place);
+  if (value instanceof Set) return copyArray([...value], place);
+  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+  const replaced = ownJson(value);
+  if (replaced !== undefined) return copy(replaced.value, place);
+  return copyEntries(readableEntries(value), place);
+}
+
+function copyError(error: Error, place: Place): unknown {
+  const { message, stack, name, cause } = error;
+  const extra = readableEntries(error).filter(
+    ([key]) => !["name", "message", "stack"].includes(key),
+  );
+  return copyEntries(
+    [
+      ["type", name],
+      ["message", message],
+      ["stack", stack],
+      ...(cause === undefined ? [] : [["cause", cause] as const]),
+      ...extra,
+    ],
+    place,
+  );
+}
+
+// `["--token", "abc"]` and `["x-api-key", "abc"]`: the name and its secret are neighbours.
+function copyArray(items: readonly unknown[], place: Place): unknown[] {
+  const copies = items.slice(0, ITEMS_MAX).map((item, index) => {
+    const before = items[index - 1];
+    const secret = typeof before === "string" && before.length <= 64 && isSecretName(before);
+    return secret ? mask(before, item, place) : copy(item, place);
+  });
+  if (items.length > ITEMS_MAX) copies.push(`[${items.length - ITEMS_MAX} more]`);
+  return copies;
+}
+
+function copyEntries(entries: readonly (readonly [string, unknown])[], place: Place): unknown {
+  const copies = entries
+    .slice(0, ITEMS_MAX)
+    .map(([key, item]) => [
+      redactText(key),
+      isSecretName(key) ? mask(key, item, place) : copy(item, place),
+    ]);
+  if (entries.length > ITEMS_MAX) copies.push(["…", `${entries.length - ITEMS_MAX} more`]);
+  return Object.fromEntries(copies);
+}
+
+// Whether a secret is set is no secret, and neither is how many tokens a model used.
+function mask(name: string, value: unknown, place: Place): unknown {
+  if (value === undefined || value === null || typeof value === "boolean") return value;
+  if (typeof value === "number" && /tokens?$/i.test(name)) return copy(value, place);
+  return MASK;
+}
+
+function ownJson(value: object): { value: unknown } | undefined {
+  const toJSON: unknown = Reflect.get(value, "toJSON");
+  if (typeof toJSON !== "function") return undefined;
+  try {
+    const result: unknown = Reflect.apply(toJSON, value, []);
+    return { value: result };
+  } catch {
+    return { value: "[unreadable]" };
+  }
+}
+
+function readableEntries(value: object): [string, unknown][] {
+  return Object.keys(value).map((key) => {
+    try {
+      return [key, Reflect.get(value, key)];
+    } catch {
+      return [key, "[unreadable]"];
+    }
+  });
+}
+
+function textKey([key, value]: [unknown, unknown]): [string, unknown] {
+  return [typeof key === "string" ? key : (JSON.stringify(redact(key)) ?? "undefined"), value];
+}
