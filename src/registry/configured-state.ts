@@ -1,0 +1,102 @@
+import type { KeyRecord } from "../access/index.ts";
+import { SignalboxError } from "../foundation/index.ts";
+import type {
+  BundleDefinition,
+  BundleOptions,
+  GatewayConfiguration,
+  ServerDefinition,
+  ServerOptions,
+} from "../gateway/index.ts";
+
+/** What the store holds, parsed. Never changed in place: a change makes the next one. */
+export interface StoredState {
+  readonly servers: ReadonlyMap<string, ServerOptions>;
+  readonly bundles: ReadonlyMap<string, BundleOptions>;
+  readonly keys: readonly KeyRecord[];
+}
+
+/** What the configuration file and the product itself define: the registry shows it and does not change it. */
+export interface FixedState {
+  readonly builtin: readonly ServerDefinition[];
+  readonly servers: ReadonlyMap<string, ServerOptions>;
+  readonly bundles: ReadonlyMap<string, BundleOptions>;
+}
+
+export const emptyState: StoredState = { servers: new Map(), bundles: new Map(), keys: [] };
+
+/**
+ * What the gateway shall serve. Names of the product itself come first, then those of the configuration file, then
+ * stored ones; a later definition of a taken name is left out. Throws NAME_TAKEN when the file takes a built-in name.
+ */
+export function configurationOf(
+  fixed: FixedState,
+  stored: StoredState,
+  version: number,
+): GatewayConfiguration {
+  const servers = new Map<string, ServerDefinition>();
+  for (const definition of fixed.builtin) servers.set(definition.name, definition);
+  for (const [name, options] of fixed.servers) {
+    if (servers.has(name)) throw takenByBuiltin(name);
+    servers.set(name, { name, options, origin: "config" });
+  }
+  for (const [name, options] of stored.servers) {
+    if (!servers.has(name)) servers.set(name, { name, options, origin: "store" });
+  }
+  return {
+    servers: [...servers.values()],
+    bundles: bundlesOf(fixed.bundles, stored.bundles),
+    keys: stored.keys,
+    version,
+  };
+}
+
+/** Whether two states would be served alike; when a key was last used does not count. */
+export function sameState(one: StoredState, other: StoredState): boolean {
+  return comparable(one) === comparable(other);
+}
+
+function bundlesOf(
+  fixed: ReadonlyMap<string, BundleOptions>,
+  stored: ReadonlyMap<string, BundleOptions>,
+): BundleDefinition[] {
+  const bundles = new Map<string, BundleDefinition>();
+  for (const [name, options] of fixed) bundles.set(name, { name, options, origin: "config" });
+  for (const [name, options] of stored) {
+    if (!bundles.has(name)) bundles.set(name, { name, options, origin: "store" });
+  }
+  return [...bundles.values()];
+}
+
+function takenByBuiltin(name: string): SignalboxError {
+  return new SignalboxError(
+    "NAME_TAKEN",
+    `The configuration file defines a server "${name}", but that is a service of the gateway itself; choose another name.`,
+    { details: { name } },
+  );
+}
+
+function comparable(state: StoredState): string {
+  return JSON.stringify(
+    [
+      sorted(state.servers),
+      sorted(state.bundles),
+      state.keys
+        .map(({ lastUsedAt: _, ...rest }) => rest)
+        .toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+    ],
+    (_, value: unknown) =>
+      isPlainObject(value) ? Object.fromEntries(Object.entries(value).toSorted(byName)) : value,
+  );
+}
+
+function sorted<T>(definitions: ReadonlyMap<string, T>): [string, T][] {
+  return [...definitions].toSorted(byName);
+}
+
+function byName([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
+function isPlainObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

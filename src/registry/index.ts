@@ -1,0 +1,13 @@
+export { bundleOptions, serverOptions } from "../gateway/index.ts";
+export type {
+  BundleOptions,
+  CatalogView,
+  ServerOptions,
+  ServerStatus,
+  TestReport,
+} from "../gateway/index.ts";
+export type { KeyView, NewKey } from "./key-input.ts";
+export type { DefinitionTable, RegistryGateway, RegistryStore, StoredDefinition } from "./ports.ts";
+export { Registry } from "./registry.ts";
+export type { RegistryDeps } from "./registry.ts";
+export type { BundleView, ServerView } from "./views.ts";

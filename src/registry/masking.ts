@@ -1,0 +1,134 @@
+// Values of env and headers are shown as "***", and secrets inside arguments and URLs as "[redacted]". Whoever edits
+// a definition sends these back for what shall stay; it then keeps its stored value, but only while the program or address that receives it is the same: otherwise an
+// edit of the address alone would send the kept secrets somewhere else.
+import { isSecretName, redactText, SignalboxError } from "../foundation/index.ts";
+import type { ServerOptions } from "../gateway/index.ts";
+
+export const mask = "***";
+
+/** Options as they may be shown: values of env, headers, secret-looking arguments and URL parameters are masked. */
+export function maskServer(options: ServerOptions): ServerOptions {
+  const { env, headers, args, url, endpoints } = options;
+  return {
+    ...options,
+    ...(env && { env: maskValues(env) }),
+    ...(headers && { headers: maskValues(headers) }),
+    ...(args && { args: maskArguments(args) }),
+    ...(url !== undefined && { url: redactText(url) }),
+    ...(endpoints && {
+      endpoints: endpoints.map((endpoint) => ({
+        ...endpoint,
+        url: redactText(endpoint.url),
+        ...(endpoint.headers && { headers: maskValues(endpoint.headers) }),
+      })),
+    }),
+  };
+}
+
+/** Options as edited, with what was sent back masked restored from `stored`. Throws BODY_INVALID where it cannot be. */
+export function unmaskServer(edited: ServerOptions, stored: ServerOptions): ServerOptions {
+  const shown = maskServer(stored);
+  const { env, headers, args, url, endpoints } = edited;
+  const restored: ServerOptions = {
+    ...edited,
+    ...(env && { env: unmaskValues(env, stored.env, "env") }),
+    ...(headers && { headers: unmaskValues(headers, stored.headers, "headers") }),
+    ...(args && {
+      args: args.map((arg, n) => (arg === shown.args?.[n] ? (stored.args?.[n] ?? arg) : arg)),
+    }),
+    ...(url !== undefined && { url: url === shown.url ? (stored.url ?? url) : url }),
+    ...(endpoints && {
+      endpoints: endpoints.map((endpoint, n) => {
+        const before = stored.endpoints?.[n];
+        return {
+          ...endpoint,
+          url:
+            endpoint.url === shown.endpoints?.[n]?.url
+              ? (before?.url ?? endpoint.url)
+              : endpoint.url,
+          ...(endpoint.headers && {
+            headers: unmaskValues(endpoint.headers, before?.headers, `endpoints.${n}.headers`),
+          }),
+        };
+      }),
+    }),
+  };
+  refuseRedirectedSecrets(edited, restored, stored);
+  refuseLeftMasks(restored);
+  return restored;
+}
+
+function refuseRedirectedSecrets(
+  edited: ServerOptions,
+  restored: ServerOptions,
+  stored: ServerOptions,
+): void {
+  const moved =
+    restored.command !== stored.command
+      ? "env"
+      : originOf(restored.url) !== originOf(stored.url)
+        ? "headers"
+        : undefined;
+  if (moved !== undefined && Object.values(edited[moved] ?? {}).includes(mask)) throw resend(moved);
+  edited.endpoints?.forEach((endpoint, n) => {
+    const same = originOf(restored.endpoints?.[n]?.url) === originOf(stored.endpoints?.[n]?.url);
+    if (!same && Object.values(endpoint.headers ?? {}).includes(mask))
+      throw resend(`endpoints.${n}.headers`);
+  });
+}
+
+function refuseLeftMasks(options: ServerOptions): void {
+  for (const [at, text] of [
+    ["url", options.url],
+    ...(options.args ?? []).map((arg, n) => [`args.${n}`, arg] as const),
+    ...(options.endpoints ?? []).map(
+      (endpoint, n) => [`endpoints.${n}.url`, endpoint.url] as const,
+    ),
+  ] as const) {
+    if (text?.includes(maskedText)) throw resend(at);
+  }
+}
+
+function resend(path: string): SignalboxError {
+  return new SignalboxError(
+    "BODY_INVALID",
+    `Send the secret of ${path} again: a masked value is kept only where it was stored before and the program or address that receives it is unchanged.`,
+    { details: { path } },
+  );
+}
+
+function maskValues(values: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.keys(values).map((name) => [name, mask]));
+}
+
+function unmaskValues(
+  edited: Record<string, string>,
+  stored: Record<string, string> | undefined,
+  path: string,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(edited).map(([name, value]) => {
+      if (value !== mask) return [name, value];
+      const kept = stored !== undefined && Object.hasOwn(stored, name) ? stored[name] : undefined;
+      if (kept === undefined) throw resend(`${path}.${name}`);
+      return [name, kept];
+    }),
+  );
+}
+
+// `["--token", "abc"]`: the flag's name tells that the next argument is the secret.
+function maskArguments(args: readonly string[]): string[] {
+  return args.map((arg, n) =>
+    n > 0 && isFlagOfSecret(args[n - 1]) ? maskedText : redactText(arg),
+  );
+}
+
+function isFlagOfSecret(argument: string | undefined): boolean {
+  return argument !== undefined && argument.startsWith("-") && isSecretName(argument);
+}
+
+function originOf(url: string | undefined): string | undefined {
+  return url === undefined ? undefined : (URL.parse(url)?.origin ?? url);
+}
+
+const maskedText = "[redacted]";

@@ -1,0 +1,47 @@
+// What the registry needs of its neighbours, and no more; `main.ts` hands in the real store and gateway.
+import type { KeyRecord } from "../access/index.ts";
+import type {
+  GatewayConfiguration,
+  ServerDefinition,
+  ServerStatus,
+  TestReport,
+} from "../gateway/index.ts";
+
+/** The data plane as the registry steers it. */
+export interface RegistryGateway {
+  /** Builds the whole configuration and swaps it in, or throws and keeps the one it serves. */
+  apply(configuration: GatewayConfiguration): Promise<void>;
+  serverStatus(): ServerStatus[];
+  /** The last lines a local server wrote to its standard error. */
+  stderr(name: string): string[];
+  testServer(definition: ServerDefinition, signal: AbortSignal): Promise<TestReport>;
+  /** Key ids used since this was last asked, with the time of their last use (epoch ms). */
+  takeLastUsed(): Map<string, number>;
+}
+
+/** A row as the store keeps it: the options are what a person wrote, and are parsed again when they are read. */
+export interface StoredDefinition {
+  name: string;
+  options: unknown;
+}
+
+/** Definitions of one kind in the store. */
+export interface DefinitionTable {
+  list(): Promise<readonly StoredDefinition[]>;
+  put(name: string, options: Record<string, unknown>): Promise<void>;
+  remove(name: string): Promise<boolean>;
+}
+
+/** The parts of the store that hold configuration. Every method throws when the database cannot be reached. */
+export interface RegistryStore {
+  servers: DefinitionTable;
+  bundles: DefinitionTable;
+  keys: {
+    list(): Promise<readonly KeyRecord[]>;
+    insert(record: KeyRecord): Promise<void>;
+    revoke(id: string, at: number): Promise<boolean>;
+    touch(lastUsed: Map<string, number>): Promise<void>;
+  };
+  /** Tells that servers, bundles or keys changed, in this process or another; returns how to stop listening. */
+  onChange(listener: () => void): () => void;
+}

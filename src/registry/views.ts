@@ -1,0 +1,45 @@
+import type {
+  BundleDefinition,
+  ServerDefinition,
+  ServerOptions,
+  ServerStatus,
+} from "../gateway/index.ts";
+import { maskServer } from "./masking.ts";
+
+/** A server as it may be shown: what is configured, secrets masked, and how it fares. */
+export interface ServerView {
+  name: string;
+  origin: ServerDefinition["origin"];
+  /** True for what the configuration file or the product defines. */
+  readOnly: boolean;
+  title?: string;
+  options: ServerOptions;
+  /** Absent for the moment between a change and the gateway's first look at the server. */
+  status?: ServerStatus;
+}
+
+/** A bundle as it may be shown. */
+export interface BundleView extends BundleDefinition {
+  readOnly: boolean;
+}
+
+/** What may be shown of a server. */
+export function viewOfServer(
+  definition: ServerDefinition,
+  status: ServerStatus | undefined,
+): ServerView {
+  const { name, origin, options, service } = definition;
+  return {
+    name,
+    origin,
+    readOnly: origin !== "store",
+    ...(service?.title !== undefined && { title: service.title }),
+    options: maskServer(options),
+    ...(status !== undefined && { status }),
+  };
+}
+
+/** What may be shown of a bundle. */
+export function viewOfBundle(definition: BundleDefinition): BundleView {
+  return { ...definition, readOnly: definition.origin !== "store" };
+}
