@@ -1,0 +1,120 @@
+// Cuts a byte stream into lines with one scan for newlines. A line that lies within one chunk is handed
+// over where it lies; one that spans chunks is joined once, with room on both sides, so that a few bytes
+// of it can be replaced by longer ones without copying it again.
+
+export interface LineHandler {
+  /** One line, without its newline. `owned` bytes are the handler's to change and keep, the margin included. */
+  line(bytes: Buffer, start: number, end: number, owned: boolean): void;
+  /** A line has grown past the bound and is being dropped; `head` is how it began. */
+  overlongBegins(head: Buffer): void;
+  /** The overlong line ended; `tail` is how. */
+  overlongEnds(tail: Buffer): void;
+  /** The overlong line does not end within `overlongFactor` times the bound. */
+  endless(): void;
+}
+
+/** Free bytes on both sides of an owned line. */
+export const lineMargin = 64;
+
+/** How often the bound may pass by within one dropped line before the stream counts as broken. */
+const overlongFactor = 16;
+const sampleBytes = 96;
+const newline = 10;
+
+/** Feeds complete lines of a stream to its handler; a line holds at most `lineBytesMax` bytes. */
+export class LineSplitter {
+  readonly #handler: LineHandler;
+  readonly #lineBytesMax: number;
+  #parts: Buffer[] = [];
+  #size = 0;
+  #dropped = 0;
+  #tail: Buffer = Buffer.alloc(0);
+
+  constructor(handler: LineHandler, lineBytesMax: number) {
+    this.#handler = handler;
+    this.#lineBytesMax = lineBytesMax;
+  }
+
+  push(chunk: Buffer): void {
+    let from = 0;
+    for (;;) {
+      const to = chunk.indexOf(newline, from);
+      if (to < 0) break;
+      if (this.#dropped > 0) this.#endDropping(chunk, from, to);
+      else if (this.#size > 0) this.#joined(chunk, from, to);
+      else if (to - from > this.#lineBytesMax) this.#dropWhole(chunk, from, to);
+      else this.#handler.line(chunk, from, to, false);
+      from = to + 1;
+    }
+    if (from < chunk.length) this.#keep(from === 0 ? chunk : chunk.subarray(from));
+  }
+
+  #joined(chunk: Buffer, from: number, to: number): void {
+    const size = this.#size + to - from;
+    if (size > this.#lineBytesMax) {
+      this.#beginDropping(chunk);
+      this.#endDropping(chunk, from, to);
+      return;
+    }
+    const line = Buffer.allocUnsafeSlow(size + 2 * lineMargin);
+    let at = lineMargin;
+    for (const part of this.#parts) at += part.copy(line, at);
+    at += chunk.copy(line, at, from, to);
+    this.#forget();
+    this.#handler.line(line, lineMargin, at, true);
+  }
+
+  #keep(rest: Buffer): void {
+    if (this.#dropped > 0) {
+      this.#drop(rest);
+      return;
+    }
+    if (this.#size + rest.length > this.#lineBytesMax) {
+      this.#beginDropping(rest);
+      this.#drop(rest);
+      return;
+    }
+    this.#parts.push(rest);
+    this.#size += rest.length;
+  }
+
+  #dropWhole(chunk: Buffer, from: number, to: number): void {
+    this.#handler.overlongBegins(chunk.subarray(from, from + sampleBytes));
+    this.#handler.overlongEnds(chunk.subarray(Math.max(from, to - sampleBytes), to));
+  }
+
+  #beginDropping(rest: Buffer): void {
+    const first = this.#parts[0];
+    const head = first === undefined ? rest : Buffer.concat([first.subarray(0, sampleBytes), rest]);
+    const last = this.#parts.at(-1);
+    this.#dropped = this.#size + 1;
+    this.#tail = Buffer.from(last === undefined ? "" : last.subarray(-sampleBytes));
+    this.#parts = [];
+    this.#size = 0;
+    this.#handler.overlongBegins(head.subarray(0, sampleBytes));
+  }
+
+  #drop(bytes: Buffer): void {
+    this.#dropped += bytes.length;
+    this.#tail = lastOf(this.#tail, bytes);
+    if (this.#dropped > this.#lineBytesMax * overlongFactor) this.#handler.endless();
+  }
+
+  #endDropping(chunk: Buffer, from: number, to: number): void {
+    const tail = lastOf(this.#tail, chunk.subarray(from, to));
+    this.#forget();
+    this.#handler.overlongEnds(tail);
+  }
+
+  #forget(): void {
+    this.#parts = [];
+    this.#size = 0;
+    this.#dropped = 0;
+    this.#tail = Buffer.alloc(0);
+  }
+}
+
+function lastOf(before: Buffer, bytes: Buffer): Buffer {
+  if (bytes.length >= sampleBytes) return Buffer.from(bytes.subarray(-sampleBytes));
+  return Buffer.concat([before, bytes]).subarray(-sampleBytes);
+}

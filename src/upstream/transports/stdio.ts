@@ -1,0 +1,331 @@
+// A server as a local process. Which era it speaks is asked once per program and remembered for a day.
+//
+// The question has to be put with care: some servers exit when anything but `initialize` comes first,
+// some stay silent at a request with `_meta`, and some that start slowly are only late. So the first
+// process of a program is asked `server/discover`, as the protocol advises:
+// - it answers as a modern server does: it is one, and the process is kept;
+// - it answers anything else: it is asked `initialize`, in the same process;
+// - it says nothing for a while: it is asked `initialize` as well, and whatever it says counts;
+// - it ends: that process was the price of the question. A second one hears `initialize` only.
+// From then on the verdict is known and the right question is the first. A verdict that fails is dropped,
+// a server that was upgraded to modern-only is found by its refusal of `initialize`, and `protocol_era`
+// pins the era without asking. A running server is never asked: the probe only ever meets fresh processes.
+import { setTimeout as sleep } from "node:timers/promises";
+import { SignalboxError } from "../../foundation/index.ts";
+import type {
+  Era,
+  JsonObject,
+  JsonRpcNotification,
+  JsonRpcResponse,
+} from "../../protocol/index.ts";
+import type {
+  ExchangeHandle,
+  ExchangeSink,
+  Lane,
+  LaneContext,
+  LaneListener,
+  OutboundRequest,
+  TransportDeps,
+} from "../lane.ts";
+import type { ServerOptions } from "../server-options.ts";
+import { lastWords, startChild } from "./child-process.ts";
+import { EraVerdicts } from "./era-verdicts.ts";
+import { StderrRing } from "./stderr-ring.ts";
+import { StdioChannel, type ChannelCounts } from "./stdio-channel.ts";
+import {
+  discover,
+  initialize,
+  soundsModern,
+  type Agreement,
+  type Opening,
+} from "./stdio-handshake.ts";
+
+/** What stdio can use beyond what every transport is given. */
+export interface StdioDeps extends TransportDeps {
+  /** Named in errors; default the command. */
+  serverName?: string;
+  /** Receives the child's standard error; give the same one again to keep it over restarts. */
+  stderr?: StderrRing;
+  /** Default: those of this process. */
+  verdicts?: EraVerdicts;
+}
+
+/** Starts `options.command` and agrees on the era with it; throws SERVER_UNREACHABLE, SERVER_CRASHED, SERVER_TIMEOUT or SERVER_REFUSED. */
+export async function open(
+  options: ServerOptions,
+  context: LaneContext,
+  listener: LaneListener,
+  deps: StdioDeps,
+): Promise<StdioLane> {
+  const opener = new Opener(options, context, deps);
+  const { channel, agreement } = await opener.open();
+  return new StdioLane(channel, agreement, context.shared, listener, opener.verdict?.probedAt);
+}
+
+/** One child process as a lane. */
+export class StdioLane implements Lane {
+  readonly era: Era;
+  readonly revision: string;
+  readonly capabilities: JsonObject;
+  readonly serverInfo: JsonObject;
+  declare readonly instructions?: string;
+  readonly shared: boolean;
+  /** When the era was probed, epoch ms; undefined where it is pinned. */
+  readonly eraProbedAt: number | undefined;
+  readonly #channel: StdioChannel;
+
+  constructor(
+    channel: StdioChannel,
+    agreement: Agreement,
+    shared: boolean,
+    listener: LaneListener,
+    eraProbedAt: number | undefined,
+  ) {
+    this.#channel = channel;
+    this.era = agreement.era;
+    this.revision = agreement.revision;
+    this.capabilities = agreement.capabilities;
+    this.serverInfo = agreement.serverInfo;
+    if (agreement.instructions !== undefined) this.instructions = agreement.instructions;
+    this.shared = shared;
+    this.eraProbedAt = eraProbedAt;
+    channel.begin(listener);
+  }
+
+  get closed(): boolean {
+    return this.#channel.ended !== undefined;
+  }
+
+  get pid(): number {
+    return this.#channel.child.pid;
+  }
+
+  get counts(): ChannelCounts {
+    return this.#channel.counts;
+  }
+
+  get skippedLines(): number {
+    return this.#channel.counts.skippedLines;
+  }
+
+  /** The last lines of the child's standard error, raw: up to 200. */
+  stderr(): string[] {
+    return this.#channel.child.stderr.lines();
+  }
+
+  send(request: OutboundRequest, sink: ExchangeSink): ExchangeHandle {
+    return this.#channel.send(request, sink);
+  }
+
+  notify(message: JsonRpcNotification): void {
+    this.#channel.notify(message);
+  }
+
+  respond(response: JsonRpcResponse): void {
+    this.#channel.respond(response);
+  }
+
+  close(): Promise<void> {
+    return this.#channel.close();
+  }
+}
+
+const verdictsOfProcess = new EraVerdicts();
+const silenceMs = 3_000;
+const discardGraceMs = 500;
+
+interface Opened {
+  channel: StdioChannel;
+  agreement: Agreement;
+}
+
+class Opener {
+  readonly #options: ServerOptions;
+  readonly #context: LaneContext;
+  readonly #deps: StdioDeps;
+  readonly #serverName: string;
+  readonly #command: string;
+  readonly #verdicts: EraVerdicts;
+  readonly #program: string;
+  readonly #deadlineMs: number;
+  readonly #stderr: StderrRing;
+  #channel: StdioChannel | undefined;
+  #mute = false;
+
+  constructor(options: ServerOptions, context: LaneContext, deps: StdioDeps) {
+    this.#options = options;
+    this.#context = context;
+    this.#deps = deps;
+    this.#command = options.command ?? "";
+    this.#serverName = deps.serverName ?? this.#command;
+    this.#verdicts = deps.verdicts ?? verdictsOfProcess;
+    this.#program = JSON.stringify([options.command, options.args ?? [], options.cwd ?? ""]);
+    this.#deadlineMs = deps.clock.monotonicMs() + deps.connectTimeoutMs;
+    this.#stderr = deps.stderr ?? new StderrRing();
+  }
+
+  get verdict(): { era: Era; probedAt: number } | undefined {
+    return this.#pinned() === undefined
+      ? this.#verdicts.get(this.#program, this.#deps.clock)
+      : undefined;
+  }
+
+  async open(): Promise<Opened> {
+    const signal = this.#context.signal;
+    const stop = (): void => void this.#channel?.close(discardGraceMs);
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      const agreement = await this.#agree();
+      if (this.#pinned() === undefined && this.verdict?.era !== agreement.era)
+        this.#verdicts.set(this.#program, agreement.era, this.#deps.clock);
+      if (this.#channel === undefined) throw this.#gaveUp();
+      if (this.#channel.ended !== undefined) throw this.#channel.ended;
+      return { channel: this.#channel, agreement };
+    } catch (error) {
+      if (this.#pinned() === undefined) this.#doubt();
+      void this.#channel?.close();
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Nothing is known any more; but a server that was mute at both questions hears only `initialize` next time. */
+  #doubt(): void {
+    if (this.#mute) this.#verdicts.set(this.#program, "legacy", this.#deps.clock);
+    else this.#verdicts.forget(this.#program);
+  }
+
+  #pinned(): Era | undefined {
+    const era = this.#options.protocol_era;
+    return era === "auto" ? undefined : era;
+  }
+
+  async #agree(): Promise<Agreement> {
+    const pinned = this.#pinned();
+    if (pinned === "modern") return this.#settled(await this.#discover(await this.#start()));
+    if (pinned === "legacy") return this.#settled(await this.#initialize(await this.#start()));
+    switch (this.verdict?.era) {
+      case "modern":
+        return this.#settled(await this.#modernFirst());
+      case "legacy":
+        return this.#settled(await this.#legacyFirst());
+      case undefined:
+        return this.#settled(await this.#probe());
+    }
+  }
+
+  async #modernFirst(): Promise<Opening> {
+    const channel = await this.#start();
+    const opening = await this.#discover(channel);
+    if (opening.kind === "refused") return this.#initialize(channel);
+    if (opening.kind === "ended") return this.#initialize(await this.#restart());
+    return opening;
+  }
+
+  async #legacyFirst(): Promise<Opening> {
+    const channel = await this.#start();
+    const opening = await this.#initialize(channel);
+    if (opening.kind !== "refused") return opening;
+    return preferring(opening, await this.#discover(channel));
+  }
+
+  async #probe(): Promise<Opening> {
+    const channel = await this.#start();
+    const discovery = this.#discover(channel);
+    const first = await Promise.race([discovery, this.#silence()]);
+    if (first === undefined) return this.#askBoth(channel, discovery);
+    if (first.kind === "agreed") return first;
+    if (first.kind === "ended") return this.#initialize(await this.#restart());
+    const opening = await initialize(channel, this.#context, this.#remainingMs() / 2);
+    if (opening.kind === "agreed") return opening;
+    if (opening.kind === "refused") return soundsModern(first) ? first : opening;
+    // The question may have upset it: a fresh process hears `initialize` alone.
+    return this.#initialize(await this.#restart());
+  }
+
+  /** It dislikes the question, or it only starts slowly: the second question tells. */
+  async #askBoth(channel: StdioChannel, discovery: Promise<Opening>): Promise<Opening> {
+    const opening = await this.#initialize(channel);
+    const late = await Promise.race([discovery, undefined]);
+    if (late?.kind === "agreed") {
+      // Modern after all, only late; but this process has heard `initialize` since. A fresh one has not.
+      return opening.kind === "agreed" ? this.#discover(await this.#restart()) : late;
+    }
+    if (opening.kind === "refused") return preferring(opening, await this.#discover(channel));
+    if (opening.kind === "ended") return this.#initialize(await this.#restart());
+    this.#mute = opening.kind === "silent";
+    return opening;
+  }
+
+  async #silence(): Promise<undefined> {
+    await sleep(Math.min(silenceMs, this.#deps.connectTimeoutMs / 3), undefined, { ref: false });
+    return undefined;
+  }
+
+  #discover(channel: StdioChannel): Promise<Opening> {
+    return discover(channel, this.#context, this.#remainingMs());
+  }
+
+  #initialize(channel: StdioChannel): Promise<Opening> {
+    return initialize(channel, this.#context, this.#remainingMs());
+  }
+
+  #remainingMs(): number {
+    return Math.max(1, this.#deadlineMs - this.#deps.clock.monotonicMs());
+  }
+
+  async #restart(): Promise<StdioChannel> {
+    // Wait for the first one to go: both may want the same port or lock file.
+    await this.#channel?.close(discardGraceMs);
+    return this.#start();
+  }
+
+  async #start(): Promise<StdioChannel> {
+    if (this.#context.signal?.aborted === true) throw this.#gaveUp();
+    const { command, args, env, env_allow, cwd } = this.#options;
+    const child = await startChild(
+      this.#serverName,
+      { command: command ?? "", args, env, env_allow, cwd },
+      this.#stderr,
+    );
+    this.#channel = new StdioChannel(child, {
+      serverName: this.#serverName,
+      log: this.#deps.log,
+      clock: this.#deps.clock,
+      lineBytesMax: this.#options.response_bytes_max ?? this.#deps.responseBytesMax,
+    });
+    return this.#channel;
+  }
+
+  #settled(opening: Opening): Agreement {
+    switch (opening.kind) {
+      case "agreed":
+        return opening.agreement;
+      case "refused":
+        throw new SignalboxError(
+          "SERVER_REFUSED",
+          `The server "${this.#serverName}" did not open a session: ${opening.reason}.`,
+        );
+      case "silent":
+        throw new SignalboxError(
+          "SERVER_TIMEOUT",
+          `The server "${this.#serverName}" did not answer within ${this.#deps.connectTimeoutMs} ms of its start (command: ${this.#command})${lastWords(this.#stderr)}.`,
+        );
+      case "ended":
+        throw this.#context.signal?.aborted === true ? this.#gaveUp() : opening.error;
+    }
+  }
+
+  #gaveUp(): SignalboxError {
+    return new SignalboxError(
+      "SERVER_CLOSED",
+      `The server "${this.#serverName}" was given up before it had started.`,
+    );
+  }
+}
+
+/** The answer to the second question, unless only the first says something. */
+function preferring(first: Opening, second: Opening): Opening {
+  return second.kind === "agreed" ? second : first;
+}
