@@ -8,11 +8,10 @@
 // started it and can no longer stop it: `follow-parent.mjs` ends it when that process is gone.
 import { spawn, spawnSync } from "node:child_process";
 import { accessSync, chmodSync, constants, existsSync, readFileSync } from "node:fs";
-import { delimiter, dirname, join, resolve } from "node:path";
+import { basename, delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const nodeMajorNeeded = 24;
-const parentCheckMs = 500;
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Where the npm package of each platform keeps the Node that we ship. */
@@ -161,7 +160,7 @@ function nodeSentence() {
 function become(plan, node) {
   const bin = dirname(node);
   const environment = { ...process.env };
-  delete environment.SIGNALBOX_PARENT_PID;
+  delete environment.SIGNALBOX_HOLDERS;
   // Tools start `node` by name; the servers behind the gateway keep the machine's own.
   if (!plan.isProduct) environment.PATH = `${bin}${delimiter}${environment.PATH || ""}`;
   if (typeof process.execve === "function" && runs(node)) takeOver(plan, node, environment);
@@ -174,18 +173,17 @@ function runs(node) {
 }
 
 function takeOver(plan, node, environment) {
-  const parent = plan.stopsWithNpm && startedByNpm() ? process.ppid : undefined;
+  const holders = plan.stopsWithNpm ? npmAbove() : [];
   process.removeAllListeners("warning"); // execve warns that it is young; its use here is deliberate.
-  process.execve(node, [node, ...nodeArguments(plan, parent, environment)], environment);
+  process.execve(node, [node, ...nodeArguments(plan, holders, environment)], environment);
 }
 
 function supervise(plan, node, environment) {
-  const parent = plan.isProduct ? process.pid : undefined;
-  const args = nodeArguments(plan, parent, environment);
+  const holders = plan.isProduct ? [process.pid, ...(plan.stopsWithNpm ? npmAbove() : [])] : [];
+  const args = nodeArguments(plan, holders, environment);
   const child = spawn(node, args, { stdio: "inherit", env: environment });
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, () => child.kill(signal));
-  if (plan.stopsWithNpm && startedByNpm()) stopWhenOrphaned(child);
   child.on("error", () => {
     process.stderr.write(`signalbox: ${nodeSentence()}\n`);
     process.exitCode = 1;
@@ -197,27 +195,36 @@ function supervise(plan, node, environment) {
   });
 }
 
-/** npm dies at kill -9 without a word to us, and then nobody holds the handle of the gateway any more. */
-function stopWhenOrphaned(child) {
-  const parent = process.ppid;
-  const timer = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(timer);
-    child.kill("SIGTERM");
-  }, parentCheckMs);
+/** npm, and the shell it may have put between us: neither passes every signal on, and both can be killed. */
+function npmAbove() {
+  if (process.env.npm_lifecycle_event === undefined || process.platform === "win32") return [];
+  const { name, parent } = describeProcess(process.ppid);
+  return /^\w*sh$/.test(name) && parent > 1 ? [process.ppid, parent] : [process.ppid];
 }
 
-function startedByNpm() {
-  return process.env.npm_lifecycle_event !== undefined && process.platform !== "win32";
+function describeProcess(pid) {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return {
+      name: /^Name:\t(.*)$/m.exec(status)[1],
+      parent: Number(/^PPid:\t(\d+)$/m.exec(status)[1]),
+    };
+  } catch {
+    const { stdout } = spawnSync("ps", ["-o", "ppid=,comm=", "-p", String(pid)], {
+      encoding: "utf8",
+    });
+    const [parent = "", command = ""] = (stdout || "").trim().split(/\s+/);
+    return { name: basename(command), parent: Number(parent) };
+  }
 }
 
-function nodeArguments(plan, parent, environment) {
+function nodeArguments(plan, holders, environment) {
   const follow = pathToFileURL(join(root, "scripts/follow-parent.mjs")).href;
-  if (parent !== undefined) environment.SIGNALBOX_PARENT_PID = String(parent);
+  if (holders.length > 0) environment.SIGNALBOX_HOLDERS = holders.join(",");
   return [
     "--disable-warning=ExperimentalWarning", // Node before 24.3 calls type stripping experimental.
     ...plan.nodeArgs,
-    ...(parent === undefined ? [] : ["--import", follow]),
+    ...(holders.length > 0 ? ["--import", follow] : []),
     plan.file,
     ...plan.args,
   ];

@@ -1,23 +1,26 @@
-// Loaded before the gateway when another process holds its handle: ends it in good order when that process is gone.
-//
-// A launcher killed with -9 cannot pass anything on, so the gateway looks for itself.
-const checkMs = 500;
-const parent = Number(process.env.SIGNALBOX_PARENT_PID);
-delete process.env.SIGNALBOX_PARENT_PID;
+// Loaded before the gateway when other processes hold its handle (npm, its shell, our own launcher): ends the
+// gateway in good order when one of them is gone, since a process killed with -9 can pass nothing on.
+const checkMs = 250;
+const holders = (process.env.SIGNALBOX_HOLDERS ?? "").split(",").map(Number);
+delete process.env.SIGNALBOX_HOLDERS;
+const isOurParent = holders[0] === process.ppid;
 
 const timer = setInterval(() => {
-  if (isThere()) return;
+  if (isHeld()) return;
   clearInterval(timer);
   process.kill(process.pid, "SIGTERM");
 }, checkMs);
 timer.unref();
 
-function isThere() {
-  // An orphan gets a new parent everywhere but on Windows, where the number stays and its bearer may be gone.
-  if (process.platform !== "win32") return process.ppid === parent;
+function isHeld() {
+  // An orphan gets a new parent at once, while the number of a dead process may live on in another.
+  return (!isOurParent || holders[0] === process.ppid) && holders.every(isAlive);
+}
+
+function isAlive(pid) {
   try {
-    return process.kill(parent, 0);
-  } catch {
-    return false;
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code === "EPERM";
   }
 }
