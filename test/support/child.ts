@@ -8,6 +8,8 @@ const outputCharactersMax = 200_000;
 export interface Child {
   readonly pid: number;
   readonly process: ChildProcess;
+  /** Settles when the process has ended and its output is complete. */
+  readonly closed: Promise<unknown>;
   stdout(): string;
   stderr(): string;
   exited(): boolean;
@@ -34,6 +36,7 @@ export function runNode(
   return {
     pid: child.pid ?? -1,
     process: child,
+    closed,
     stdout,
     stderr,
     exited,
