@@ -81,7 +81,7 @@ function comparable(state: StoredState): string {
       sorted(state.servers),
       sorted(state.bundles),
       state.keys
-        .map(({ lastUsedAt: _, ...rest }) => rest)
+        .map((key) => ({ ...key, lastUsedAt: undefined }))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1)),
     ],
     (_, value: unknown) =>

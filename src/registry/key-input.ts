@@ -14,7 +14,9 @@ export interface NewKey {
 export type KeyView = Omit<KeyRecord, "hash">;
 
 /** The record without what must not leave the gateway. */
-export function viewOfKey({ hash: _, ...view }: KeyRecord): KeyView {
+export function viewOfKey(record: KeyRecord): KeyView {
+  const view: Partial<KeyRecord> & KeyView = { ...record };
+  delete view.hash;
   return view;
 }
 

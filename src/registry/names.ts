@@ -26,4 +26,4 @@ function requireShape(kind: string, name: string): void {
 }
 
 const nameShape = /^[a-z0-9][a-z0-9_-]{0,31}$/;
-const reservedPaths = new Set(["rpc", "execute", "catalog", "service"]);
+const reservedPaths = new Set(["catalog", "execute", "rpc", "server-card", "service"]);

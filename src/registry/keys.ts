@@ -1,0 +1,170 @@
+import { mintKey } from "../access/index.ts";
+import type { KeyRecord } from "../access/index.ts";
+import { messageOf, newId, SignalboxError } from "../foundation/index.ts";
+import type { Clock, Log } from "../foundation/index.ts";
+import { planSeed, seededRecord } from "./admin-key-seed.ts";
+import { emptyState } from "./configured-state.ts";
+import type { StoredState } from "./configured-state.ts";
+import { requireKey, viewOfKey } from "./key-input.ts";
+import type { KeyView, NewKey } from "./key-input.ts";
+import type { LiveConfiguration, Step } from "./live-configuration.ts";
+import type { RegistryGateway } from "./ports.ts";
+
+export interface KeysDeps {
+  live: LiveConfiguration;
+  gateway: Pick<RegistryGateway, "takeLastUsed">;
+  log: Log;
+  clock: Clock;
+}
+
+/** The keys on record: made, listed, revoked, seeded, and when each was last used. */
+export class Keys {
+  readonly #deps: KeysDeps;
+  #adminKey: string | undefined;
+  #unwritten = new Map<string, number>();
+
+  constructor(deps: KeysDeps) {
+    this.#deps = deps;
+    deps.live.onLateLoad = () => this.#seedLate();
+  }
+
+  /** Mints a key; the key itself is in the answer and nowhere else. */
+  async create(wanted: NewKey): Promise<{ record: KeyView; key: string }> {
+    const { live, clock } = this.#deps;
+    return await live.change((now) => {
+      const at = clock.now();
+      requireKey(wanted, new Set(live.merged.bundles.map((bundle) => bundle.name)), at);
+      if (now.keys.length >= keysMax) {
+        throw new SignalboxError("CONFLICT", `No more than ${keysMax} keys are kept.`);
+      }
+      const { key, hash, prefix } = mintKey();
+      const { name, role, bundles = "all", expiresAt } = wanted;
+      const record: KeyRecord = {
+        id: newId("key"),
+        name,
+        role,
+        bundles,
+        hash,
+        prefix,
+        createdAt: at,
+      };
+      if (expiresAt !== undefined) record.expiresAt = expiresAt;
+      return {
+        next: { ...now, keys: [...now.keys, record] },
+        persist: (store) => store.keys.insert(record),
+        result: { record: viewOfKey(record), key },
+      };
+    });
+  }
+
+  /** Every key on record, revoked ones included, without its hash. */
+  list(): KeyView[] {
+    return withLastUse(this.#deps.live.stored.keys, this.#unwritten).map(viewOfKey);
+  }
+
+  /** Revokes a key, for ever. Throws NOT_FOUND. Revoking twice is no error. */
+  async revoke(id: string): Promise<KeyView> {
+    return await this.#deps.live.change<KeyView>((now) => {
+      const record = now.keys.find((key) => key.id === id);
+      if (record === undefined)
+        throw new SignalboxError("NOT_FOUND", "There is no key with this id.");
+      if (record.revokedAt !== undefined) return { result: viewOfKey(record) };
+      const at = this.#deps.clock.now();
+      return {
+        next: revokedIn(now, [id], at),
+        persist: (store) => store.keys.revoke(id, at),
+        result: viewOfKey({ ...record, revokedAt: at }),
+      };
+    });
+  }
+
+  /** See `Registry.seedAdminKey`. */
+  async seed(given: string | undefined): Promise<{ created?: string }> {
+    this.#adminKey = given;
+    return await this.#deps.live.inTurn(async () => {
+      if (this.#deps.live.loaded) return await this.#seedNow();
+      await this.#serveGivenKey();
+      return {};
+    });
+  }
+
+  /** Writes when keys were last used; what cannot be written now is kept for the next time. */
+  async flushLastUsed(): Promise<void> {
+    const { gateway, live, log } = this.#deps;
+    for (const [id, at] of gateway.takeLastUsed()) this.#unwritten.set(id, at);
+    const taken = this.#unwritten;
+    if (live.store === undefined || taken.size === 0) return;
+    this.#unwritten = new Map();
+    try {
+      await live.store.keys.touch(taken);
+      live.amend((state) => ({ ...state, keys: withLastUse(state.keys, taken) }));
+    } catch (error) {
+      log.warn({ problem: messageOf(error) }, "The last use of keys could not be written");
+      this.#unwritten = new Map([...taken, ...this.#unwritten]);
+    }
+  }
+
+  async #seedNow(): Promise<{ created?: string }> {
+    const { live, clock, log } = this.#deps;
+    const at = clock.now();
+    const { insert, revoke, created, refused } = planSeed(live.stored.keys, this.#adminKey, at);
+    if (refused)
+      log.warn({}, "The key in SIGNALBOX_ADMIN_KEY was revoked and stays so; choose another");
+    if (insert === undefined && revoke.length === 0) return {};
+    await live.commit(seedStep(live.stored, insert, revoke, at));
+    return created === undefined ? {} : { created };
+  }
+
+  // Nobody is there any more to be shown a minted key, so a database that was away at the first start gets one
+  // at the next start.
+  async #seedLate(): Promise<void> {
+    const { live, log } = this.#deps;
+    if (this.#adminKey === undefined && live.stored.keys.length === 0) {
+      log.warn({}, "There is no key on record; the next start makes the first one");
+      return;
+    }
+    await this.#seedNow();
+  }
+
+  async #serveGivenKey(): Promise<void> {
+    if (this.#adminKey === undefined) return;
+    const keys = [seededRecord(this.#adminKey, this.#deps.clock.now())];
+    await this.#deps.live.serveUnstored({ ...emptyState, keys });
+  }
+}
+
+function seedStep(
+  now: StoredState,
+  insert: KeyRecord | undefined,
+  revoke: readonly string[],
+  at: number,
+): Step<undefined> {
+  const { keys } = revokedIn(now, revoke, at);
+  return {
+    next: { ...now, keys: insert === undefined ? keys : [...keys, insert] },
+    persist: async (store) => {
+      if (insert !== undefined) await store.keys.insert(insert);
+      await Promise.all(revoke.map((id) => store.keys.revoke(id, at)));
+    },
+    result: undefined,
+  };
+}
+
+function revokedIn(state: StoredState, ids: readonly string[], at: number): StoredState {
+  const revoked = state.keys.map((key) => (ids.includes(key.id) ? { ...key, revokedAt: at } : key));
+  return { ...state, keys: revoked };
+}
+
+function withLastUse(
+  keys: readonly KeyRecord[],
+  lastUsed: ReadonlyMap<string, number>,
+): readonly KeyRecord[] {
+  return keys.map((record) => {
+    const at = lastUsed.get(record.id);
+    return at === undefined
+      ? record
+      : { ...record, lastUsedAt: Math.max(at, record.lastUsedAt ?? 0) };
+  });
+}
+
+const keysMax = 10_000;

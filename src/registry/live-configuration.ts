@@ -1,0 +1,246 @@
+// What the gateway serves, and the one way to change it: changes go through a queue, and each makes the next state,
+// has the gateway build and serve it, then stores it. When the gateway cannot build it nothing is stored; when the
+// store fails the gateway is put back to what it served. While the database is away the last state is served (at
+// start: what the configuration file and the product define), changes fail with STORE_UNAVAILABLE, and the store is
+// asked again until it answers.
+import { isSignalboxError, messageOf, SignalboxError } from "../foundation/index.ts";
+import type { Log } from "../foundation/index.ts";
+import type {
+  BundleOptions,
+  GatewayConfiguration,
+  ServerDefinition,
+  ServerOptions,
+} from "../gateway/index.ts";
+import { ChangeQueue } from "./change-queue.ts";
+import { configurationOf, emptyState, sameState } from "./configured-state.ts";
+import type { FixedState, StoredState } from "./configured-state.ts";
+import { loadState } from "./load-state.ts";
+import type { RegistryGateway, RegistryStore } from "./ports.ts";
+
+export interface LiveConfigurationDeps {
+  store?: RegistryStore | undefined;
+  gateway: Pick<RegistryGateway, "apply">;
+  log: Log;
+  builtin: readonly ServerDefinition[];
+}
+
+/** One step of a change: makes the next state and says how to store it. Throw to refuse the change. */
+export interface Step<T> {
+  next: StoredState;
+  persist: (store: RegistryStore) => Promise<unknown>;
+  result: T;
+}
+
+type Definitions<T> = ReadonlyMap<string, T>;
+
+/** The configuration as the gateway serves it and the store holds it. */
+export class LiveConfiguration {
+  readonly #deps: LiveConfigurationDeps;
+  readonly #queue = new ChangeQueue(changesWaitingMax);
+  #store: RegistryStore | undefined;
+  #fixed: FixedState;
+  #stored: StoredState = emptyState;
+  #version = 0;
+  #loaded = false;
+  #reloadWaits = false;
+  #stopped = false;
+  #stopListening: (() => void) | undefined;
+  #timers: NodeJS.Timeout[] = [];
+  /** Called in the queue's turn, once, when the stored state was first read after a start without it. */
+  onLateLoad: (() => Promise<void>) | undefined;
+
+  constructor(deps: LiveConfigurationDeps) {
+    this.#deps = deps;
+    this.#store = deps.store;
+    this.#fixed = { builtin: deps.builtin, servers: new Map(), bundles: new Map() };
+  }
+
+  get stored(): StoredState {
+    return this.#stored;
+  }
+
+  /** The store as it is now; absent while it could not be opened. */
+  get store(): RegistryStore | undefined {
+    return this.#store;
+  }
+
+  /** Counts what the gateway was given to serve. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** False while the stored state was never read. */
+  get loaded(): boolean {
+    return this.#loaded;
+  }
+
+  /** All definitions, merged. */
+  get merged(): GatewayConfiguration {
+    return configurationOf(this.#fixed, this.#stored, this.#version);
+  }
+
+  /** Loads and serves everything, or without a database what is fixed. Throws when that cannot be served. */
+  async start(
+    servers: Definitions<ServerOptions>,
+    bundles: Definitions<BundleOptions>,
+  ): Promise<void> {
+    const fixed: FixedState = { builtin: this.#deps.builtin, servers, bundles };
+    await this.#queue.run(async () => {
+      const state = await this.#tryLoad();
+      await this.#serveAtStart(fixed, state ?? emptyState);
+      this.#loaded = state !== undefined;
+    });
+    this.#listen();
+    this.#timers = [
+      setInterval(() => void this.reload(), reloadEveryMs).unref(),
+      setInterval(() => {
+        if (!this.#loaded) void this.reload();
+      }, reloadUntilLoadedEveryMs).unref(),
+    ];
+  }
+
+  /** Ends watching the store; changes are refused from now on. */
+  stop(): void {
+    this.#stopped = true;
+    this.#stopListening?.();
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  /** Hands in the database when it could not be reached at start, and serves what it holds. */
+  async attachStore(store: RegistryStore): Promise<void> {
+    this.#store = store;
+    this.#listen();
+    await this.reload();
+  }
+
+  /** Serves a changed configuration file. When it cannot be served the old one stays and the reason is thrown. */
+  async replaceFixed(
+    servers: Definitions<ServerOptions>,
+    bundles: Definitions<BundleOptions>,
+  ): Promise<void> {
+    const fixed: FixedState = { builtin: this.#deps.builtin, servers, bundles };
+    await this.#queue.run(() => this.#serve(fixed, this.#stored));
+  }
+
+  /** Runs a task in its turn among the changes. */
+  async inTurn<T>(task: () => Promise<T>): Promise<T> {
+    return await this.#queue.run(task);
+  }
+
+  /** Makes a change in its turn. A step without a next state changes nothing. */
+  async change<T>(
+    step: (now: StoredState) => Step<T> | { next?: undefined; result: T },
+  ): Promise<T> {
+    return await this.#queue.run(async () => {
+      if (this.#stopped) throw new SignalboxError("SHUTTING_DOWN", "The gateway is stopping.");
+      if (this.#store === undefined || !this.#loaded) throw unavailable();
+      const made = step(this.#stored);
+      if (made.next !== undefined) await this.commit(made);
+      return made.result;
+    });
+  }
+
+  /** Serves the next state, then stores it; call it in the queue's turn only. */
+  async commit({ next, persist }: Step<unknown>): Promise<void> {
+    const before = this.#stored;
+    await this.#serve(this.#fixed, next);
+    try {
+      if (this.#store === undefined) throw unavailable();
+      await persist(this.#store);
+    } catch (error) {
+      await this.#serve(this.#fixed, before);
+      throw isSignalboxError(error) ? error : unavailable(error);
+    }
+  }
+
+  /** Serves a state that is not stored: what is valid until the store answers. Call it in the queue's turn only. */
+  async serveUnstored(state: StoredState): Promise<void> {
+    await this.#serve(this.#fixed, state);
+  }
+
+  /** Replaces the stored state by one that is served alike. */
+  amend(amended: (state: StoredState) => StoredState): void {
+    this.#stored = amended(this.#stored);
+  }
+
+  /** Reads the store again and serves what changed there; a failure is logged and tried again later. */
+  async reload(): Promise<void> {
+    if (this.#reloadWaits || this.#stopped) return;
+    this.#reloadWaits = true;
+    try {
+      await this.#queue.run(async () => {
+        this.#reloadWaits = false;
+        await this.#reloadNow();
+      });
+    } catch (error) {
+      this.#reloadWaits = false;
+      const problem = messageOf(error);
+      this.#deps.log.error({ problem }, "The stored configuration could not be served");
+    }
+  }
+
+  async #reloadNow(): Promise<void> {
+    const state = await this.#tryLoad();
+    if (state === undefined) return;
+    const late = !this.#loaded;
+    if (late || !sameState(state, this.#stored)) {
+      await this.#serve(this.#fixed, state);
+      this.#deps.log.info({ version: this.#version }, "Serving the stored configuration");
+    }
+    this.#loaded = true;
+    if (late) await this.onLateLoad?.();
+  }
+
+  async #tryLoad(): Promise<StoredState | undefined> {
+    if (this.#store === undefined) return undefined;
+    try {
+      return await loadState(this.#store, this.#deps.log);
+    } catch (error) {
+      this.#deps.log.warn(
+        { problem: messageOf(error) },
+        "The stored configuration cannot be read; the last one is served meanwhile",
+      );
+      return undefined;
+    }
+  }
+
+  async #serve(fixed: FixedState, stored: StoredState): Promise<void> {
+    const version = this.#version + 1;
+    await this.#deps.gateway.apply(configurationOf(fixed, stored, version));
+    this.#version = version;
+    this.#fixed = fixed;
+    this.#stored = stored;
+  }
+
+  // A stored bundle that no longer fits must not keep the gateway from starting.
+  async #serveAtStart(fixed: FixedState, stored: StoredState): Promise<void> {
+    try {
+      await this.#serve(fixed, stored);
+    } catch (error) {
+      if (stored.bundles.size === 0) throw error;
+      await this.#serve(fixed, { ...stored, bundles: new Map() });
+      this.#deps.log.error(
+        { problem: messageOf(error), bundles: [...stored.bundles.keys()] },
+        "The stored bundles cannot be served and are left out",
+      );
+    }
+  }
+
+  #listen(): void {
+    this.#stopListening?.();
+    this.#stopListening = this.#store?.onChange(() => void this.reload());
+  }
+}
+
+function unavailable(cause?: unknown): SignalboxError {
+  return new SignalboxError(
+    "STORE_UNAVAILABLE",
+    "The database does not answer, so nothing was changed; calls go on meanwhile.",
+    cause === undefined ? {} : { cause },
+  );
+}
+
+const changesWaitingMax = 100;
+const reloadUntilLoadedEveryMs = 2_000;
+// Notifications are lost with their connection; this bounds how long a change can then go unseen.
+const reloadEveryMs = 30_000;
