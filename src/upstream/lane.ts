@@ -9,6 +9,7 @@ import type {
   JsonRpcRequest,
   JsonRpcResponse,
 } from "../protocol/index.ts";
+import type { HttpEndpoint } from "./transports/http-endpoint.ts";
 
 /** One open way to a server, used for many requests at once. */
 export interface Lane {
@@ -30,6 +31,7 @@ export interface Lane {
 }
 
 export interface OutboundRequest {
+  /** A shared lane writes its own id and progress token into it while it serialises, then puts yours back. */
   message: JsonRpcRequest;
   /** The serialised `message`, when it is unchanged from the client. */
   text?: string;
@@ -41,6 +43,13 @@ export interface OutboundRequest {
   timeoutMs: number;
   /** Progress resets the timeout up to this much in total; default 10 minutes. */
   timeoutMaxMs?: number;
+  /** Who calls; a service in this process decides by it what may be seen. It never leaves the process. */
+  caller?: LaneCaller;
+}
+
+export interface LaneCaller {
+  principal: { id: string; name: string; role: string; bundles: readonly string[] | "all" };
+  requestId: string;
 }
 
 /** Hears one exchange, synchronously and in wire order; exactly one of answer, end and fail ends it. */
@@ -69,6 +78,8 @@ export interface LaneListener {
   request(message: JsonRpcRequest): void;
   /** The lane is gone and will not come back; called once, not after `close()`. */
   closed(error: SignalboxError): void;
+  /** The server forgot the session and a new one was made: its subscriptions and log level are gone. */
+  renewed?(): void;
 }
 
 /** Who we say we are when the lane is opened. */
@@ -82,6 +93,8 @@ export interface LaneContext {
 }
 
 export interface TransportDeps {
+  /** The configured name, for sentences; default "the server". */
+  serverName?: string;
   log: Log;
   clock: Clock;
   metrics?: Metrics;
@@ -90,4 +103,6 @@ export interface TransportDeps {
   /** An answer up to this size is checked whole before it is passed on; a larger one is streamed. */
   inspectBytesMax: number;
   connectTimeoutMs: number;
+  /** The connections of a remote server, kept by its owner for all lanes; default: the lane has its own. */
+  endpoint?: HttpEndpoint;
 }

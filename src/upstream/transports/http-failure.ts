@@ -1,0 +1,95 @@
+import { SignalboxError, type ErrorCode } from "../../foundation/index.ts";
+
+/** A failure of `server`, with its name in the sentence and in the details. */
+export function failureOf(
+  server: string,
+  code: ErrorCode,
+  sentence: string,
+  more?: { cause?: unknown; details?: Record<string, unknown> },
+): SignalboxError {
+  return new SignalboxError(code, `Server "${server}" ${sentence}.`, {
+    ...(more?.cause === undefined ? {} : { cause: more.cause }),
+    details: { server, ...more?.details },
+  });
+}
+
+/** What a broken connection means: never reached, or closed in the middle. */
+export function connectionFailure(
+  server: string,
+  origin: string,
+  error: Error,
+  phase: "sending" | "answering",
+): SignalboxError {
+  const code = codeOf(error);
+  if (garbage.has(code) || error.name === "HTTPParserError") {
+    return failureOf(server, "SERVER_GARBAGE", `sent something that is not HTTP (${code})`, {
+      cause: error,
+    });
+  }
+  if (phase === "answering") {
+    return failureOf(server, "SERVER_CLOSED", "closed the connection in the middle of its answer", {
+      cause: error,
+    });
+  }
+  if (closedByPeer.has(code)) {
+    return failureOf(server, "SERVER_CLOSED", "closed the connection before it answered", {
+      cause: error,
+    });
+  }
+  return failureOf(
+    server,
+    "SERVER_UNREACHABLE",
+    `cannot be reached at ${origin}: ${reasons[code] ?? `the connection failed (${code})`}`,
+    { cause: error },
+  );
+}
+
+/** What an HTTP status other than success means, where its body is not an answer. */
+export function statusFailure(server: string, status: number): SignalboxError {
+  const details = { status };
+  if (status === 401 || status === 403) {
+    return failureOf(
+      server,
+      "SERVER_UNAUTHORIZED",
+      `refused the gateway's credentials (HTTP ${status})`,
+      { details },
+    );
+  }
+  if (status >= 500) {
+    return failureOf(server, "SERVER_UNREACHABLE", `is failing (HTTP ${status})`, { details });
+  }
+  if (status >= 300 && status < 400) {
+    return failureOf(
+      server,
+      "SERVER_REFUSED",
+      `answered with a redirect (HTTP ${status}), which is not followed: configure the final address`,
+      { details },
+    );
+  }
+  return failureOf(server, "SERVER_REFUSED", `refused the request (HTTP ${status})`, { details });
+}
+
+const garbage = new Set(["UND_ERR_HEADERS_OVERFLOW"]);
+const closedByPeer = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE", "UND_ERR_DESTROYED"]);
+
+const reasons: Record<string, string> = {
+  ECONNREFUSED: "nothing listens there (ECONNREFUSED)",
+  ENOTFOUND: "the host name is unknown (ENOTFOUND)",
+  EAI_AGAIN: "the host name could not be looked up (EAI_AGAIN)",
+  EHOSTUNREACH: "there is no route to the host (EHOSTUNREACH)",
+  ENETUNREACH: "there is no route to the network (ENETUNREACH)",
+  ETIMEDOUT: "the connection timed out (ETIMEDOUT)",
+  UND_ERR_CONNECT_TIMEOUT: "the connection timed out",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate chain is self-signed",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is not signed by a known authority",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
+};
+
+function codeOf(error: Error): string {
+  if ("code" in error && typeof error.code === "string") return error.code;
+  if (error instanceof AggregateError && error.errors[0] instanceof Error)
+    return codeOf(error.errors[0]);
+  return error.cause instanceof Error ? codeOf(error.cause) : error.name;
+}
