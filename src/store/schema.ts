@@ -1,0 +1,73 @@
+// The tables as TypeScript sees them; the SQL files under migrations make them. They have a schema of their own,
+// so that an external database may hold other things of the same names, schema_migrations above all.
+import {
+  bigint,
+  doublePrecision,
+  json,
+  jsonb,
+  pgSchema,
+  text,
+  timestamp,
+} from "drizzle-orm/pg-core";
+
+const signalbox = pgSchema("signalbox");
+
+const time = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+
+export const servers = signalbox.table("servers", {
+  name: text().primaryKey(),
+  options: jsonb().notNull(),
+  createdAt: time("created_at").notNull().defaultNow(),
+  updatedAt: time("updated_at").notNull().defaultNow(),
+});
+
+export const bundles = signalbox.table("bundles", {
+  name: text().primaryKey(),
+  options: jsonb().notNull(),
+  createdAt: time("created_at").notNull().defaultNow(),
+  updatedAt: time("updated_at").notNull().defaultNow(),
+});
+
+export const apiKeys = signalbox.table("api_keys", {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  role: text({ enum: ["admin", "operator", "caller"] }).notNull(),
+  bundles: jsonb().notNull(),
+  hash: text().notNull().unique(),
+  prefix: text().notNull(),
+  createdAt: time("created_at").notNull(),
+  expiresAt: time("expires_at"),
+  revokedAt: time("revoked_at"),
+  lastUsedAt: time("last_used_at"),
+});
+
+export const settings = signalbox.table("settings", {
+  name: text().primaryKey(),
+  value: jsonb().notNull(),
+  updatedAt: time("updated_at").notNull().defaultNow(),
+});
+
+export const toolCallLogs = signalbox.table("tool_call_logs", {
+  id: text().primaryKey(),
+  at: time("at").notNull(),
+  principalId: text("principal_id").notNull(),
+  principalName: text("principal_name").notNull(),
+  method: text().notNull(),
+  server: text(),
+  tool: text(),
+  publicName: text("public_name"),
+  bundle: text(),
+  outcome: text({
+    enum: ["ok", "tool_error", "error", "timeout", "cancelled", "refused"],
+  }).notNull(),
+  errorCode: text("error_code"),
+  durationMs: doublePrecision("duration_ms").notNull(),
+  upstreamMs: doublePrecision("upstream_ms").notNull(),
+  ownMs: doublePrecision("own_ms").notNull(),
+  requestBytes: bigint("request_bytes", { mode: "number" }).notNull(),
+  responseBytes: bigint("response_bytes", { mode: "number" }).notNull(),
+  requestId: text("request_id").notNull(),
+  traceId: text("trace_id"),
+  era: text({ enum: ["modern", "legacy"] }).notNull(),
+  arguments: json(),
+});
