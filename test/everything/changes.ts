@@ -3,7 +3,11 @@ import { watchedUri } from "./resources.ts";
 import type { World } from "./world.ts";
 
 /** Registers what makes lists and resources change; the result follows the world until it is told to stop. */
-export function registerChanges(server: McpServer, world: World): () => () => void {
+export function registerChanges(
+  server: McpServer,
+  world: World,
+  era: "legacy" | "modern",
+): () => () => void {
   registerTriggers(server, world);
   const tool = server.registerTool("test_dynamic_tool", { description: "Comes and goes" }, () => ({
     content: [{ type: "text", text: "Listed at the moment." }],
@@ -18,7 +22,7 @@ export function registerChanges(server: McpServer, world: World): () => () => vo
   const align = {
     tools: (): void => (world.toolListed ? tool.enable() : tool.disable()),
     prompts: (): void => (world.promptListed ? prompt.enable() : prompt.disable()),
-    resource: followResource(server),
+    resource: followResource(server, era),
   };
   align.tools();
   align.prompts();
@@ -37,7 +41,8 @@ function registerTriggers(server: McpServer, world: World): void {
   trigger("test_touch_resource", "Changes test://watched-resource", () => world.touchResource());
 }
 
-function followResource(server: McpServer): () => void {
+// A legacy client subscribes with requests of its own; in the modern era the SDK knows who listens to what.
+function followResource(server: McpServer, era: "legacy" | "modern"): () => void {
   const subscribed = new Set<string>();
   server.server.setRequestHandler("resources/subscribe", (request) => {
     subscribed.add(request.params.uri);
@@ -48,7 +53,7 @@ function followResource(server: McpServer): () => void {
     return {};
   });
   return () => {
-    if (subscribed.has(watchedUri))
+    if (era === "modern" || subscribed.has(watchedUri))
       void server.server.sendResourceUpdated({ uri: watchedUri }).catch(() => undefined);
   };
 }

@@ -9,8 +9,14 @@ import { registerRoundTripTools, type RoundState } from "./round-trip-tools.ts";
 import { registerRunningTools } from "./running-tools.ts";
 import type { World } from "./world.ts";
 
+/** What an instance is made for: one request of the modern era, or a connection that lasts. */
+export interface Connection {
+  era: "legacy" | "modern";
+  lasting: boolean;
+}
+
 /** One server instance with every fixture; a `lasting` one also tells its client of every change until it closes. */
-export function createEverything(world: World, { lasting }: { lasting: boolean }): McpServer {
+export function createEverything(world: World, { era, lasting }: Connection): McpServer {
   const server = new McpServer(
     { name: "everything", title: "Everything", version: "1.0.0" },
     {
@@ -36,7 +42,7 @@ export function createEverything(world: World, { lasting }: { lasting: boolean }
   registerRoundTripTools(server, codec);
   registerResources(server, world);
   registerPrompts(server);
-  const follow = registerChanges(server, world);
+  const follow = registerChanges(server, world, era);
   // oxlint-disable-next-line unicorn/prefer-add-event-listener -- not an event target
   if (lasting) server.server.onclose = follow();
   return server;

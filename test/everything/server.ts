@@ -43,7 +43,7 @@ function parseEra(text: string): Era {
 
 function serveLines(era: Era): void {
   const world = new World();
-  serveStdio(() => createEverything(world, { lasting: true }), {
+  serveStdio(({ era: served }) => createEverything(world, { era: served, lasting: true }), {
     legacy: era === "modern" ? "reject" : "serve",
   });
 }
@@ -51,9 +51,12 @@ function serveLines(era: Era): void {
 function serveHttp(port: number, era: Era): void {
   const world = new World();
   const sessions = new Sessions(world);
-  const modern = createMcpHandler(() => createEverything(world, { lasting: false }), {
-    legacy: "reject",
-  });
+  const modern = createMcpHandler(
+    ({ era: served }) => createEverything(world, { era: served, lasting: false }),
+    {
+      legacy: "reject",
+    },
+  );
   announce(world, modern);
   const http = createServer(toNodeListener(route(era, sessions, modern)));
   http.listen(port, "127.0.0.1", () => {

@@ -27,7 +27,7 @@ export class Sessions {
   }
 
   async #open(): Promise<WebStandardStreamableHTTPServerTransport> {
-    const server = createEverything(this.#world, { lasting: true });
+    const server = createEverything(this.#world, { era: "legacy", lasting: true });
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: randomUUID,
       eventStore: createEventStore(),
