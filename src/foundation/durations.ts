@@ -1,10 +1,16 @@
 import { z } from "zod";
 
-const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-type Unit = keyof typeof unitMs;
+const DAY_MS = 86_400_000;
+const unitMs: ReadonlyMap<string, number> = new Map([
+  ["d", DAY_MS],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1000],
+  ["ms", 1],
+]);
 
 /** The longest duration that is accepted: ten years of 365 days. */
-export const DURATION_MAX_MS = 3650 * unitMs.d;
+export const DURATION_MAX_MS = 3650 * DAY_MS;
 
 const form = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/;
 
@@ -13,7 +19,7 @@ const expectation =
 
 /** A span of time: `1500` (milliseconds) or "250ms", "30s", "10m", "1h", "30d"; milliseconds come out. */
 export const duration: z.ZodType<number, number | string> = z
-  .union([z.number(), z.string().regex(form)], { error: expectation })
+  .union([z.number(), z.string().regex(form, expectation)], { error: expectation })
   .transform((value, context) => {
     const ms = typeof value === "number" ? value : parseForm(value);
     if (Number.isSafeInteger(ms) && ms >= 0 && ms <= DURATION_MAX_MS) return ms;
@@ -23,14 +29,12 @@ export const duration: z.ZodType<number, number | string> = z
 
 /** The shortest exact writing that `duration` reads back to the same milliseconds. */
 export function formatDuration(ms: number): string {
-  const units: readonly Unit[] = ["d", "h", "m", "s"];
-  const unit = units.find((candidate) => ms !== 0 && ms % unitMs[candidate] === 0) ?? "ms";
-  return `${ms / unitMs[unit]}${unit}`;
+  if (ms === 0) return "0ms";
+  const [unit, size] = [...unitMs].find(([, candidate]) => ms % candidate === 0) ?? ["ms", 1];
+  return `${ms / size}${unit}`;
 }
 
 function parseForm(text: string): number {
   const match = form.exec(text);
-  const amount = Number(match?.[1]);
-  const unit = (match?.[2] ?? "ms") as Unit;
-  return Math.round(amount * unitMs[unit]);
+  return Math.round(Number(match?.[1]) * (unitMs.get(match?.[2] ?? "ms") ?? NaN));
 }

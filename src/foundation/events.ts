@@ -4,7 +4,7 @@
  * (default: a process warning).
  */
 export class Emitter<Events extends Record<string, unknown>> {
-  readonly #listeners = new Map<keyof Events, Set<(payload: never) => void>>();
+  readonly #listeners = new Map<keyof Events, Set<Subscription>>();
   readonly #onError: (error: unknown) => void;
 
   constructor(options: { onError?: (error: unknown) => void } = {}) {
@@ -14,8 +14,8 @@ export class Emitter<Events extends Record<string, unknown>> {
   /** Subscribes; the returned function ends the subscription and may be called again harmlessly. */
   on<Name extends keyof Events>(name: Name, listener: (payload: Events[Name]) => void): () => void {
     // Wrapped, so that the same function subscribed twice is two subscriptions.
-    const subscription = (payload: Events[Name]): void => listener(payload);
-    const subscriptions = this.#listeners.get(name) ?? new Set();
+    const subscription = { deliver: (payload: Events[Name]): void => listener(payload) };
+    const subscriptions = this.#listeners.get(name) ?? new Set<Subscription>();
     this.#listeners.set(name, subscriptions.add(subscription));
     return () => {
       subscriptions.delete(subscription);
@@ -25,18 +25,23 @@ export class Emitter<Events extends Record<string, unknown>> {
   emit<Name extends keyof Events>(name: Name, payload: Events[Name]): void {
     const subscriptions = this.#listeners.get(name);
     if (subscriptions === undefined) return;
-    for (const subscription of [...subscriptions]) {
+    for (const subscription of Array.from(subscriptions)) {
       if (subscriptions.has(subscription)) this.#deliver(subscription, payload);
     }
   }
 
-  #deliver(subscription: (payload: never) => void, payload: unknown): void {
+  #deliver(subscription: Subscription, payload: unknown): void {
     try {
-      subscription(payload as never);
+      subscription.deliver(payload);
     } catch (error) {
       this.#onError(error);
     }
   }
+}
+
+// A method, so that each may take its own event's payload: `on` and `emit` hold the two together by name.
+interface Subscription {
+  deliver(payload: unknown): void;
 }
 
 function warn(error: unknown): void {

@@ -19,32 +19,31 @@ let sequence = 0;
 function uuidV7(nowMs: number): string {
   if (nowMs > lastMs) {
     lastMs = nowMs;
-    sequence = randomByte() << 2; // the lower quarter, to leave room to count
+    sequence = Number.parseInt(randomHex(1), 16) << 2; // the lower quarter, to leave room to count
   } else if (++sequence > 0xfff) {
     lastMs++;
     sequence = 0;
   }
   const time = lastMs.toString(16).padStart(12, "0");
   const count = (0x7000 | sequence).toString(16);
-  const variant = (0x80 | (randomByte() & 0x3f)).toString(16);
-  const tail = randomHex(7);
-  return `${time.slice(0, 8)}-${time.slice(8)}-${count}-${variant}${tail.slice(0, 2)}-${tail.slice(2)}`;
+  const tail = randomHex(8);
+  const variant = variants[Number.parseInt(tail.charAt(0), 16) & 3];
+  return `${time.slice(0, 8)}-${time.slice(8)}-${count}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
 }
+
+const variants = ["8", "9", "a", "b"] as const;
 
 // Asking the kernel for every id costs more than the id, so random bytes are fetched in pages and used once.
 const PAGE_BYTES = 4096;
 let page = Buffer.alloc(0);
 let used = 0;
 
-function randomHex(bytes: number): string {
+/** That many random bytes, at most 4096, in hexadecimal. */
+export function randomHex(bytes: number): string {
   if (used + bytes > page.length) {
     page = randomBytes(PAGE_BYTES);
     used = 0;
   }
   used += bytes;
   return page.toString("hex", used - bytes, used);
-}
-
-function randomByte(): number {
-  return Number.parseInt(randomHex(1), 16);
 }

@@ -4,7 +4,8 @@ import { pino } from "pino";
 import type { Logger } from "pino";
 import { isColorSupported, prettyFactory } from "pino-pretty";
 import { z } from "zod";
-import { redact, redactText } from "./redact.ts";
+import { LineWriter } from "./line-writer.ts";
+import { redactFields, redactText } from "./redact.ts";
 
 export type LogLevel = "error" | "warn" | "info" | "debug";
 export type LogFields = Record<string, unknown>;
@@ -50,6 +51,7 @@ export function createLog(options: {
       base: { service: "mcp-gateway" },
       messageKey: "message",
       timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
+      serializers: { err: (error: unknown) => error }, // errors are copied with their secrets masked beforehand
       formatters: { level: (label) => ({ level: label }) },
     },
     destination,
@@ -68,34 +70,21 @@ export const silentLog: Log = {
   enabled: () => false,
 };
 
-const BUFFER_BYTES_MAX = 8 * 1024 * 1024;
-const BUFFER_FLUSH_BYTES = 4096;
-const FLUSH_AFTER_MS = 20;
-const EXIT_RETRIES_MAX = 20; // of 100 ms each: how long an exit waits for a full pipe
+const BUFFER_CHARS_MAX = 8 * 1024 * 1024;
+const EXIT_WITHIN_MS = 1000;
 
 function standardOutput(): LogDestination {
-  let retries = 0;
-  const stream = pino.destination({
-    fd: 1,
-    sync: false,
-    minLength: BUFFER_FLUSH_BYTES,
-    maxLength: BUFFER_BYTES_MAX,
-    retryEAGAIN: () => !exiting() || ++retries <= EXIT_RETRIES_MAX,
-  });
-  let timer: NodeJS.Timeout | undefined;
-  return {
-    write(line) {
-      stream.write(line);
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        stream.flush();
-      }, FLUSH_AFTER_MS).unref();
-    },
-  };
+  // Opening the stream is what makes Node set a pipe to not block.
+  const { fd } = process.stdout;
+  const writer = new LineWriter({ fd, bufferCharsMax: BUFFER_CHARS_MAX, droppedLine });
+  process.on("exit", () => writer.flushSync(EXIT_WITHIN_MS));
+  return writer;
 }
 
-function exiting(): boolean {
-  return process.exitCode !== undefined;
+function droppedLine(count: number): string {
+  const message = `${count} lines were dropped, because standard output is not read fast enough`;
+  const timestamp = new Date().toISOString();
+  return `${JSON.stringify({ level: "warn", timestamp, service: "mcp-gateway", dropped: count, message })}\n`;
 }
 
 function prettyDestination(raw: LogDestination, terminal: boolean): LogDestination {
@@ -179,7 +168,7 @@ class PinoLog implements Log {
 const ownKeys: ReadonlySet<string> = new Set(["level", "timestamp", "service", "message"]);
 
 function fit(fields: LogFields): LogFields {
-  const clean = redact(fields) as LogFields;
+  const clean = redactFields(fields);
   for (const key of Object.keys(clean)) {
     if (!ownKeys.has(key)) continue;
     clean[`field_${key}`] = clean[key];

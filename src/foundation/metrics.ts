@@ -47,6 +47,9 @@ export type Histogram = Family<HistogramSlot>;
 export class Metrics {
   readonly contentType = "text/plain; version=0.0.4; charset=utf-8";
   readonly #families = new Map<string, Renderable>();
+  readonly #counters = new Map<string, SeriesFamily<CounterSeries>>();
+  readonly #gauges = new Map<string, SeriesFamily<GaugeSeries>>();
+  readonly #histograms = new Map<string, SeriesFamily<HistogramSeries>>();
   readonly #collectors: (() => void)[] = [];
   readonly #dropped: Counter;
   readonly #collectErrors: CounterSlot;
@@ -66,12 +69,14 @@ export class Metrics {
 
   /** A number that only grows; its name ends in _total. Asking again for the same metric gives the same one. */
   counter(name: string, help: string, labelNames: readonly string[] = []): Counter {
-    return this.#register({ type: "counter", name, help, labelNames }, () => new CounterSeries());
+    const heading = { type: "counter", name, help, labelNames } as const;
+    return this.#register(this.#counters, heading, () => new CounterSeries());
   }
 
   /** A number that goes up and down. */
   gauge(name: string, help: string, labelNames: readonly string[] = []): Gauge {
-    return this.#register({ type: "gauge", name, help, labelNames }, () => new GaugeSeries());
+    const heading = { type: "gauge", name, help, labelNames } as const;
+    return this.#register(this.#gauges, heading, () => new GaugeSeries());
   }
 
   /** A distribution over buckets of increasing upper bounds, in seconds unless the name says otherwise. */
@@ -83,8 +88,8 @@ export class Metrics {
   ): Histogram {
     checkBuckets(name, buckets);
     const bounds = Float64Array.from(buckets);
-    const make = (): HistogramSeries => new HistogramSeries(bounds);
-    return this.#register({ type: "histogram", name, help, labelNames }, make);
+    const heading = { type: "histogram", name, help, labelNames } as const;
+    return this.#register(this.#histograms, heading, () => new HistogramSeries(bounds));
   }
 
   /**
@@ -98,12 +103,12 @@ export class Metrics {
     source: Counter | Gauge | Histogram;
     relabel: (values: readonly string[]) => readonly string[];
   }): void {
-    const source = options.source as Family<unknown>;
-    if (!(source instanceof SeriesFamily))
-      throw new TypeError("alias needs a metric of a registry");
     const { name, help, labelNames, relabel } = options;
+    const source = this.#families.get(options.source.name);
+    if (source === undefined)
+      throw new TypeError(`metric ${options.source.name} is not known here`);
     const heading: Heading = { type: source.heading.type, name, help, labelNames };
-    this.#add(heading, new Alias(heading, source as SeriesFamily<Series>, relabel));
+    this.#add(new Alias(heading, source, relabel));
   }
 
   /** Calls fn before every rendering, to set gauges from what they measure. */
@@ -123,9 +128,9 @@ export class Metrics {
     for (const fn of this.#collectors) this.#collectFrom(fn);
     const lines: string[] = [];
     let pauseAt = SERIES_PER_SLICE;
-    for (const family of [...this.#families.values()]) {
+    for (const family of Array.from(this.#families.values())) {
       lines.push(...headingLines(family.heading));
-      for (const [labels, series] of family.series()) {
+      for (const { labels, series } of family.entries()) {
         series.lines(family.heading.name, labels, lines);
         if (lines.length < pauseAt) continue;
         pauseAt = lines.length + SERIES_PER_SLICE;
@@ -143,28 +148,27 @@ export class Metrics {
     }
   }
 
-  #register<S extends Series>(heading: Heading, make: () => S): SeriesFamily<S> {
-    const existing = this.#families.get(heading.name);
-    if (existing === undefined) {
-      const family = new SeriesFamily(heading, make, () => this.#countDropped(heading.name));
-      this.#add(heading, family);
-      return family;
-    }
-    const same =
-      existing instanceof SeriesFamily &&
-      existing.heading.type === heading.type &&
-      existing.heading.labelNames.join() === heading.labelNames.join();
-    if (!same)
-      throw new TypeError(`metric ${heading.name} exists with another type or other labels`);
-    return existing as SeriesFamily<S>;
+  #register<S extends Series>(
+    known: Map<string, SeriesFamily<S>>,
+    heading: Heading,
+    make: () => S,
+  ): SeriesFamily<S> {
+    const existing = known.get(heading.name);
+    if (existing !== undefined) return sameLabels(existing, heading);
+    const family = new SeriesFamily(heading, make, () => this.#countDropped(heading.name));
+    this.#add(family);
+    known.set(heading.name, family);
+    if (heading.labelNames.length === 0) family.slot();
+    return family;
   }
 
-  #add(heading: Heading, family: Renderable): void {
+  #add(family: Renderable): void {
+    const { heading } = family;
     checkHeading(heading);
-    if (this.#families.has(heading.name))
+    if (this.#families.has(heading.name)) {
       throw new TypeError(`metric ${heading.name} exists already`);
+    }
     this.#families.set(heading.name, family);
-    if (heading.labelNames.length === 0 && family instanceof SeriesFamily) family.slot();
   }
 
   #countDropped(name: string): void {
@@ -181,8 +185,7 @@ interface Heading {
 
 interface Renderable {
   readonly heading: Heading;
-  /** Rendered label pairs (`a="1",b="2"`) with their series. */
-  series(): Iterable<readonly [labels: string, series: Series]>;
+  entries(): Iterable<Entry<Series>>;
 }
 
 interface Series {
@@ -193,7 +196,7 @@ interface Series {
 
 interface Entry<S> {
   readonly values: readonly string[];
-  readonly labels: string;
+  readonly labels: string; // as rendered: a="1",b="2"
   readonly series: S;
 }
 
@@ -229,12 +232,8 @@ class SeriesFamily<S extends Series> implements Renderable {
     return this.#entries.delete(keyOf(labelValues));
   }
 
-  *series(): Iterable<readonly [string, S]> {
-    for (const { labels, series } of this.#entries.values()) yield [labels, series];
-  }
-
-  *valued(): Iterable<readonly [readonly string[], S]> {
-    for (const { values, series } of this.#entries.values()) yield [values, series];
+  entries(): Iterable<Entry<S>> {
+    return this.#entries.values();
   }
 
   #overflow(): S {
@@ -254,12 +253,12 @@ class SeriesFamily<S extends Series> implements Renderable {
 
 class Alias implements Renderable {
   readonly heading: Heading;
-  readonly #source: SeriesFamily<Series>;
+  readonly #source: Renderable;
   readonly #relabel: (values: readonly string[]) => readonly string[];
 
   constructor(
     heading: Heading,
-    source: SeriesFamily<Series>,
+    source: Renderable,
     relabel: (values: readonly string[]) => readonly string[],
   ) {
     this.heading = heading;
@@ -267,13 +266,14 @@ class Alias implements Renderable {
     this.#relabel = relabel;
   }
 
-  series(): Map<string, Series> {
-    const sums = new Map<string, Series>();
-    for (const [values, series] of this.#source.valued()) {
-      const labels = labelText(this.heading.labelNames, this.#relabel(values));
-      sums.set(labels, series.plus(sums.get(labels)));
+  entries(): Iterable<Entry<Series>> {
+    const sums = new Map<string, Entry<Series>>();
+    for (const entry of this.#source.entries()) {
+      const values = this.#relabel(entry.values);
+      const labels = labelText(this.heading.labelNames, values);
+      sums.set(labels, { values, labels, series: entry.series.plus(sums.get(labels)?.series) });
     }
-    return sums;
+    return sums.values();
   }
 }
 
@@ -371,8 +371,13 @@ class HistogramSeries implements Series, HistogramSlot {
   }
 }
 
+function sameLabels<S extends Series>(family: SeriesFamily<S>, heading: Heading): SeriesFamily<S> {
+  if (family.heading.labelNames.join() === heading.labelNames.join()) return family;
+  throw new TypeError(`metric ${heading.name} exists with other labels`);
+}
+
 function keyOf(values: readonly string[]): string {
-  return values.length === 1 ? String(values[0]) : JSON.stringify(values);
+  return values.length === 1 ? (values[0] ?? "") : JSON.stringify(values);
 }
 
 function headingLines({ name, help, type }: Heading): string[] {
@@ -385,7 +390,7 @@ function labelText(names: readonly string[], values: readonly string[]): string 
 }
 
 function escapeLabel(value: string): string {
-  return String(value)
+  return value
     .replaceAll("\\", String.raw`\\`)
     .replaceAll("\n", String.raw`\n`)
     .replaceAll('"', String.raw`\"`);

@@ -76,14 +76,10 @@ function eventLoop(metrics: Metrics): () => void {
   const max = metrics
     .gauge("nodejs_eventloop_lag_max_seconds", "Longest event-loop lag since the last scrape.")
     .slot();
-  const resolutionMs = 20;
-  const delay = monitorEventLoopDelay({ resolution: resolutionMs });
+  const delay = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   delay.enable();
   metrics.collect(() => {
     if (delay.count === 0) return;
-    // The timer's own period is part of what is measured.
-    const lag = (nanoseconds: number): number =>
-      Math.max(0, nanoseconds / 1e9 - resolutionMs / 1e3);
     p50.set(lag(delay.percentile(50)));
     p99.set(lag(delay.percentile(99)));
     max.set(lag(delay.max));
@@ -92,6 +88,13 @@ function eventLoop(metrics: Metrics): () => void {
   return () => {
     delay.disable();
   };
+}
+
+const LAG_RESOLUTION_MS = 20;
+
+// The timer's own period is part of what is measured.
+function lag(nanoseconds: number): number {
+  return Math.max(0, nanoseconds / 1e9 - LAG_RESOLUTION_MS / 1e3);
 }
 
 const gcKinds: ReadonlyMap<number, string> = new Map([
@@ -110,7 +113,7 @@ function garbageCollection(metrics: Metrics): () => void {
   );
   const observer = new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
-      const kind: unknown = Reflect.get(Object(entry.detail), "kind");
+      const kind: unknown = Reflect.get(Object(Reflect.get(entry, "detail")), "kind");
       const name = (typeof kind === "number" ? gcKinds.get(kind) : undefined) ?? "other";
       durations.slot(name).observe(entry.duration / 1000);
     }

@@ -11,6 +11,11 @@ export function redact(value: unknown): unknown {
   return copy(value, { depth: 0, above: [] });
 }
 
+/** As `redact`, of a record of fields. */
+export function redactFields(fields: Record<string, unknown>): Record<string, unknown> {
+  return copyEntries(readableEntries(fields), { depth: 1, above: [fields] });
+}
+
 /** The text with everything that looks like a credential masked. */
 export function redactText(text: string): string {
   const bounded = text.length > STRING_MAX ? `${text.slice(0, STRING_MAX)}…` : text;
@@ -39,13 +44,20 @@ const harmlessName =
 const VERDICTS_MAX = 5000;
 const verdicts = new Map<string, boolean>();
 
-const nameInText = String.raw`[\w.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|api[-_]?key|access[-_]?key|mcp[-_]?key|private[-_]?key|client[-_]?key|authorization|signature|credential)s?`;
+const named = String.raw`(?:passw(?:or)?d|passphrase|pwd|secret|token|api[-_]?key|access[-_]?key|admin[-_]?key|mcp[-_]?key|private[-_]?key|client[-_]?key|authorization|signature|credential)[\w.-]{0,32}`;
 
+// Each pattern is linear in the text: what it may scan before it fails is bounded.
 const shapes: readonly (readonly [RegExp, string])[] = [
-  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g, MASK],
-  [/\b(Bearer|Basic|Digest)(\s+|%20|\+)[^\s"',;]+/gi, `$1$2${MASK}`],
+  [
+    /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]{0,32}PRIVATE KEY-----|$)/g,
+    MASK,
+  ],
+  [/\b(Bearer|Basic|Digest)(\s{1,8}|%20|\+)[^\s"',;]+/gi, `$1$2${MASK}`],
   // A port is no password: `https://host:8080/a@b` stays.
-  [/(\b[a-z][a-z0-9+.-]*:\/\/[^\s/?#@:"']*):(?!\d{1,5}[/?#])[^\s"'<>]*@/gi, `$1:${MASK}@`],
+  [
+    /(\b[a-z][a-z0-9+.-]{0,32}:\/\/[^\s/?#@:"']{0,256}):(?!\d{1,5}[/?#])[^\s"'<>]{0,1024}@/gi,
+    `$1:${MASK}@`,
+  ],
   [/\bsbx_[A-Za-z0-9_-]{16,}/g, `sbx_${MASK}`],
   [/\b(?:gh[oprsu]_|github_pat_|glpat-|npm_|pypi-)[A-Za-z0-9_-]{16,}/g, MASK],
   [/\b(?:sk|rk|pk)[-_][A-Za-z0-9_-]{16,}/g, MASK],
@@ -54,26 +66,26 @@ const shapes: readonly (readonly [RegExp, string])[] = [
   [/\bAIza[A-Za-z0-9_-]{30,}/g, MASK],
   [/\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?/g, MASK],
   [/([?&;](?:key|code|sig|auth|sas|pat)=)[^&#\s"']+/gi, `$1${MASK}`],
-  // "token": "…" and \"token\":\"…\" as in JSON inside text
-  [
-    new RegExp(String.raw`(\\?["']${nameInText}\\?["']\s*:\s*)(\\?["']).*?\2`, "gi"),
-    `$1$2${MASK}$2`,
-  ],
+  // "token": "…", and \"token\":\"…\" as in JSON inside text
+  [new RegExp(String.raw`(${named}["']\s{0,8}:\s{0,8}["'])(?:[^"'\\]|\\.)+`, "gis"), `$1${MASK}`],
+  [new RegExp(String.raw`(${named}\\+["']\s{0,8}:\s{0,8}\\+["'])[^"']+`, "gi"), `$1${MASK}`],
   // password=…, --api-key=…, ?access_token=…; quoted values may hold spaces
   [
-    new RegExp(String.raw`(\b${nameInText}\s*=\s*)("[^"]*"|'[^']*'|[^\s&#"',;]+)`, "gi"),
+    new RegExp(String.raw`(${named}\s{0,8}=\s{0,8})("[^"]+"?|'[^']+'?|[^\s&#"',;]+)`, "gi"),
     `$1${MASK}`,
   ],
-  [/(--[\w-]*(?:password|token|secret|key)\s+)[^\s"']+/gi, `$1${MASK}`],
+  [/(--[\w-]{0,32}(?:password|token|secret|key)\s{1,8})[^\s"']+/gi, `$1${MASK}`],
   [
-    /\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-mcp-key)(["']?\s*:\s*)(?!\s*["'])[^\r\n"]+/gi,
+    /\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-mcp-key)(\s{0,8}:\s{0,8})[^\r\n"]+/gi,
     `$1$2${MASK}`,
   ],
 ];
 
 // Most text is innocent; one pass over it with this decides whether the shapes are worth trying.
-const suspicion =
-  /-----BEGIN|bearer|basic|digest|:\/\/|sbx_|gh[oprsu]_|github_pat_|glpat-|npm_|pypi-|[srp]k[-_]|xox|AKIA|ASIA|AIza|eyJ|[?&;]\w+=|passw|passphrase|pwd|secret|token|key|authorization|signature|credential|cookie/i;
+const suspicion = new RegExp(
+  String.raw`-----BEGIN|(?:bearer|basic|digest)[\s%+]|:\/\/|sbx_|gh[oprsu]_|github_pat_|glpat-|npm_|pypi-|[srp]k[-_]|xox|AKIA|ASIA|AIza|eyJ|[?&;]\w|--\w|cookie\s{0,8}:|${named}\\*["']?\s{0,8}[=:]`,
+  "i",
+);
 
 interface Place {
   readonly depth: number;
@@ -129,7 +141,10 @@ function copyArray(items: readonly unknown[], place: Place): unknown[] {
   return copies;
 }
 
-function copyEntries(entries: readonly (readonly [string, unknown])[], place: Place): unknown {
+function copyEntries(
+  entries: readonly (readonly [string, unknown])[],
+  place: Place,
+): Record<string, unknown> {
   const copies = entries
     .slice(0, ITEMS_MAX)
     .map(([key, item]) => [

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomHex } from "./ids.ts";
 
 /** The caller's place in a trace (W3C Trace Context). */
 export interface TraceParent {
@@ -31,6 +31,6 @@ const form = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.{0,25
 const zeros = /^0+$/;
 
 function randomId(bytes: number): string {
-  const id = randomBytes(bytes).toString("hex");
+  const id = randomHex(bytes);
   return zeros.test(id) ? randomId(bytes) : id;
 }
