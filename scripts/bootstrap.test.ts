@@ -51,7 +51,8 @@ test("ends the gateway when its launcher is killed", async () => {
   const child = start(["scripts/bootstrap.mjs", "start"], { preload: withoutExecve });
   await line(child);
   child.kill("SIGKILL");
-  await once(child, "close"); // Its output ends with the last process that can write to it.
+  // Its output ends with the last process that can write to it, which is the gateway.
+  expect(await finish(child)).toMatchObject({ code: null });
 });
 
 test("runs under the bundled Node when the running one is too old, even if it lost its executable bit", async () => {

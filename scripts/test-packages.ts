@@ -1,0 +1,69 @@
+// What tests need beyond npm packages: the PostgreSQL of the operating system, as an external database.
+import { existsSync, readdirSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { one, runCommand, type Step } from "./steps.ts";
+
+interface SystemPackage {
+  name: string;
+  isThere(): boolean;
+}
+
+const systemPackages: readonly SystemPackage[] = [
+  { name: "postgresql", isThere: () => postgresBinaries() !== undefined },
+];
+
+/** Installs what is missing where that is possible (Debian, as root); without it the tests that need it are skipped. */
+export function testPackagesStep(): Step {
+  return {
+    name: "packages",
+    run: async () => {
+      let output = "";
+      const missing = systemPackages.filter((wanted) => !wanted.isThere());
+      if (missing.length > 0 && mayInstall())
+        output = await install(missing.map(({ name }) => name));
+      const stillMissing = systemPackages.filter((wanted) => !wanted.isThere());
+      if (stillMissing.length === 0) return { counts: one("passed"), output };
+      const names = stillMissing.map(({ name }) => name).join(", ");
+      return {
+        counts: one(process.env["CI"] === "true" ? "failed" : "skipped"),
+        output: `${output}Not installed: ${names}. The tests that need it are skipped; on Debian: apt-get install ${names}\n`,
+      };
+    },
+  };
+}
+
+function postgresBinaries(): string | undefined {
+  const base = "/usr/lib/postgresql";
+  const versions = existsSync(base) ? readdirSync(base) : [];
+  return versions
+    .map((version) => `${base}/${version}/bin`)
+    .find((bin) => existsSync(`${bin}/initdb`));
+}
+
+function mayInstall(): boolean {
+  return existsSync("/usr/bin/apt-get") && process.getuid?.() === 0;
+}
+
+async function install(names: readonly string[]): Promise<string> {
+  // Debian would make a database cluster and start it; the tests want the programs only.
+  const folder = "/etc/postgresql-common/createcluster.d";
+  const setting = `${folder}/signalbox-tests.conf`;
+  await mkdir(folder, { recursive: true });
+  await writeFile(setting, "create_main_cluster = false\n");
+  try {
+    const updated = await runCommand(["apt-get", "update", "-q"]);
+    const installed = await runCommand([
+      "env",
+      "DEBIAN_FRONTEND=noninteractive",
+      "apt-get",
+      "install",
+      "-q",
+      "-y",
+      "--no-install-recommends",
+      ...names,
+    ]);
+    return updated.output + installed.output;
+  } finally {
+    await rm(setting, { force: true });
+  }
+}
