@@ -205,14 +205,9 @@ class Opener {
     const pinned = this.#pinned();
     if (pinned === "modern") return this.#settled(await this.#discover(await this.#start()));
     if (pinned === "legacy") return this.#settled(await this.#initialize(await this.#start()));
-    switch (this.verdict?.era) {
-      case "modern":
-        return this.#settled(await this.#modernFirst());
-      case "legacy":
-        return this.#settled(await this.#legacyFirst());
-      case undefined:
-        return this.#settled(await this.#probe());
-    }
+    const known = this.verdict?.era;
+    if (known === undefined) return this.#settled(await this.#probe());
+    return this.#settled(await (known === "modern" ? this.#modernFirst() : this.#legacyFirst()));
   }
 
   async #modernFirst(): Promise<Opening> {
@@ -247,7 +242,7 @@ class Opener {
   /** It dislikes the question, or it only starts slowly: the second question tells. */
   async #askBoth(channel: StdioChannel, discovery: Promise<Opening>): Promise<Opening> {
     const opening = await this.#initialize(channel);
-    const late = await Promise.race([discovery, undefined]);
+    const late = await Promise.race([discovery, Promise.resolve(undefined)]);
     if (late?.kind === "agreed") {
       // Modern after all, only late; but this process has heard `initialize` since. A fresh one has not.
       return opening.kind === "agreed" ? this.#discover(await this.#restart()) : late;
@@ -299,22 +294,26 @@ class Opener {
   }
 
   #settled(opening: Opening): Agreement {
-    switch (opening.kind) {
-      case "agreed":
-        return opening.agreement;
-      case "refused":
-        throw new SignalboxError(
-          "SERVER_REFUSED",
-          `The server "${this.#serverName}" did not open a session: ${opening.reason}.`,
-        );
-      case "silent":
-        throw new SignalboxError(
-          "SERVER_TIMEOUT",
-          `The server "${this.#serverName}" did not answer within ${this.#deps.connectTimeoutMs} ms of its start (command: ${this.#command})${lastWords(this.#stderr)}.`,
-        );
-      case "ended":
-        throw this.#context.signal?.aborted === true ? this.#gaveUp() : opening.error;
-    }
+    if (opening.kind === "agreed") return opening.agreement;
+    if (this.#context.signal?.aborted === true) throw this.#gaveUp();
+    if (opening.kind === "ended") throw opening.error;
+    throw opening.kind === "refused" ? this.#refused(opening.reason) : this.#silent();
+  }
+
+  #refused(reason: string): SignalboxError {
+    return new SignalboxError(
+      "SERVER_REFUSED",
+      `The server "${this.#serverName}" did not open a session: ${reason}.`,
+    );
+  }
+
+  #silent(): SignalboxError {
+    const waited = `within ${this.#deps.connectTimeoutMs} ms of its start`;
+    const command = `command: ${this.#command}`;
+    return new SignalboxError(
+      "SERVER_TIMEOUT",
+      `The server "${this.#serverName}" did not answer ${waited} (${command})${lastWords(this.#stderr)}.`,
+    );
   }
 
   #gaveUp(): SignalboxError {

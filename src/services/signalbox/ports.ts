@@ -1,0 +1,67 @@
+import type { Caller } from "@signalbox/kit";
+
+/** What the service needs to know of the gateway; every answer is already limited to what the principal may see. */
+export interface SignalboxPorts {
+  servers(principal: Caller): Promise<ServerSummary[]>;
+  /** Undefined where there is no such server, or the principal may not see it. */
+  server(name: string, principal: Caller): Promise<ServerDetail | undefined>;
+  recentCalls(principal: Caller, filter: RecentCallsFilter): Promise<RecentCall[]>;
+}
+
+export type ServerState = "idle" | "connecting" | "connected" | "error" | "disabled";
+
+export interface ServerSummary {
+  name: string;
+  state: ServerState;
+  /** stdio, streamable-http, http-sse or in-process. */
+  transport: string;
+  era?: string | undefined;
+  /** How many tools it offers, where that is known. */
+  tools?: number | undefined;
+  lastError?: ServerFailure | undefined;
+}
+
+export interface ServerFailure {
+  code: string;
+  message: string;
+  /** ISO time. */
+  at: string;
+}
+
+export interface ServerDetail extends ServerSummary {
+  /** The protocol revision in use. */
+  revision?: string | undefined;
+  /** ISO time at which the state was entered. */
+  since: string;
+  calls: number;
+  errors: number;
+}
+
+export interface RecentCallsFilter {
+  limit: number;
+  server?: string | undefined;
+  outcome?: CallOutcome | undefined;
+}
+
+export const callOutcomes = [
+  "ok",
+  "tool_error",
+  "error",
+  "timeout",
+  "cancelled",
+  "refused",
+] as const;
+export type CallOutcome = (typeof callOutcomes)[number];
+
+export interface RecentCall {
+  /** ISO time. */
+  at: string;
+  tool?: string | undefined;
+  server?: string | undefined;
+  method: string;
+  principal: string;
+  outcome: CallOutcome;
+  errorCode?: string | undefined;
+  durationMs: number;
+  requestId: string;
+}
