@@ -8,6 +8,7 @@ import {
   existsSync,
   openSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -126,9 +127,10 @@ export function isProcessFor(pid: number, path: string): boolean {
   return command === undefined || command.includes(path);
 }
 
-/** Whether `pid` lives and is the server of `data`. */
+/** Whether `pid` lives and is the server of `data`; its working directory tells so even when the home was moved. */
 export function isOurServer(pid: number, data: string): boolean {
-  return isProcessFor(pid, data) && (commandOf(pid)?.includes("postgres") ?? true);
+  if (!isAlive(pid) || !(commandOf(pid)?.includes("postgres") ?? true)) return false;
+  return workingDirectoryOf(pid) === data || isProcessFor(pid, data);
 }
 
 async function isGoneWithin(pid: number, withinMs: number): Promise<boolean> {
@@ -309,4 +311,14 @@ function commandOf(pid: number): string | undefined {
     timeout: 5000,
   });
   return run.status === 0 ? run.stdout : undefined;
+}
+
+/** Undefined where the system does not tell. */
+function workingDirectoryOf(pid: number): string | undefined {
+  if (process.platform !== "linux") return undefined;
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return undefined;
+  }
 }
