@@ -5,6 +5,7 @@ export type {
   ExchangeHandle,
   ExchangeSink,
   Lane,
+  LaneCaller,
   LaneContext,
   LaneListener,
   OutboundRequest,
@@ -12,3 +13,12 @@ export type {
 } from "./lane.ts";
 export { serverName, serverOptions } from "./server-options.ts";
 export type { InProcessService, ServerDefinition, ServerOptions } from "./server-options.ts";
+export { UpstreamServer } from "./upstream-server.ts";
+export type {
+  LaneKey,
+  ServerState,
+  ServerStatus,
+  UpstreamDeps,
+  UpstreamEvents,
+  UpstreamOptions,
+} from "./upstream-server.ts";

@@ -1,0 +1,742 @@
+// One configured server and the lanes to it.
+//
+//   idle ──lane()──▶ connecting ──▶ connected ──lane gone──▶ idle or error
+//                        └─failed─▶ error ──after a back-off, lane()──▶ connecting
+//
+// Who shares a lane: a modern server keeps nothing between requests, so all use one. A legacy server may
+// keep anything in a session, so each client session, or each principal, has its own; the shared one
+// serves the catalog. A lane is opened once however many ask for it, and a server that fails is left in
+// peace: during the back-off everyone gets the last error at once.
+import {
+  Emitter,
+  isSignalboxError,
+  SignalboxError,
+  type Clock,
+  type ErrorCode,
+  type Log,
+  type Metrics,
+} from "../foundation/index.ts";
+import {
+  RPC,
+  errorResponse,
+  type Era,
+  type JsonObject,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+} from "../protocol/index.ts";
+import { BackOff } from "./back-off.ts";
+import { isFresh, modernMeta, probeEra } from "./era-probe.ts";
+import type { Lane, LaneContext, LaneListener, TransportDeps } from "./lane.ts";
+import { localAnswer, offeredCapabilities } from "./local-answers.ts";
+import type { ServerDefinition, ServerOptions } from "./server-options.ts";
+import {
+  kindsOf,
+  report,
+  subscriptionsOf,
+  type ListKind,
+  type Subscriptions,
+} from "./subscriptions.ts";
+import { HttpEndpoint } from "./transports/http-endpoint.ts";
+import { failureOf } from "./transports/http-failure.ts";
+import { open as openHttpSse } from "./transports/http-sse.ts";
+import { open as openInProcess } from "./transports/in-process.ts";
+import { StderrRing } from "./transports/stderr-ring.ts";
+import { StdioLane, open as openStdio } from "./transports/stdio.ts";
+import { open as openStreamableHttp } from "./transports/streamable-http.ts";
+
+/** What the gateway sets for all servers. */
+export interface UpstreamOptions {
+  /** Who the gateway says it is on its own lanes. */
+  clientInfo: JsonObject;
+  /** Longest opening of a lane, a local process's start included; default 30 s. */
+  connectTimeoutMs?: number;
+  /** Default 64 MiB; a server's `response_bytes_max` overrides it. */
+  responseBytesMax?: number;
+  /** Default 1 MiB. */
+  inspectBytesMax?: number;
+  /** A principal's lane is closed when unused for so long; default 10 min. */
+  principalIdleMs?: number;
+  /** Lanes of principals and sessions together; default 10,000. */
+  lanesMax?: number;
+}
+
+export interface UpstreamDeps {
+  log: Log;
+  clock: Clock;
+  metrics?: Metrics;
+  options: UpstreamOptions;
+}
+
+/** Whose lane is wanted. */
+export type LaneKey =
+  | { kind: "shared" }
+  | { kind: "principal"; id: string }
+  | {
+      kind: "session";
+      id: string;
+      clientInfo: JsonObject;
+      capabilities: JsonObject;
+      revision?: string;
+      listener: LaneListener;
+    };
+
+export type ServerState = "idle" | "connecting" | "connected" | "error" | "disabled";
+
+export interface ServerStatus {
+  name: string;
+  transport: "stdio" | "streamable-http" | "http-sse" | "in-process";
+  state: ServerState;
+  era?: Era;
+  revision?: string;
+  /** Epoch milliseconds since when the state holds. */
+  since: number;
+  lastError?: { code: ErrorCode; message: string; at: number };
+  pid?: number;
+  tools?: number;
+  era_probed_at?: number;
+  calls: number;
+  errors: number;
+  skippedLines?: number;
+}
+
+// A type and not an interface, because an emitter's events are a record.
+export type UpstreamEvents = {
+  listChanged: { kind: ListKind };
+  resourceUpdated: { uri: string };
+  stateChanged: ServerStatus;
+};
+
+const tendEveryMs = 30_000;
+/** A lane that is lost sooner after its opening counts as a failed opening. */
+const shortLifeMs = 10_000;
+/** How often a lost shared lane is opened again without anyone asking. */
+const reopensMax = 10;
+/** An old lane that was replaced may finish its calls for so long. */
+const retireMs = 10 * 60_000;
+
+/** One configured server. */
+export class UpstreamServer {
+  readonly definition: ServerDefinition;
+  readonly events = new Emitter<UpstreamEvents>();
+  readonly #deps: UpstreamDeps;
+  readonly #log: Log;
+  readonly #backOff: BackOff;
+  readonly #stderr = new StderrRing();
+  readonly #endpoints: (HttpEndpoint | undefined)[] = [];
+  readonly #shared: Slot;
+  readonly #principals = new Map<string, Slot>();
+  readonly #sessions = new Map<string, Slot>();
+  readonly #retired = new Map<Lane, NodeJS.Timeout>();
+  #endpointIndex = 0;
+  /** The one lane of a modern server, for everyone. */
+  #modern: Lane | undefined;
+  #era: Era | undefined;
+  #revision: string | undefined;
+  #lastError: { error: SignalboxError; at: number } | undefined;
+  #state: ServerState;
+  #since: number;
+  #subscriptions: Subscriptions | undefined;
+  #resources: ReadonlySet<string> = new Set();
+  #sharedWasLost = false;
+  #tending: NodeJS.Timeout | undefined;
+  #reopening: NodeJS.Timeout | undefined;
+  #reprobing = false;
+  #calls = 0;
+  #errors = 0;
+  #tools: number | undefined;
+  #closed = false;
+
+  constructor(definition: ServerDefinition, deps: UpstreamDeps) {
+    this.definition = definition;
+    this.#deps = deps;
+    this.#log = deps.log.child({ serverId: definition.name });
+    this.#backOff = new BackOff(deps.clock);
+    this.#shared = new Slot({ kind: "shared" }, this);
+    this.#state = definition.options.enabled === false ? "disabled" : "idle";
+    this.#since = deps.clock.now();
+  }
+
+  get name(): string {
+    return this.definition.name;
+  }
+
+  /** The lane for `key` if it is open: the hot path, which waits for nothing. */
+  laneNow(key: LaneKey): Lane | undefined {
+    const modern = this.#modern;
+    if (modern !== undefined && !modern.closed) return modern;
+    const slot = this.#slotOf(key);
+    if (slot?.lane === undefined || slot.lane.closed) return undefined;
+    slot.usedAtMs = this.#deps.clock.monotonicMs();
+    return slot.lane;
+  }
+
+  /**
+   * The lane for `key`, opened where needed. Rejects with the SignalboxError of the opening, or with the
+   * signal's reason; the opening itself goes on for the others who wait.
+   */
+  async lane(key: LaneKey, signal: AbortSignal): Promise<Lane> {
+    signal.throwIfAborted();
+    const now = this.laneNow(key);
+    if (now !== undefined) return now;
+    return abandonable(this.#laneSoon(key), signal);
+  }
+
+  /** Closes a client session's lane. */
+  release(sessionId: string): void {
+    const slot = this.#sessions.get(sessionId);
+    if (slot === undefined) return;
+    this.#sessions.delete(sessionId);
+    this.#drop(slot);
+  }
+
+  /** Replaces the set of resources whose updates the shared lane asks for. */
+  setResourceInterest(uris: ReadonlySet<string>): void {
+    this.#resources = uris;
+    this.#subscriptions?.watch(uris);
+  }
+
+  /** Counts a finished call, for the status. */
+  recordCall(failed: boolean): void {
+    this.#calls++;
+    if (failed) this.#errors++;
+  }
+
+  /** Tells how many tools the server listed, for the status. */
+  recordTools(count: number): void {
+    this.#tools = count;
+  }
+
+  status(): ServerStatus {
+    const lane = this.#anyLane();
+    const probedAt = this.#eraProbedAt(lane);
+    return {
+      name: this.name,
+      transport: transportOf(this.definition),
+      state: this.#state,
+      since: this.#since,
+      calls: this.#calls,
+      errors: this.#errors,
+      ...(this.#era && { era: this.#era }),
+      ...(this.#revision && { revision: this.#revision }),
+      ...(this.#lastError && {
+        lastError: {
+          code: this.#lastError.error.code,
+          message: this.#lastError.error.message,
+          at: this.#lastError.at,
+        },
+      }),
+      ...(lane instanceof StdioLane && { pid: lane.pid, skippedLines: lane.skippedLines }),
+      ...(this.#tools !== undefined && { tools: this.#tools }),
+      ...(probedAt !== undefined && { era_probed_at: probedAt }),
+    };
+  }
+
+  /** The last lines of a local process's standard error. */
+  stderr(): string[] {
+    return this.#stderr.lines();
+  }
+
+  /** Closes every lane and connection; calls in flight fail. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#tending);
+    clearTimeout(this.#reopening);
+    this.#subscriptions?.stop();
+    const lanes: Lane[] = [];
+    for (const slot of this.#slots()) {
+      slot.abort?.abort(this.#goneError());
+      if (slot.lane !== undefined) lanes.push(slot.lane);
+    }
+    for (const [lane, timer] of this.#retired) {
+      clearTimeout(timer);
+      lanes.push(lane);
+    }
+    this.#principals.clear();
+    this.#sessions.clear();
+    await Promise.allSettled(lanes.map((lane) => lane.close()));
+    await Promise.allSettled(this.#endpoints.map(async (endpoint) => endpoint?.close()));
+    this.#enter("idle");
+  }
+
+  // --- opening
+
+  async #laneSoon(key: LaneKey): Promise<Lane> {
+    if (key.kind !== "shared" && this.#era === "modern") {
+      const lane = await this.#opened(this.#shared);
+      if (lane.era === "modern") return lane;
+    }
+    const slot = this.#slotFor(key);
+    const lane = await this.#opened(slot);
+    if (lane.era !== "modern" || slot === this.#shared) return lane;
+    // The server turned out to be modern: this lane was made for one client, the shared one is for all.
+    this.#forget(slot);
+    this.#drop(slot);
+    return this.#opened(this.#shared);
+  }
+
+  #opened(slot: Slot): Promise<Lane> {
+    if (slot.lane !== undefined && !slot.lane.closed) return Promise.resolve(slot.lane);
+    slot.opening ??= this.#open(slot);
+    return slot.opening;
+  }
+
+  async #open(slot: Slot): Promise<Lane> {
+    try {
+      this.#checkMayOpen();
+      this.#enter("connecting");
+      const lane = await this.#connect(slot);
+      if (this.#closed || slot.released) {
+        void lane.close();
+        throw this.#goneError();
+      }
+      this.#succeeded(slot, lane);
+      return lane;
+    } catch (error) {
+      if (slot !== this.#shared) this.#forget(slot);
+      throw error;
+    } finally {
+      slot.opening = undefined;
+    }
+  }
+
+  #checkMayOpen(): void {
+    if (this.#closed) throw this.#goneError();
+    if (this.#state === "disabled")
+      throw failureOf(this.name, "SERVER_DISABLED", "is disabled in its configuration");
+    const waitMs = this.#backOff.remainingMs;
+    if (waitMs <= 0 || this.#lastError === undefined) return;
+    const { code, message, details } = this.#lastError.error;
+    throw new SignalboxError(code, message, {
+      cause: this.#lastError.error,
+      details: { ...details, retryAfterMs: Math.ceil(waitMs) },
+    });
+  }
+
+  async #connect(slot: Slot): Promise<Lane> {
+    const abort = new AbortController();
+    slot.abort = abort;
+    const timeoutMs = this.#connectTimeoutMs();
+    // The transports keep this bound themselves and say more when they do; this one makes it certain.
+    const timer = setTimeout(
+      () =>
+        abort.abort(failureOf(this.name, "SERVER_TIMEOUT", `did not open within ${timeoutMs} ms`)),
+      timeoutMs + 1000,
+    );
+    try {
+      return await this.#openTransport(slot, abort.signal);
+    } catch (thrown) {
+      const error = this.#asFailure(abort.signal.aborted ? abort.signal.reason : thrown);
+      if (!slot.released && !this.#closed) this.#failed(error);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      slot.abort = undefined;
+    }
+  }
+
+  #openTransport(slot: Slot, signal: AbortSignal): Promise<Lane> {
+    const { options, service } = this.definition;
+    const context = this.#contextOf(slot.key, signal);
+    const deps = this.#transportDeps();
+    if (service !== undefined) return openInProcess(service, context, slot, deps);
+    if (options.command !== undefined)
+      return openStdio(options, context, slot, { ...deps, stderr: this.#stderr });
+    return this.#openRemote(context, slot, deps);
+  }
+
+  /** Tries the endpoints in turn, beginning with the one that worked last. */
+  async #openRemote(context: LaneContext, slot: Slot, deps: TransportDeps): Promise<Lane> {
+    const { options } = this.definition;
+    const open = options.transport === "http-sse" ? openHttpSse : openStreamableHttp;
+    const urls = endpointsOf(options);
+    let failure: unknown = failureOf(this.name, "SERVER_UNREACHABLE", "has no address");
+    for (let tried = 0; tried < urls.length; tried++) {
+      const index = (this.#endpointIndex + tried) % urls.length;
+      const endpoint = this.#endpoint(index);
+      try {
+        const lane = await open(options, context, slot, { ...deps, endpoint });
+        this.#endpointIndex = index;
+        return lane;
+      } catch (error) {
+        failure = error;
+        if (context.signal?.aborted) break;
+      }
+    }
+    throw failure;
+  }
+
+  #endpoint(index: number): HttpEndpoint {
+    const known = this.#endpoints[index];
+    if (known !== undefined) return known;
+    const { url, headers } = endpointsOf(this.definition.options)[index] ?? {
+      url: "",
+      headers: {},
+    };
+    const endpoint = new HttpEndpoint({
+      url,
+      headers,
+      clock: this.#deps.clock,
+      connectTimeoutMs: this.#connectTimeoutMs(),
+    });
+    this.#endpoints[index] = endpoint;
+    return endpoint;
+  }
+
+  #contextOf(key: LaneKey, signal?: AbortSignal): LaneContext {
+    const { options } = this.definition;
+    if (key.kind !== "session") {
+      return {
+        clientInfo: this.#deps.options.clientInfo,
+        capabilities: offeredCapabilities({}, options),
+        shared: true,
+        ...(signal && { signal }),
+      };
+    }
+    return {
+      clientInfo: key.clientInfo,
+      capabilities: offeredCapabilities(key.capabilities, options),
+      shared: false,
+      ...(key.revision && { revision: key.revision }),
+      ...(signal && { signal }),
+    };
+  }
+
+  #transportDeps(): TransportDeps {
+    const { clock, metrics, options } = this.#deps;
+    return {
+      serverName: this.name,
+      log: this.#log,
+      clock,
+      ...(metrics && { metrics }),
+      responseBytesMax:
+        this.definition.options.response_bytes_max ?? options.responseBytesMax ?? 64 * 1024 * 1024,
+      inspectBytesMax: options.inspectBytesMax ?? 1024 * 1024,
+      connectTimeoutMs: this.#connectTimeoutMs(),
+    };
+  }
+
+  #succeeded(slot: Slot, lane: Lane): void {
+    this.#backOff.succeeded();
+    this.#era = lane.era;
+    this.#revision = lane.revision;
+    slot.opened(lane, this.#deps.clock.monotonicMs());
+    if (slot === this.#shared) this.#sharedOpened(lane);
+    this.#enter("connected");
+    this.#tending ??= setInterval(() => this.#tend(), tendEveryMs).unref();
+  }
+
+  #sharedOpened(lane: Lane): void {
+    this.#modern = lane.era === "modern" ? lane : undefined;
+    this.#subscriptions?.stop();
+    this.#subscriptions = subscriptionsOf({
+      lane,
+      meta: modernMeta(this.#contextOf(this.#shared.key)),
+      listener: this,
+      log: this.#log,
+      clock: this.#deps.clock,
+      serverName: this.name,
+    });
+    this.#subscriptions.watch(this.#resources);
+    if (!this.#sharedWasLost) return;
+    this.#sharedWasLost = false;
+    for (const kind of kindsOf(lane)) this.listChanged(kind);
+    for (const uri of this.#resources) this.resourceUpdated(uri);
+  }
+
+  #failed(error: SignalboxError): void {
+    this.#backOff.failed();
+    this.#lastError = { error, at: this.#deps.clock.now() };
+    this.#log.warn({ code: error.code }, error.message);
+    this.#enter(this.#anyLane() === undefined ? "error" : "connected");
+  }
+
+  // --- what slots and subscriptions report
+
+  listChanged(kind: ListKind): void {
+    this.events.emit("listChanged", { kind });
+  }
+
+  resourceUpdated(uri: string): void {
+    this.events.emit("resourceUpdated", { uri });
+  }
+
+  /** A notification on a lane of the gateway's own. */
+  slotNotification(slot: Slot, message: JsonRpcNotification): void {
+    if (slot === this.#shared || this.#shared.lane === undefined) report(message, this);
+  }
+
+  /** The server forgot the session of a lane and has a new one. */
+  slotRenewed(slot: Slot): void {
+    if (slot !== this.#shared) return;
+    this.#subscriptions?.renew();
+    for (const kind of kindsOf(slot.lane ?? { capabilities: {} })) this.listChanged(kind);
+  }
+
+  slotClosed(slot: Slot, error: SignalboxError): void {
+    if (this.#closed) return;
+    const livedMs = this.#deps.clock.monotonicMs() - slot.openedAtMs;
+    if (slot !== this.#shared) this.#forget(slot);
+    this.#lastError = { error, at: this.#deps.clock.now() };
+    if (livedMs < shortLifeMs) this.#backOff.failed();
+    this.#log.warn({ code: error.code }, error.message);
+    if (slot === this.#shared) this.#sharedLost();
+    if (this.#anyLane() === undefined) this.#enter("error");
+  }
+
+  #sharedLost(): void {
+    this.#modern = undefined;
+    this.#sharedWasLost = true;
+    this.#subscriptions?.stop();
+    this.#subscriptions = undefined;
+    this.#reopenLater();
+  }
+
+  #reopenLater(): void {
+    if (this.#closed || this.#reopening !== undefined) return;
+    if (this.#backOff.failures > reopensMax) return;
+    const delayMs = this.#backOff.remainingMs + 10;
+    this.#reopening = setTimeout(() => void this.#reopen(), delayMs).unref();
+  }
+
+  async #reopen(): Promise<void> {
+    this.#reopening = undefined;
+    try {
+      await this.#opened(this.#shared);
+    } catch {
+      this.#reopenLater();
+    }
+  }
+
+  // --- tending what is open
+
+  #tend(): void {
+    const idleMs = this.#deps.options.principalIdleMs ?? 10 * 60_000;
+    const before = this.#deps.clock.monotonicMs() - idleMs;
+    for (const [id, slot] of this.#principals) {
+      if (slot.lane === undefined || slot.usedAtMs > before) continue;
+      this.#principals.delete(id);
+      this.#drop(slot);
+    }
+    if (this.#anyLane() === undefined && this.#state === "connected") this.#enter("idle");
+    void this.#reprobe();
+  }
+
+  // A server may be upgraded while its legacy session still works: the verdict is asked for anew every day.
+  async #reprobe(): Promise<void> {
+    const { options } = this.definition;
+    const endpoint = this.#endpoints[this.#endpointIndex];
+    if (endpoint === undefined || this.#reprobing || this.#shared.lane === undefined) return;
+    if ((options.protocol_era ?? "auto") !== "auto" || options.transport === "http-sse") return;
+    if (isFresh(endpoint.verdict, this.#deps.clock.now())) return;
+    this.#reprobing = true;
+    try {
+      await this.#renewVerdict(endpoint);
+    } catch (error) {
+      this.#log.debug({ err: error }, "the era could not be asked for again");
+    } finally {
+      this.#reprobing = false;
+    }
+  }
+
+  async #renewVerdict(endpoint: HttpEndpoint): Promise<void> {
+    const finding = await probeEra(endpoint, {
+      serverName: this.name,
+      context: this.#contextOf({ kind: "shared" }),
+      timeoutMs: this.#connectTimeoutMs(),
+    });
+    if (finding.kind === "unproven" || this.#closed) return;
+    const at = this.#deps.clock.now();
+    endpoint.verdict =
+      finding.kind === "modern"
+        ? { era: "modern", at, discover: finding.discover }
+        : { era: "legacy", at, provisional: false };
+    if (finding.kind !== "modern" && this.#shared.lane?.era === "legacy") return;
+    this.#retireAll();
+    await this.#opened(this.#shared);
+  }
+
+  /** New calls get new lanes; the old ones may finish theirs. */
+  #retireAll(): void {
+    this.#subscriptions?.stop();
+    this.#subscriptions = undefined;
+    this.#modern = undefined;
+    this.#era = undefined;
+    for (const slot of [this.#shared, ...this.#principals.values()]) {
+      const lane = slot.lane;
+      if (lane === undefined) continue;
+      slot.lane = undefined;
+      const close = (): void => {
+        this.#retired.delete(lane);
+        void lane.close();
+      };
+      this.#retired.set(lane, setTimeout(close, retireMs).unref());
+    }
+    this.#principals.clear();
+  }
+
+  // --- slots
+
+  #slotOf(key: LaneKey): Slot | undefined {
+    if (key.kind === "shared") return this.#shared;
+    return (key.kind === "session" ? this.#sessions : this.#principals).get(key.id);
+  }
+
+  #slotFor(key: LaneKey): Slot {
+    const known = this.#slotOf(key);
+    if (known !== undefined || key.kind === "shared") return known ?? this.#shared;
+    const lanesMax = this.#deps.options.lanesMax ?? 10_000;
+    if (this.#principals.size + this.#sessions.size >= lanesMax)
+      throw failureOf(
+        this.name,
+        "SESSION_LIMIT",
+        `has ${lanesMax} sessions open, which is the limit`,
+      );
+    const slot = new Slot(key, this);
+    (key.kind === "session" ? this.#sessions : this.#principals).set(key.id, slot);
+    return slot;
+  }
+
+  #forget(slot: Slot): void {
+    const { key } = slot;
+    if (key.kind === "shared") return;
+    const slots = key.kind === "session" ? this.#sessions : this.#principals;
+    if (slots.get(key.id) === slot) slots.delete(key.id);
+  }
+
+  #drop(slot: Slot): void {
+    slot.released = true;
+    slot.abort?.abort(this.#goneError());
+    const { lane } = slot;
+    slot.lane = undefined;
+    if (lane !== undefined) void lane.close();
+  }
+
+  #slots(): Slot[] {
+    return [this.#shared, ...this.#principals.values(), ...this.#sessions.values()];
+  }
+
+  #anyLane(): Lane | undefined {
+    if (this.#shared.lane !== undefined && !this.#shared.lane.closed) return this.#shared.lane;
+    for (const slots of [this.#principals, this.#sessions])
+      for (const { lane } of slots.values()) if (lane !== undefined && !lane.closed) return lane;
+    return undefined;
+  }
+
+  // ---
+
+  #enter(state: ServerState): void {
+    if (this.#state === state || this.#state === "disabled") return;
+    if (state === "connecting" && this.#anyLane() !== undefined) return;
+    this.#state = state;
+    this.#since = this.#deps.clock.now();
+    this.events.emit("stateChanged", this.status());
+  }
+
+  #eraProbedAt(lane: Lane | undefined): number | undefined {
+    if (lane instanceof StdioLane) return lane.eraProbedAt;
+    return this.#endpoints[this.#endpointIndex]?.verdict?.at;
+  }
+
+  #connectTimeoutMs(): number {
+    return this.#deps.options.connectTimeoutMs ?? 30_000;
+  }
+
+  #goneError(): SignalboxError {
+    return failureOf(this.name, "SERVER_CLOSED", "was disconnected by the gateway");
+  }
+
+  #asFailure(thrown: unknown): SignalboxError {
+    return isSignalboxError(thrown)
+      ? thrown
+      : failureOf(this.name, "SERVER_UNREACHABLE", "could not be opened", { cause: thrown });
+  }
+}
+
+/** What a slot tells its server. */
+interface SlotOwner {
+  readonly definition: ServerDefinition;
+  slotNotification(slot: Slot, message: JsonRpcNotification): void;
+  slotRenewed(slot: Slot): void;
+  slotClosed(slot: Slot, error: SignalboxError): void;
+}
+
+const requestsHeldMax = 16;
+
+/** The place of one key's lane, and the listener of that lane. */
+class Slot implements LaneListener {
+  readonly key: LaneKey;
+  lane: Lane | undefined;
+  opening: Promise<Lane> | undefined;
+  abort: AbortController | undefined;
+  openedAtMs = 0;
+  usedAtMs = 0;
+  /** Nobody wants it any more. */
+  released = false;
+  readonly #owner: SlotOwner;
+  /** Requests of the server that came before its lane was ready. */
+  #held: JsonRpcRequest[] = [];
+
+  constructor(key: LaneKey, owner: SlotOwner) {
+    this.key = key;
+    this.#owner = owner;
+  }
+
+  opened(lane: Lane, nowMs: number): void {
+    this.lane = lane;
+    this.openedAtMs = nowMs;
+    this.usedAtMs = nowMs;
+    const held = this.#held;
+    this.#held = [];
+    for (const request of held) this.request(request);
+  }
+
+  notification(message: JsonRpcNotification): void {
+    if (this.key.kind === "session") this.key.listener.notification(message);
+    else this.#owner.slotNotification(this, message);
+  }
+
+  request(request: JsonRpcRequest): void {
+    const { lane } = this;
+    if (lane === undefined) {
+      if (this.#held.length < requestsHeldMax) this.#held.push(request);
+      return;
+    }
+    const answer = localAnswer(request, this.#owner.definition.options);
+    if (answer !== undefined) lane.respond(answer);
+    else if (this.key.kind === "session") this.key.listener.request(request);
+    else lane.respond(errorResponse(request.id, RPC.methodNotFound, "Method not found"));
+  }
+
+  renewed(): void {
+    if (this.key.kind === "session") this.key.listener.renewed?.();
+    else this.#owner.slotRenewed(this);
+  }
+
+  closed(error: SignalboxError): void {
+    this.lane = undefined;
+    if (this.released) return;
+    this.#owner.slotClosed(this, error);
+    if (this.key.kind === "session") this.key.listener.closed(error);
+  }
+}
+
+function transportOf({ service, options }: ServerDefinition): ServerStatus["transport"] {
+  if (service !== undefined) return "in-process";
+  if (options.command !== undefined) return "stdio";
+  return options.transport ?? "streamable-http";
+}
+
+function endpointsOf(options: ServerOptions): { url: string; headers: Record<string, string> }[] {
+  const { url, headers = {}, endpoints = [] } = options;
+  const more = endpoints.map((one) => ({ url: one.url, headers: { ...headers, ...one.headers } }));
+  return url === undefined ? more : [{ url, headers }, ...more];
+}
+
+function abandonable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abandon = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abandon, { once: true });
+    promise.finally(() => signal.removeEventListener("abort", abandon)).then(resolve, reject);
+  });
+}
