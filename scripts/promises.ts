@@ -25,8 +25,9 @@ const areas = {
 };
 
 /** The page; fails when an id repeats, or when what is said to show a promise does not exist. */
-export function promisesPage(): Map<string, string> {
-  const text = readFileSync(join(root, "docs/promises.json"), "utf8");
+export function promisesPage(
+  text: string = readFileSync(join(root, "docs/promises.json"), "utf8"),
+): Map<string, string> {
   const promises = z.array(promise).parse(JSON.parse(text));
   const problems = [...repeated(promises), ...promises.flatMap(unproven)];
   if (problems.length > 0) throw new Error(`docs/promises.json: ${problems.join("; ")}`);
