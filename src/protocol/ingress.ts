@@ -150,7 +150,11 @@ function readBatch(body: readonly unknown[], batchMax: number): Ingress {
     if (!read.ok) return refuse(null, RPC.invalidRequest, `Invalid request: ${read.reason}.`);
     const { message } = read;
     if (!isResponse(message) && metaOf(message)[META.protocolVersion] !== undefined) {
-      return refuse(null, RPC.invalidRequest, `Invalid request: ${MODERN_REVISION} has no batches.`);
+      return refuse(
+        null,
+        RPC.invalidRequest,
+        `Invalid request: ${MODERN_REVISION} has no batches.`,
+      );
     }
     if (isRequest(message) && message.method === "initialize") {
       return refuse(null, RPC.invalidRequest, "Invalid request: initialize stands alone.");

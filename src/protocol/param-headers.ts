@@ -98,7 +98,11 @@ function* childSchemas(keyword: string, value: unknown): Generator<[string, Json
   }
 }
 
-function add(schema: JsonObject, path: readonly string[], found: ParamHeader[]): string | undefined {
+function add(
+  schema: JsonObject,
+  path: readonly string[],
+  found: ParamHeader[],
+): string | undefined {
   const name = schema["x-mcp-header"];
   const at = path.join(".");
   if (typeof name !== "string" || name === "") return `x-mcp-header at ${at} is not a name`;

@@ -19,13 +19,9 @@ export const LEGACY_REVISIONS: readonly string[] = [
 ];
 
 const byId = new Map<string, Revision>(
-  [
-    revision20241105,
-    revision20250326,
-    revision20250618,
-    revision20251125,
-    revision20260728,
-  ].map((revision) => [revision.id, revision]),
+  [revision20241105, revision20250326, revision20250618, revision20251125, revision20260728].map(
+    (revision) => [revision.id, revision],
+  ),
 );
 
 /** The revision of that date, or undefined where this gateway does not speak it. */

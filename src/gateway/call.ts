@@ -1,0 +1,374 @@
+/**
+ * One request on its way through the gateway to one server and back. The answer's bytes are passed on as they came unless
+ * something in them must change: a resource's URI, or the shape of the other era.
+ *
+ * A call is at once the sink its lane speaks to, so that it costs one object and no closures.
+ */
+import type { IncomingHttpHeaders } from "node:http";
+import type { Principal } from "../access/index.ts";
+import { SignalboxError, type Clock } from "../foundation/index.ts";
+import {
+  RPC,
+  errorResponse,
+  isJsonObject,
+  isRequest,
+  mcpNameOf,
+  modernStatusOf,
+  paramHeaderValues,
+  parseJson,
+  stringify,
+  toLegacyParams,
+  toLegacyResult,
+  toModernError,
+  toModernParams,
+  toModernResult,
+  type Envelope,
+  type Era,
+  type JsonObject,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+} from "../protocol/index.ts";
+import type {
+  ExchangeHandle,
+  ExchangeSink,
+  Lane,
+  LaneKey,
+  OutboundRequest,
+} from "../upstream/index.ts";
+import type { CallOutcome } from "./call-meters.ts";
+import { replyFailure, serverFailure, type Failure } from "./failure.ts";
+import type { LegacySession } from "./legacy-session.ts";
+import { mayNameResource, rewriteResult } from "./resource-links.ts";
+import type { Reply } from "./reply.ts";
+import type { Audience, Route, View } from "./view.ts";
+
+/** One request of a client, as the data plane hands it on. */
+export interface Incoming {
+  readonly requestId: string;
+  readonly era: Era;
+  readonly principal: Principal;
+  readonly view: View;
+  readonly audience: Audience;
+  readonly message: JsonRpcRequest;
+  /** The body as it came, while nothing in it was changed. */
+  text: string | undefined;
+  readonly bytes: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly reply: Reply;
+  readonly session: LegacySession | undefined;
+  readonly envelope: Envelope;
+  readonly traceparent: string | undefined;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
+  /** Hears of the call this request becomes, so that a client's going away can end it. */
+  readonly started?: (call: Call) => void;
+}
+
+/** Hears how a call ended, once. */
+export interface CallEnd {
+  ended(call: Call): void;
+}
+
+export interface CallTimes {
+  readonly timeoutMs: number;
+  readonly timeoutMaxMs: number;
+}
+
+const IS_ERROR = Buffer.from('"isError"');
+const ERROR = Buffer.from('"error"');
+
+export class Call implements ExchangeSink {
+  readonly start: Incoming;
+  readonly route: Route;
+  readonly #end: CallEnd;
+  readonly #clock: Clock;
+  #lane: Lane | undefined;
+  #handle: ExchangeHandle | undefined;
+  #sentAt = 0;
+  #done = false;
+  outcome: CallOutcome = "ok";
+  errorCode: string | undefined;
+  responseBytes = 0;
+  /** Milliseconds from sending to the end of the answer. */
+  upstreamMs = 0;
+
+  constructor(start: Incoming, route: Route, end: CallEnd, clock: Clock) {
+    this.start = start;
+    this.route = route;
+    this.#end = end;
+    this.#clock = clock;
+  }
+
+  /** Sends the request on, opening a lane first where there is none. */
+  run(key: LaneKey, times: CallTimes): void {
+    const lane = this.route.server.laneNow(key);
+    if (lane !== undefined) {
+      this.#send(lane, times);
+      return;
+    }
+    this.route.server.lane(key, AbortSignal.timeout(times.timeoutMs)).then(
+      (opened) => this.#send(opened, times),
+      (error: unknown) => this.fail(asServerError(error, this.route.server.name)),
+    );
+  }
+
+  cancel(reason: string): void {
+    if (this.#done) return;
+    this.outcome = "cancelled";
+    this.#handle?.cancel(reason);
+    this.#finish();
+  }
+
+  refuse(failure: Failure, status: number): void {
+    if (this.#done) return;
+    this.outcome = "refused";
+    this.errorCode = failure.data.code;
+    replyFailure(this.start.reply, this.start.message.id, failure, this.start.requestId, status);
+    this.#finish();
+  }
+
+  message(message: JsonRpcNotification | JsonRpcRequest): void {
+    if (this.#done) return;
+    const { session, reply, era } = this.start;
+    if (isRequest(message)) {
+      this.#asked(message);
+    } else if (message.method === "notifications/cancelled" && session !== undefined) {
+      const withdrawn = session.withdraw(this.#lane, message);
+      if (withdrawn !== undefined) reply.message(stringify(withdrawn));
+    } else if (message.method !== "notifications/message" || this.#wantsLog(message)) {
+      if (era === "modern" || message.method.startsWith("notifications/")) {
+        reply.message(stringify(this.#shown(message)));
+      }
+    }
+  }
+
+  answer(body: Buffer): void {
+    if (this.#done) return;
+    this.#answered();
+    const lane = this.#lane;
+    if (lane === undefined) return;
+    this.responseBytes = body.length;
+    const bridged = lane.era !== this.start.era;
+    if (bridged || body.length <= CHECKED_BYTES || this.#mustRead(body)) {
+      this.#answerParsed(body, bridged);
+    } else this.start.reply.answer(body, 200);
+    this.#finish();
+  }
+
+  #mustRead(body: Buffer): boolean {
+    if (body.includes(IS_ERROR) || body.includes(ERROR)) return true;
+    return !this.start.view.bare && mayNameResource(body);
+  }
+
+  begin(firstBytes: Buffer, length: number | undefined): void {
+    this.responseBytes = firstBytes.length;
+    if (!this.start.reply.begin(firstBytes, length)) this.#pausedAtBegin = true;
+    this.start.reply.onDrain(() => this.#handle?.resume());
+  }
+
+  #pausedAtBegin = false;
+
+  chunk(bytes: Buffer): boolean {
+    if (this.#done) return true;
+    this.responseBytes += bytes.length;
+    const more = this.start.reply.chunk(bytes) && !this.#pausedAtBegin;
+    this.#pausedAtBegin = false;
+    return more;
+  }
+
+  end(): void {
+    if (this.#done) return;
+    this.#answered();
+    this.start.reply.end();
+    this.#finish();
+  }
+
+  fail(error: SignalboxError): void {
+    if (this.#done) return;
+    this.#answered();
+    this.outcome = error.code === "SERVER_TIMEOUT" ? "timeout" : "error";
+    this.errorCode = error.code;
+    if (this.responseBytes > 0) this.start.reply.abort();
+    else {
+      const failure = serverFailure(error, this.route.server.name);
+      replyFailure(this.start.reply, this.start.message.id, failure, this.start.requestId, 200);
+    }
+    this.#finish();
+  }
+
+  #send(lane: Lane, times: CallTimes): void {
+    if (this.#done) return;
+    this.#lane = lane;
+    this.#sentAt = this.#clock.monotonicMs();
+    const outbound = this.#outbound(lane, times);
+    const handle = lane.send(outbound, this);
+    if (!this.#done) this.#handle = handle;
+  }
+
+  #outbound(lane: Lane, times: CallTimes): OutboundRequest {
+    const { message, era, text, traceparent, envelope } = this.start;
+    let sent = message;
+    let unchanged = text;
+    if (lane.era !== era) {
+      const params =
+        lane.era === "modern"
+          ? toModernParams(message.params, envelope)
+          : toLegacyParams(message.params);
+      sent = { jsonrpc: "2.0", id: message.id, method: message.method };
+      if (params !== undefined) sent.params = params;
+      unchanged = undefined;
+    }
+    const outbound: OutboundRequest = {
+      message: sent,
+      timeoutMs: times.timeoutMs,
+      timeoutMaxMs: times.timeoutMaxMs,
+    };
+    if (this.route.server.definition.service !== undefined) {
+      outbound.caller = { principal: this.start.principal, requestId: this.start.requestId };
+    }
+    if (unchanged !== undefined) outbound.text = unchanged;
+    if (traceparent !== undefined) outbound.traceparent = traceparent;
+    if (lane.era === "modern") this.#addHeaders(outbound, sent);
+    return outbound;
+  }
+
+  #addHeaders(outbound: OutboundRequest, sent: JsonRpcRequest): void {
+    const name = mcpNameOf(sent.method, sent.params);
+    if (typeof name === "string") outbound.name = name;
+    const { paramHeaders } = this.route;
+    if (paramHeaders.length > 0) {
+      outbound.paramHeaders = paramHeaderValues(paramHeaders, sent.params?.["arguments"]);
+    }
+  }
+
+  // What a server asks during a call: its roots come from its configuration, all else from the client behind the call.
+  #asked(request: JsonRpcRequest): void {
+    const lane = this.#lane;
+    if (lane === undefined) return;
+    const { session, reply, era } = this.start;
+    if (session !== undefined && era === lane.era) {
+      session.ask(lane, request, reply);
+      return;
+    }
+    const error = {
+      code: RPC.methodNotFound,
+      message: `The client cannot be asked for ${request.method} on this way.`,
+    };
+    lane.respond({ jsonrpc: "2.0", id: request.id, error });
+  }
+
+  #wantsLog(message: JsonRpcNotification): boolean {
+    const { session, era } = this.start;
+    if (session !== undefined) return session.wantsLog(message.params?.["level"]);
+    return era === this.#lane?.era || this.start.envelope.logLevel !== undefined;
+  }
+
+  #shown(message: JsonRpcNotification): JsonRpcNotification {
+    const uri = message.params?.["uri"];
+    if (message.method !== "notifications/resources/updated" || typeof uri !== "string") {
+      return message;
+    }
+    const shown = this.start.view.publicUri(this.route.server.name, uri);
+    return { ...message, params: { ...message.params, uri: shown } };
+  }
+
+  #answerParsed(body: Buffer, bridged: boolean): void {
+    const response = readObject(body);
+    const { view, message, reply } = this.start;
+    if (isJsonObject(response?.["error"])) {
+      this.#answerError(response["error"], body, bridged);
+      return;
+    }
+    if (!isJsonObject(response?.["result"])) {
+      this.#answerGarbage();
+      return;
+    }
+    const result = bridged ? this.#bridge(response["result"]) : response["result"];
+    if (result === undefined) {
+      this.outcome = "error";
+      this.errorCode = "ELICITATION_UNBRIDGED";
+      replyFailure(reply, message.id, UNBRIDGED, this.start.requestId, 200);
+      return;
+    }
+    if (result["isError"] === true) this.outcome = "tool_error";
+    const linked = !view.bare && mayNameResource(body);
+    if (linked) {
+      const server = this.route.server.name;
+      rewriteResult(result, (uri) => view.publicUri(server, uri));
+    }
+    reply.answer(linked || bridged ? stringify({ ...response, result }) : body, 200);
+  }
+
+  #answerGarbage(): void {
+    const server = this.route.server.name;
+    const sentence = `Server "${server}" sent an answer that is not a JSON-RPC response.`;
+    this.outcome = "error";
+    this.errorCode = "SERVER_GARBAGE";
+    const failure = serverFailure(new SignalboxError("SERVER_GARBAGE", sentence), server);
+    replyFailure(this.start.reply, this.start.message.id, failure, this.start.requestId, 200);
+  }
+
+  #bridge(result: JsonObject): JsonObject | undefined {
+    const { era, message } = this.start;
+    return era === "modern"
+      ? toModernResult(message.method, result)
+      : toLegacyResult(message.method, result);
+  }
+
+  #answerError(error: JsonObject, body: Buffer, bridged: boolean): void {
+    const { era, message, reply } = this.start;
+    this.outcome = "error";
+    const code = typeof error["code"] === "number" ? error["code"] : RPC.internalError;
+    this.errorCode = String(code);
+    if (!bridged) {
+      reply.answer(body, era === "modern" ? modernStatusOf(code) : 200);
+      return;
+    }
+    const text = typeof error["message"] === "string" ? error["message"] : "";
+    const told =
+      era === "modern"
+        ? toModernError({ code, message: text, data: error["data"] })
+        : {
+            code: code === RPC.missingClientCapability ? RPC.internalError : code,
+            message: text,
+            data: error["data"],
+          };
+    const status = era === "modern" ? modernStatusOf(told.code) : 200;
+    reply.answer(stringify(errorResponse(message.id, told.code, told.message, told.data)), status);
+  }
+
+  #answered(): void {
+    if (this.#sentAt > 0) this.upstreamMs = this.#clock.monotonicMs() - this.#sentAt;
+  }
+
+  #finish(): void {
+    this.#done = true;
+    this.#end.ended(this);
+  }
+}
+
+/** Answers up to this size are read in full before they are passed on, so that garbage is never relayed. */
+const CHECKED_BYTES = 8 * 1024;
+
+function readObject(body: Buffer): JsonObject | undefined {
+  try {
+    const value = parseJson(body.toString("utf8"));
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const UNBRIDGED: Failure = {
+  rpcCode: RPC.internalError,
+  message:
+    "The server asks for input in a way that clients of this protocol revision cannot be asked yet; use a client of revision 2026-07-28 for this tool.",
+  data: { code: "ELICITATION_UNBRIDGED" },
+};
+
+function asServerError(error: unknown, server: string): SignalboxError {
+  if (error instanceof SignalboxError) return error;
+  return new SignalboxError("SERVER_UNREACHABLE", `Server "${server}" could not be reached.`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,66 @@
+/** How the gateway's own refusals look on the wire: a JSON-RPC error whose data carries our code and the request id. */
+import type { ErrorCode, SignalboxError } from "../foundation/index.ts";
+import { RPC, errorResponse, stringify, type RequestId } from "../protocol/index.ts";
+import type { Reply } from "./reply.ts";
+import type { Resolution } from "./view.ts";
+
+export interface Failure {
+  readonly rpcCode: number;
+  readonly message: string;
+  readonly data: { readonly code: ErrorCode; readonly [key: string]: unknown };
+}
+
+/** A server did not answer as it should; the message names it. */
+export function serverFailure(error: SignalboxError, server: string): Failure {
+  return {
+    rpcCode: RPC.internalError,
+    message: error.message,
+    data: { code: error.code, server },
+  };
+}
+
+/** A public name that leads nowhere. */
+export function unresolved(
+  what: "tool" | "prompt" | "resource",
+  name: string,
+  resolution: Resolution & { ok: false },
+): Failure {
+  switch (resolution.reason) {
+    case "unknown":
+      return {
+        rpcCode: RPC.invalidParams,
+        message: `Unknown ${what}: ${name}`,
+        data: { code: UNKNOWN_CODE[what], ...(what === "resource" ? { uri: name } : {}) },
+      };
+    case "collision":
+      return {
+        rpcCode: RPC.invalidParams,
+        message: `The ${what} ${name} is offered by ${resolution.owners.join(" and ")}; the bundle must leave one out.`,
+        data: { code: "BUNDLE_COLLISION", owners: resolution.owners },
+      };
+    case "unavailable":
+      return {
+        rpcCode: RPC.internalError,
+        message: `The ${what} ${name} cannot be reached: server "${resolution.missing.server}": ${resolution.missing.message}`,
+        data: { code: resolution.missing.reason, server: resolution.missing.server },
+      };
+  }
+}
+
+/** Sends a failure as the answer to `id`; `status` is the HTTP status where the answer is the whole response. */
+export function replyFailure(
+  reply: Reply,
+  id: RequestId | null,
+  failure: Failure,
+  requestId: string,
+  status: number,
+): void {
+  const data = { ...failure.data, requestId };
+  reply.answer(stringify(errorResponse(id, failure.rpcCode, failure.message, data)), status);
+}
+
+const UNKNOWN_CODE = {
+  tool: "TOOL_NOT_FOUND",
+  prompt: "PROMPT_NOT_FOUND",
+  resource: "RESOURCE_NOT_FOUND",
+} as const;

@@ -1,0 +1,528 @@
+/** The data plane: one snapshot, the sessions and streams of its clients, and the doors through which they come. */
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { checkHost, type AuthOutcome, type HostPolicy, type Principal } from "../access/index.ts";
+import {
+  SignalboxError,
+  isSignalboxError,
+  messageOf,
+  type Clock,
+  type Log,
+  type Metrics,
+} from "../foundation/index.ts";
+import {
+  JsonBoundsError,
+  RPC,
+  errorResponse,
+  parseJson,
+  readIngress,
+  stringify,
+  type JsonBounds,
+} from "../protocol/index.ts";
+import { UpstreamServer, type ServerDefinition, type ServerStatus } from "../upstream/index.ts";
+import { readBody } from "./body.ts";
+import { CallMeters } from "./call-meters.ts";
+import { readCatalog, type CatalogView } from "./catalog-view.ts";
+import type { Identity } from "./greeting.ts";
+import { sendError } from "./http-errors.ts";
+import { LegacyDoor, refuse } from "./legacy-door.ts";
+import { Listens } from "./listens.ts";
+import { ModernDoor, type Post } from "./modern-door.ts";
+import { bundleName, type Limits } from "./options.ts";
+import type { Reply } from "./reply.ts";
+import { Requests } from "./requests.ts";
+import { ServerCatalog } from "./server-catalog.ts";
+import { Sessions } from "./sessions.ts";
+import { SingleStreamDoor } from "./single-stream-door.ts";
+import { buildSnapshot, type GatewayConfiguration, type Snapshot } from "./snapshot.ts";
+import { Authenticate } from "./stages/authenticate.ts";
+import { authorize } from "./stages/authorize.ts";
+import { Record, type CallRecord } from "./stages/record.ts";
+import { testServer, type TestReport } from "./test-server.ts";
+import type { View } from "./view.ts";
+
+export interface GatewayDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly limits: Limits;
+  readonly hostPolicy: HostPolicy;
+  /** Takes a finished call; must neither wait nor throw. */
+  readonly record: (call: CallRecord) => void;
+  /** Whether calls' arguments are put into their records. */
+  readonly recordArguments: boolean;
+  readonly authRequired: boolean;
+  readonly version: string;
+}
+
+/** Housekeeping: idle sessions, streams that need a sign of life. */
+const SWEEP_MS = 5_000;
+const MCP_PATH = "/mcp";
+
+export class Gateway {
+  readonly #deps: GatewayDeps;
+  readonly #identity: Identity;
+  readonly #bounds: JsonBounds;
+  readonly #meters: CallMeters;
+  readonly #authenticate: Authenticate;
+  readonly #sessions: Sessions;
+  readonly #listens: Listens;
+  readonly #modern: ModernDoor;
+  readonly #legacy: LegacyDoor;
+  readonly #single: SingleStreamDoor;
+  readonly #pending = new Map<Reply, number>();
+  readonly #sweeper: NodeJS.Timeout;
+  #snapshot: Snapshot;
+  #epoch = 0;
+  #requestCount = 0;
+  #draining = false;
+  readonly #requestPrefix: string;
+
+  constructor(deps: GatewayDeps) {
+    const { clock, limits, log, metrics } = deps;
+    this.#deps = deps;
+    this.#identity = { name: "signalbox", version: deps.version };
+    this.#bounds = { depthMax: limits.json_depth_max, elementsMax: limits.json_elements_max };
+    this.#requestPrefix = `r${clock.now().toString(36)}-`;
+    this.#meters = new CallMeters(metrics);
+    this.#authenticate = new Authenticate(metrics, deps.authRequired);
+    this.#sessions = new Sessions({
+      clock,
+      limits,
+      ended: (session) => {
+        for (const server of session.servers()) server.release(session.id);
+        this.#watchChanged();
+      },
+    });
+    this.#listens = new Listens({
+      sessions: () => this.#sessions.all(),
+      max: limits.listens_max,
+      watchChanged: () => this.#watchChanged(),
+    });
+    const record = new Record({
+      clock,
+      meters: this.#meters,
+      write: deps.record,
+      withArguments: deps.recordArguments,
+    });
+    const requests = new Requests({ limits, clock, log, record });
+    const identity = this.#identity;
+    this.#modern = new ModernDoor({ requests, listens: this.#listens, identity });
+    this.#legacy = new LegacyDoor({
+      requests,
+      sessions: this.#sessions,
+      identity,
+      limits,
+      clock,
+      log,
+      watchChanged: () => this.#watchChanged(),
+    });
+    this.#single = new SingleStreamDoor({ legacy: this.#legacy, sessions: this.#sessions });
+    this.#snapshot = this.#build({ version: 0, servers: [], bundles: [], keys: [] }).snapshot;
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#sweeper.unref();
+    this.#observe(metrics);
+  }
+
+  /**
+   * Serves a new configuration: builds it whole, switches, then lets what is gone finish its calls and closes it. Throws
+   * SignalboxError and goes on with the old one where the new one cannot be served.
+   */
+  apply(configuration: GatewayConfiguration): Promise<void> {
+    const { snapshot, created, dropped } = this.#build(configuration);
+    this.#snapshot = snapshot;
+    this.#epoch++;
+    for (const catalog of created) catalog.warm();
+    this.#rebindClients();
+    if (created.length + dropped.length > 0 || configuration.bundles.length > 0) {
+      this.#listens.everythingChanged();
+    }
+    for (const catalog of dropped) {
+      this.#retire(catalog).catch((error: unknown) => {
+        this.#deps.log.warn(
+          { serverId: catalog.server.name, error: messageOf(error) },
+          `Server "${catalog.server.name}" did not close cleanly`,
+        );
+      });
+    }
+    return Promise.resolve();
+  }
+
+  /** Takes a request where its path is the data plane's; false leaves it to the caller. */
+  handle(req: IncomingMessage, res: ServerResponse): boolean {
+    const url = req.url ?? "";
+    const query = url.indexOf("?");
+    const path = query < 0 ? url : url.slice(0, query);
+    const bundle = bundleOfPath(path);
+    if (bundle === undefined && path !== "/sse" && path !== "/messages") return false;
+    const requestId = this.#requestId();
+    try {
+      this.#enter(req, res, requestId, path, bundle);
+    } catch (error) {
+      this.#broken(res, requestId, error);
+    }
+    return true;
+  }
+
+  /** Whether a request may come in at all: its Host and Origin (DNS rebinding). Answers it where not. */
+  admits(req: IncomingMessage, res: ServerResponse): boolean {
+    const outcome = checkHost(req.headers, this.#deps.hostPolicy);
+    if (outcome.ok) return true;
+    sendError(res, new SignalboxError(outcome.code, outcome.message), this.#requestId());
+    return false;
+  }
+
+  /** Who a request's headers say is calling. */
+  authenticate(headers: IncomingHttpHeaders): AuthOutcome {
+    return this.#authenticate.run(this.#snapshot.keys, headers);
+  }
+
+  /** When keys were last used since the last time this was asked: key id to epoch milliseconds. */
+  takeLastUsed(): Map<string, number> {
+    return this.#snapshot.keys.takeLastUsed();
+  }
+
+  serverStatus(): ServerStatus[] {
+    return [...this.#snapshot.catalogs.values()].map((catalog) => catalog.status());
+  }
+
+  /** The last lines a local process wrote to its standard error; undefined where there is no such server. */
+  stderr(name: string): string[] | undefined {
+    return this.#snapshot.catalogs.get(name)?.server.stderr();
+  }
+
+  /** Connects to a server as it is defined, asks what it offers, and lets it go again. */
+  testServer(definition: ServerDefinition, signal: AbortSignal): Promise<TestReport> {
+    return testServer(this.#upstream(definition), this.#deps, this.#identity, signal);
+  }
+
+  /** What a principal sees at an endpoint; undefined where it may not or there is none. */
+  async catalog(principal: Principal, bundle?: string): Promise<CatalogView | undefined> {
+    const view = this.#view(bundle);
+    if (view === undefined || authorize(principal, bundle) !== undefined) return undefined;
+    return readCatalog(view);
+  }
+
+  /** The servers whose things a principal can reach. */
+  visibleServers(principal: Principal): ReadonlySet<string> {
+    const { bundles, whole } = this.#snapshot;
+    const views =
+      principal.bundles === "all"
+        ? [whole]
+        : principal.bundles.flatMap((name) => bundles.get(name) ?? []);
+    return new Set(views.flatMap((view) => view.catalogs.map((catalog) => catalog.server.name)));
+  }
+
+  /** Takes nothing new, and waits until the calls in flight have ended or `signal` fires. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#draining = true;
+    this.#listens.close();
+    while (this.#inflight() > 0 && !signal.aborted) await pause(DRAIN_POLL_MS);
+  }
+
+  /** Ends every session, stream and server. */
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    this.#listens.close();
+    this.#single.close();
+    this.#sessions.close();
+    const servers = [...this.#snapshot.catalogs.values()].map((catalog) => catalog.server.close());
+    await Promise.allSettled(servers);
+  }
+
+  #enter(
+    req: IncomingMessage,
+    res: ServerResponse,
+    requestId: string,
+    path: string,
+    bundle: string | undefined,
+  ): void {
+    const auth = this.authenticate(req.headers);
+    if (!auth.ok) {
+      req.resume();
+      sendError(res, new SignalboxError(auth.code, auth.message), requestId);
+      return;
+    }
+    const { principal } = auth;
+    const name = bundle === "" ? undefined : bundle;
+    const view = this.#view(name);
+    const refusal =
+      view === undefined
+        ? new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${name}".`)
+        : authorize(principal, name);
+    if (view === undefined || refusal !== undefined) {
+      req.resume();
+      sendError(res, refusal ?? new SignalboxError("BUNDLE_NOT_FOUND", "No bundle."), requestId);
+      return;
+    }
+    if (this.#draining) {
+      req.resume();
+      sendError(res, new SignalboxError("SHUTTING_DOWN", "The gateway is stopping."), requestId);
+      return;
+    }
+    const startedAt = this.#deps.clock.monotonicMs();
+    this.#route({ req, res, principal, view, requestId, startedAt }, path);
+  }
+
+  #route(post: Post, path: string): void {
+    const { req, res } = post;
+    const { method } = req;
+    if (path === "/sse" && method === "GET") this.#single.open(post);
+    else if (path === "/messages" && method === "POST") this.#readPost(post, path);
+    else if (path === "/sse" || path === "/messages") this.#notAllowed(post, path);
+    else if (method === "POST") this.#readPost(post, path);
+    else if (isModern(req)) this.#notAllowed(post, path);
+    else if (method === "GET") this.#legacy.stream(post);
+    else if (method === "DELETE") this.#legacy.end(post);
+    else {
+      req.resume();
+      this.#notAllowed(post, path);
+    }
+    if (res.writableEnded) req.resume();
+  }
+
+  #notAllowed(post: Post, path: string): void {
+    const allow = path === "/sse" ? "GET" : path === "/messages" ? "POST" : "POST, GET, DELETE";
+    post.res.setHeader("allow", allow);
+    const error = new SignalboxError("METHOD_NOT_ALLOWED", `Use ${allow} here.`);
+    sendError(post.res, error, post.requestId);
+  }
+
+  #readPost(post: Post, path: string): void {
+    readBody(
+      post.req,
+      this.#deps.limits.body_bytes_max,
+      (body) => {
+        try {
+          this.#take(post, path, body);
+        } catch (error) {
+          this.#broken(post.res, post.requestId, error);
+        }
+      },
+      (error) => sendError(post.res, error, post.requestId),
+    );
+  }
+
+  #take(post: Post, path: string, body: Buffer): void {
+    const text = body.toString("utf8");
+    let value: unknown;
+    try {
+      value = parseJson(text, this.#bounds);
+    } catch (error) {
+      const bounds = error instanceof JsonBoundsError;
+      const code = bounds ? RPC.invalidRequest : RPC.parseError;
+      refuse(post.res, 400, code, bounds ? `Invalid request: ${error.message}.` : "Parse error");
+      return;
+    }
+    if (path === "/messages") {
+      const id = new URLSearchParams(post.req.url?.split("?")[1]).get("sessionId");
+      this.#single.post(post, id, value);
+      return;
+    }
+    const ingress = readIngress(value, post.req.headers, this.#deps.limits.batch_max);
+    switch (ingress.kind) {
+      case "modern-request":
+        this.#keepAlive(post, this.#modern.handle(post, ingress.message, text));
+        break;
+      case "modern-notification":
+        post.res.writeHead(202, { "content-length": 0 }).end();
+        break;
+      case "legacy":
+        this.#keepAlive(post, this.#legacy.post(post, ingress.messages, ingress.batch, text));
+        break;
+      case "refused": {
+        const refused = stringify(ingress.body);
+        post.res.writeHead(ingress.status, {
+          "content-type": "application/json",
+          "content-length": Buffer.byteLength(refused),
+        });
+        post.res.end(refused);
+        break;
+      }
+    }
+  }
+
+  // Answers that are slow to come get a sign of life; most are there before this is reached.
+  #keepAlive(post: Post, reply: Reply | undefined): void {
+    if (reply === undefined || post.res.writableEnded) return;
+    this.#pending.set(reply, post.startedAt);
+    post.res.once("close", () => this.#pending.delete(reply));
+  }
+
+  #sweep(): void {
+    const now = this.#deps.clock.monotonicMs();
+    this.#sessions.sweep();
+    for (const [reply, since] of this.#pending) {
+      if (now - since < this.#deps.limits.keep_alive - SWEEP_MS) continue;
+      reply.keepAlive();
+      this.#pending.set(reply, now);
+    }
+    if (now - this.#lastKeepAlive < this.#deps.limits.keep_alive - SWEEP_MS) return;
+    this.#lastKeepAlive = now;
+    this.#listens.keepAlive();
+    this.#single.keepAlive();
+    for (const session of this.#sessions.all()) session.keepAlive();
+  }
+
+  #lastKeepAlive = 0;
+
+  #view(bundle: string | undefined): View | undefined {
+    return bundle === undefined ? this.#snapshot.whole : this.#snapshot.bundles.get(bundle);
+  }
+
+  #build(configuration: GatewayConfiguration): ReturnType<typeof buildSnapshot> {
+    return buildSnapshot(configuration, this.#snapshot, {
+      clock: this.#deps.clock,
+      view: {
+        log: this.#deps.log,
+        meters: this.#meters,
+        pageSize: this.#deps.limits.list_page,
+        epoch: () => this.#epoch,
+      },
+      create: (definition) => this.#createCatalog(definition),
+    });
+  }
+
+  #createCatalog(definition: ServerDefinition): ServerCatalog {
+    const server = this.#upstream(definition);
+    const catalog = new ServerCatalog(server, {
+      clock: this.#deps.clock,
+      log: this.#deps.log,
+      limits: this.#deps.limits,
+      envelope: { clientInfo: { ...this.#identity }, capabilities: {} },
+      changed: () => {
+        this.#epoch++;
+      },
+    });
+    server.events.on("listChanged", ({ kind }) => {
+      catalog.invalidate(kind);
+      this.#listens.listChanged(server.name, kind);
+    });
+    server.events.on("resourceUpdated", ({ uri }) => this.#listens.resourceUpdated(server, uri));
+    return catalog;
+  }
+
+  #upstream(definition: ServerDefinition): UpstreamServer {
+    const { clock, log, metrics, limits } = this.#deps;
+    return new UpstreamServer(definition, {
+      clock,
+      log,
+      metrics,
+      clientInfo: { ...this.#identity },
+      responseBytesMax: definition.options.response_bytes_max ?? limits.response_bytes_max,
+      inspectBytesMax: limits.inspect_bytes_max,
+      connectTimeoutMs: limits.connect_timeout,
+    });
+  }
+
+  // Sessions and listens go on under the new snapshot; those whose key or bundle is gone end.
+  #rebindClients(): void {
+    const valid = new Set(this.#validPrincipals());
+    const viewOf = (client: { principal: Principal; view: View }): View | undefined => {
+      const { principal, view } = client;
+      if (principal.keyId !== undefined && !valid.has(principal.keyId)) return undefined;
+      if (authorize(principal, view.name) !== undefined) return undefined;
+      return this.#view(view.name);
+    };
+    for (const session of this.#sessions.all()) {
+      const view = viewOf(session);
+      if (view === undefined) this.#sessions.end(session);
+      else session.rebind(view);
+    }
+    this.#listens.rebind(viewOf);
+    this.#watchChanged();
+  }
+
+  *#validPrincipals(): Generator<string> {
+    const now = this.#deps.clock.now();
+    for (const key of this.#snapshot.configuration.keys) {
+      if (key.revokedAt === undefined && (key.expiresAt ?? Infinity) > now) yield key.id;
+    }
+  }
+
+  // Every server is told the union of its resources that someone watches.
+  #watchChanged(): void {
+    const wanted = new Map<string, Set<string>>();
+    for (const { view, uri } of this.#listens.watched()) {
+      const owned = view.ownerOf(uri);
+      if (owned === undefined) continue;
+      const uris = wanted.get(owned.server) ?? new Set();
+      wanted.set(owned.server, uris.add(owned.uri));
+    }
+    for (const [name, catalog] of this.#snapshot.catalogs) {
+      catalog.server.setResourceInterest(wanted.get(name) ?? NOTHING);
+    }
+  }
+
+  async #retire(catalog: ServerCatalog): Promise<void> {
+    const until = this.#deps.clock.monotonicMs() + this.#deps.limits.drain;
+    while (catalog.inflight > 0 && this.#deps.clock.monotonicMs() < until) {
+      await pause(DRAIN_POLL_MS);
+    }
+    await catalog.server.close();
+  }
+
+  #inflight(): number {
+    let count = 0;
+    for (const catalog of this.#snapshot.catalogs.values()) count += catalog.inflight;
+    return count;
+  }
+
+  #requestId(): string {
+    return this.#requestPrefix + (++this.#requestCount).toString(36);
+  }
+
+  #broken(res: ServerResponse, requestId: string, error: unknown): void {
+    this.#deps.log.error({ requestId, error: messageOf(error) }, "Request failed");
+    const known = isSignalboxError(error) ? error : undefined;
+    sendError(
+      res,
+      known ?? new SignalboxError("INTERNAL", "The gateway failed on this request."),
+      requestId,
+    );
+  }
+
+  #observe(metrics: Metrics): void {
+    const sessions = metrics.gauge("mcp_sessions", "Legacy sessions that are open.").slot();
+    const servers = metrics
+      .gauge("mcp_orch_mcp_servers_online", "Servers that are connected.")
+      .slot();
+    const configured = metrics
+      .gauge("mcp_orch_mcp_servers_configured", "Servers that are configured and enabled.")
+      .slot();
+    const up = metrics.gauge("mcp_upstream_up", "1 while a server is connected.", [
+      "server_id",
+      "transport",
+    ]);
+    metrics.collect(() => {
+      const states = this.serverStatus();
+      sessions.set(this.#sessions.count);
+      configured.set(states.length);
+      servers.set(states.filter((status) => status.state === "connected").length);
+      for (const { name, transport, state } of states) {
+        up.slot(name, transport).set(state === "connected" ? 1 : 0);
+      }
+    });
+  }
+}
+
+const DRAIN_POLL_MS = 20;
+const NOTHING: ReadonlySet<string> = new Set();
+
+// "" is the endpoint of everything, undefined another path.
+function bundleOfPath(path: string): string | undefined {
+  if (path === MCP_PATH || path === "/mcp/" || path === "/sse" || path === "/messages") return "";
+  if (!path.startsWith("/mcp/")) return undefined;
+  const name = path.slice("/mcp/".length);
+  return bundleName.safeParse(name).success ? name : undefined;
+}
+
+function isModern(req: IncomingMessage): boolean {
+  const version = req.headers["mcp-protocol-version"];
+  return typeof version === "string" && version >= "2026";
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

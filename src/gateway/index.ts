@@ -1,0 +1,22 @@
+export type { CatalogItem, CatalogView } from "./catalog-view.ts";
+export type { CallOutcome } from "./call-meters.ts";
+export { Gateway, type GatewayDeps } from "./gateway.ts";
+export { createListener, listen, type ListenerOptions } from "./listener.ts";
+export {
+  bundleName,
+  bundleOptions,
+  limitOptions,
+  type BundleDefinition,
+  type BundleOptions,
+  type Limits,
+} from "./options.ts";
+export type { GatewayConfiguration } from "./snapshot.ts";
+export type { CallRecord } from "./stages/record.ts";
+export type { TestReport } from "./test-server.ts";
+export { serverName, serverOptions } from "../upstream/index.ts";
+export type {
+  InProcessService,
+  ServerDefinition,
+  ServerOptions,
+  ServerStatus,
+} from "../upstream/index.ts";

@@ -1,0 +1,422 @@
+/** Requests of 2024-11-05 to 2025-11-25: `initialize`, then everything within a session. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Principal } from "../access/index.ts";
+import { isSignalboxError, type Clock, type Log } from "../foundation/index.ts";
+import {
+  RPC,
+  errorResponse,
+  isJsonObject,
+  isNotification,
+  isRequest,
+  negotiateLegacy,
+  revisionOf,
+  stringify,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type Message,
+} from "../protocol/index.ts";
+import { ask, type LaneKey, type UpstreamServer } from "../upstream/index.ts";
+import type { Incoming } from "./call.ts";
+import { startEvents, readEventId } from "./event-stream.ts";
+import { unresolved } from "./failure.ts";
+import { initializeResult, type Identity } from "./greeting.ts";
+import { LegacySession } from "./legacy-session.ts";
+import { takesEvents, traceparentOf, type Post } from "./modern-door.ts";
+import type { Limits } from "./options.ts";
+import { GatheringReply, PostReply, type Reply } from "./reply.ts";
+import type { Requests } from "./requests.ts";
+import type { Sessions } from "./sessions.ts";
+import type { View } from "./view.ts";
+
+const SESSION_HEADER = "mcp-session-id";
+const LOG_LEVELS = new Set([
+  "debug",
+  "info",
+  "notice",
+  "warning",
+  "error",
+  "critical",
+  "alert",
+  "emergency",
+]);
+
+export interface LegacyDoorDeps {
+  readonly requests: Requests;
+  readonly sessions: Sessions;
+  readonly identity: Identity;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The resources that someone watches changed. */
+  readonly watchChanged: () => void;
+}
+
+/** Where a message's request came from. */
+interface Origin {
+  readonly principal: Principal;
+  readonly requestId: string;
+  readonly startedAt: number;
+  readonly req: IncomingMessage;
+}
+
+export class LegacyDoor {
+  readonly #deps: LegacyDoorDeps;
+
+  constructor(deps: LegacyDoorDeps) {
+    this.#deps = deps;
+  }
+
+  /** Answers a POST; the reply, if any, is what may need keeping alive. */
+  post(post: Post, messages: readonly Message[], batch: boolean, text: string): Reply | undefined {
+    const [first] = messages;
+    if (first !== undefined && isRequest(first) && first.method === "initialize") {
+      this.#initialize(post, first);
+      return undefined;
+    }
+    const session = this.#session(post);
+    if (session === undefined) return undefined;
+    if (batch && !session.revision.batches) {
+      refuse(post.res, 400, RPC.invalidRequest, `${session.revision.id} has no batches.`);
+      return undefined;
+    }
+    const requests = messages.filter(isRequest);
+    for (const message of messages) if (!isRequest(message)) this.#oneWay(session, message);
+    const [only] = requests;
+    if (only === undefined) {
+      post.res.writeHead(202, { "content-length": 0 }).end();
+      return undefined;
+    }
+    if (!batch) {
+      const reply = new PostReply(post.res, takesEvents(post.req), session);
+      this.#request(session, only, reply, post, text);
+      return reply;
+    }
+    this.#batch(session, requests, post);
+    return undefined;
+  }
+
+  /** A GET: the session's own stream, or the rest of one that broke. */
+  stream(post: Post): void {
+    const { req, res } = post;
+    if (!takesEvents(req) || req.headers.accept === undefined) {
+      refuse(res, 406, RPC.invalidRequest, "Accept text/event-stream to open the stream.");
+      return;
+    }
+    const session = this.#session(post);
+    if (session === undefined) return;
+    const last = req.headers["last-event-id"];
+    const resume = typeof last === "string" ? readEventId(last) : undefined;
+    if (last !== undefined && resume === undefined) {
+      refuse(res, 400, RPC.invalidRequest, "Last-Event-ID is not one of this session's.");
+      return;
+    }
+    startEvents(res);
+    if (!session.attach(res, resume)) res.end();
+    this.#openLanes(session);
+  }
+
+  /** A DELETE: the session is over. */
+  end(post: Post): void {
+    const session = this.#session(post);
+    if (session === undefined) return;
+    this.#deps.sessions.end(session);
+    post.res.writeHead(200, { "content-length": 0 }).end();
+  }
+
+  /** A session whose messages travel on one stream (2024-11-05); it is agreed by an `initialize` that follows. */
+  message(
+    session: LegacySession,
+    message: Message,
+    origin: Origin,
+    write: (json: string) => void,
+  ): void {
+    if (!isRequest(message)) {
+      this.#oneWay(session, message);
+      return;
+    }
+    const reply = new GatheringReply(write, write);
+    if (message.method === "initialize") {
+      const result = initializeResult(session.view, this.#deps.identity, session.revision.id);
+      reply.answer(stringify({ jsonrpc: "2.0", id: message.id, result }), 200);
+      return;
+    }
+    this.#request(session, message, reply, origin, undefined);
+  }
+
+  /** Makes the session that an `initialize` asks for; throws SESSION_LIMIT. */
+  create(
+    message: JsonRpcRequest,
+    principal: Principal,
+    view: View,
+    revision = negotiateLegacy(message.params?.["protocolVersion"]),
+  ): LegacySession {
+    const { params } = message;
+    const session = new LegacySession({
+      id: this.#deps.sessions.newId(),
+      principal,
+      view,
+      revision,
+      clientInfo: isJsonObject(params?.["clientInfo"]) ? params["clientInfo"] : {},
+      capabilities: isJsonObject(params?.["capabilities"]) ? params["capabilities"] : {},
+      replayBytesMax: this.#deps.limits.session_replay_bytes_max,
+      now: this.#deps.clock.monotonicMs(),
+      listen: (owner, server) => this.#laneKey(owner, server),
+    });
+    this.#deps.sessions.add(session);
+    return session;
+  }
+
+  #initialize(post: Post, message: JsonRpcRequest): void {
+    let session: LegacySession;
+    try {
+      session = this.create(message, post.principal, post.view);
+    } catch (error) {
+      const text = isSignalboxError(error) ? error.message : "The session could not be made.";
+      refuse(post.res, 503, RPC.internalError, text);
+      return;
+    }
+    const result = initializeResult(post.view, this.#deps.identity, session.revision.id);
+    const body = stringify({ jsonrpc: "2.0", id: message.id, result });
+    post.res.writeHead(200, {
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(body),
+      [SESSION_HEADER]: session.id,
+    });
+    post.res.end(body);
+  }
+
+  #session(post: Post): LegacySession | undefined {
+    const id = post.req.headers[SESSION_HEADER];
+    if (typeof id !== "string" || id === "") {
+      refuse(post.res, 400, RPC.invalidRequest, "Mcp-Session-Id is missing: initialize first.");
+      return undefined;
+    }
+    const session = this.#deps.sessions.find(id, post.principal);
+    if (session === undefined || session.view.name !== post.view.name) {
+      refuse(post.res, 404, RPC.sessionNotFound, "Session not found: initialize again.");
+      return undefined;
+    }
+    const version = post.req.headers["mcp-protocol-version"];
+    if (typeof version === "string" && revisionOf(version) === undefined) {
+      refuse(post.res, 400, RPC.invalidRequest, `Unsupported MCP-Protocol-Version: ${version}`);
+      return undefined;
+    }
+    return session;
+  }
+
+  #batch(session: LegacySession, requests: readonly JsonRpcRequest[], post: Post): void {
+    const answers: string[] = [];
+    const events = takesEvents(post.req) ? session.openStream() : undefined;
+    let streaming = false;
+    const openEvents = (): void => {
+      if (streaming || events === undefined) return;
+      streaming = true;
+      startEvents(post.res);
+      events.attach(post.res);
+      for (const answer of answers) events.send(answer);
+    };
+    const finish = (): void => {
+      if (answers.length < requests.length) return;
+      if (streaming) events?.finish();
+      else sendJson(post.res, `[${answers.join(",")}]`);
+    };
+    for (const request of requests) {
+      const reply = new GatheringReply(
+        (json) => {
+          openEvents();
+          if (streaming) events?.send(json);
+        },
+        (json) => {
+          answers.push(json);
+          if (streaming) events?.send(json);
+          finish();
+        },
+      );
+      this.#request(session, request, reply, post, undefined);
+    }
+  }
+
+  #request(
+    session: LegacySession,
+    message: JsonRpcRequest,
+    reply: Reply,
+    origin: Origin,
+    text: string | undefined,
+  ): void {
+    const incoming: Incoming = {
+      requestId: origin.requestId,
+      era: "legacy",
+      principal: session.principal,
+      view: session.view,
+      audience: session,
+      message,
+      text,
+      bytes: text?.length ?? 0,
+      headers: origin.req.headers,
+      reply,
+      session,
+      envelope: session.envelope,
+      traceparent: traceparentOf(origin.req, message),
+      startedAt: origin.startedAt,
+    };
+    if (!this.#deps.requests.handle(incoming)) this.#ownRequest(session, incoming);
+  }
+
+  #ownRequest(session: LegacySession, incoming: Incoming): void {
+    const { message, reply } = incoming;
+    switch (message.method) {
+      case "ping":
+        reply.answer(emptyResult(message), 200);
+        break;
+      case "logging/setLevel":
+        this.#setLevel(session, incoming);
+        break;
+      case "resources/subscribe":
+      case "resources/unsubscribe":
+        this.#watch(session, incoming, message.method === "resources/subscribe");
+        break;
+      default: {
+        const text = `Method not found: ${message.method}`;
+        reply.answer(stringify(errorResponse(message.id, RPC.methodNotFound, text)), 200);
+      }
+    }
+  }
+
+  #setLevel(session: LegacySession, incoming: Incoming): void {
+    const level = incoming.message.params?.["level"];
+    if (typeof level !== "string" || !LOG_LEVELS.has(level)) {
+      this.#deps.requests.refuse(incoming, {
+        rpcCode: RPC.invalidParams,
+        message: `Invalid params: "level" must be one of ${[...LOG_LEVELS].join(", ")}.`,
+        data: { code: "BODY_INVALID" },
+      });
+      return;
+    }
+    session.logLevel = level;
+    for (const server of session.servers()) {
+      const lane = server.laneNow(session.keyFor(server));
+      if (lane?.era === "legacy") this.#tellLevel(lane, level);
+    }
+    incoming.reply.answer(emptyResult(incoming.message), 200);
+  }
+
+  #tellLevel(lane: Parameters<typeof ask>[0] & { capabilities: object }, level: string): void {
+    if (!("logging" in lane.capabilities)) return;
+    const timeoutMs = this.#deps.limits.call_timeout;
+    ask(lane, "logging/setLevel", { level }, { timeoutMs }).catch((error: unknown) => {
+      this.#deps.log.debug({ error: String(error) }, "A server did not take the log level");
+    });
+  }
+
+  #watch(session: LegacySession, incoming: Incoming, on: boolean): void {
+    const uri = incoming.message.params?.["uri"];
+    if (typeof uri !== "string") {
+      this.#deps.requests.refuse(incoming, {
+        rpcCode: RPC.invalidParams,
+        message: 'Invalid params: "uri" must be a string.',
+        data: { code: "BODY_INVALID" },
+      });
+      return;
+    }
+    void session.view.resolveUri(uri, session).then((resolution) => {
+      if (!resolution.ok) {
+        this.#deps.requests.refuse(incoming, unresolved("resource", uri, resolution));
+        return;
+      }
+      const { route } = resolution;
+      const key = session.keyFor(route.server);
+      if (key.kind === "session" && route.server.servesLegacy) {
+        const params = { ...incoming.message.params, uri: route.original };
+        this.#deps.requests.forward(incoming, route, params);
+        return;
+      }
+      if (on) session.watch(uri);
+      else session.unwatch(uri);
+      this.#deps.watchChanged();
+      incoming.reply.answer(emptyResult(incoming.message), 200);
+    });
+  }
+
+  #oneWay(session: LegacySession, message: Message): void {
+    if (isNotification(message)) this.#notified(session, message);
+    else if (!isRequest(message)) session.answered(message);
+  }
+
+  #notified(session: LegacySession, message: JsonRpcNotification): void {
+    if (message.method === "notifications/cancelled") {
+      const reason = message.params?.["reason"];
+      session.cancel(
+        message.params?.["requestId"],
+        typeof reason === "string" ? reason : "the client cancelled",
+      );
+    } else if (message.method === "notifications/progress") session.progressed(message);
+  }
+
+  // A client that opens its stream wants to hear from its servers: lanes of its own have streams of their own.
+  #openLanes(session: LegacySession): void {
+    for (const { server } of session.view.catalogs) {
+      const key = session.keyFor(server);
+      if (key.kind !== "session" || server.local || server.laneNow(key) !== undefined) continue;
+      if (server.introduction === undefined || !server.servesLegacy) continue;
+      server.lane(key, AbortSignal.timeout(this.#deps.limits.connect_timeout)).catch(() => {
+        // Told where it matters: in the server's state, and to whoever calls it.
+      });
+    }
+  }
+
+  #laneKey(session: LegacySession, server: UpstreamServer): LaneKey & { kind: "session" } {
+    return {
+      kind: "session",
+      id: session.id,
+      clientInfo: session.clientInfo,
+      capabilities: session.capabilities,
+      revision: session.revision.id,
+      opened: (lane) => {
+        if (session.logLevel !== undefined) this.#tellLevel(lane, session.logLevel);
+      },
+      listener: {
+        notification: (message) => forwardNotification(session, server, message),
+        request: (message) => {
+          const lane = server.laneNow(session.keyFor(server));
+          if (lane !== undefined) session.ask(lane, message, undefined);
+        },
+        closed: () => {},
+      },
+    };
+  }
+}
+
+/** Ends a message that never became a request of a session, with an error of the protocol. */
+export function refuse(res: ServerResponse, status: number, code: number, message: string): void {
+  sendJson(res, stringify(errorResponse(null, code, message)), status);
+}
+
+// What a server tells a session outside any call. Changed lists are told once for all, by whoever keeps the lists.
+function forwardNotification(
+  session: LegacySession,
+  server: UpstreamServer,
+  message: JsonRpcNotification,
+): void {
+  const uri = message.params?.["uri"];
+  if (message.method === "notifications/message") {
+    if (session.wantsLog(message.params?.["level"])) session.push(message);
+  } else if (message.method === "notifications/resources/updated" && typeof uri === "string") {
+    const shown = session.view.publicUri(server.name, uri);
+    session.push({ ...message, params: { ...message.params, uri: shown } });
+  } else if (message.method === "notifications/cancelled") {
+    const withdrawn = session.withdraw(undefined, message);
+    if (withdrawn !== undefined) session.push(withdrawn);
+  } else if (!message.method.endsWith("/list_changed")) session.push(message);
+}
+
+function emptyResult(message: JsonRpcRequest): string {
+  return stringify({ jsonrpc: "2.0", id: message.id, result: {} });
+}
+
+function sendJson(res: ServerResponse, body: string, status = 200): void {
+  res.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+  });
+  res.end(body);
+}

@@ -1,0 +1,305 @@
+/**
+ * A legacy client's session: what `initialize` agreed, whose it is, and the two ways over which the client hears from us
+ * beside its own requests: the GET stream, and (2024-11-05) the one stream everything travels on.
+ *
+ * To a legacy server the client has lanes of its own, so its abilities, log level and subscriptions are the server's to
+ * keep. A server's request is passed on under an id of ours, since several servers may use the same one.
+ */
+import type { ServerResponse } from "node:http";
+import type { Principal } from "../access/index.ts";
+import {
+  isJsonObject,
+  stringify,
+  type Envelope,
+  type JsonObject,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  type RequestId,
+  type Revision,
+} from "../protocol/index.ts";
+import type { Lane, LaneKey, UpstreamServer } from "../upstream/index.ts";
+import { EventStream, ReplayStore } from "./event-stream.ts";
+import type { Reply } from "./reply.ts";
+import type { Audience, View } from "./view.ts";
+
+export interface SessionStart {
+  readonly id: string;
+  readonly principal: Principal;
+  readonly view: View;
+  readonly revision: Revision;
+  readonly clientInfo: JsonObject;
+  readonly capabilities: JsonObject;
+  readonly replayBytesMax: number;
+  readonly now: number;
+  /** Hears from a server outside any call; made once per server the session talks to. */
+  readonly listen: (
+    session: LegacySession,
+    server: UpstreamServer,
+  ) => LaneKey & { kind: "session" };
+}
+
+/** A server's request that waits for the client's answer. */
+interface Asked {
+  readonly lane: Lane;
+  readonly id: RequestId;
+  readonly progressToken: unknown;
+}
+
+/** Something in flight that the client may cancel. */
+export interface Cancellable {
+  cancel(reason: string): void;
+}
+
+const ASKED_MAX = 1_000;
+const STREAMS_MAX = 64;
+const WATCHED_MAX = 1_000;
+const LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+
+export class LegacySession implements Audience {
+  readonly era = "legacy";
+  memo?: { readonly epoch: number; readonly key: string };
+  readonly id: string;
+  readonly principal: Principal;
+  /** Replaced when the configuration changes. */
+  view: View;
+  readonly revision: Revision;
+  readonly clientInfo: JsonObject;
+  /** What the client can be asked for, less roots: those are offered to a server only by configuration. */
+  readonly capabilities: JsonObject;
+  lastSeen: number;
+  logLevel: string | undefined;
+  #fingerprint: string;
+  readonly #replay: ReplayStore;
+  readonly #standalone: EventStream;
+  #streams: Map<string, EventStream> | undefined;
+  readonly #listen: SessionStart["listen"];
+  #keys: Map<UpstreamServer, LaneKey & { kind: "session" }> | undefined;
+  #inflight: Map<RequestId, Cancellable> | undefined;
+  #asked: Map<string, Asked> | undefined;
+  /** Public URIs the client has subscribed to. */
+  #watched: Set<string> | undefined;
+  #counter = 0;
+  #single: ((json: string) => void) | undefined;
+  #ended = false;
+
+  constructor(start: SessionStart) {
+    this.id = start.id;
+    this.principal = start.principal;
+    this.view = start.view;
+    this.revision = start.revision;
+    this.clientInfo = start.clientInfo;
+    this.capabilities = askable(start.capabilities);
+    this.#fingerprint = Object.keys(this.capabilities).toSorted().join("+");
+    this.lastSeen = start.now;
+    this.#replay = new ReplayStore(start.replayBytesMax);
+    this.#standalone = new EventStream("0", this.#replay);
+    this.#listen = start.listen;
+  }
+
+  /** Who a modern server is told is calling; what needs a bridge to be answered is not offered. */
+  get envelope(): Envelope {
+    return {
+      clientInfo: this.clientInfo,
+      capabilities: {},
+      ...(this.logLevel === undefined ? {} : { logLevel: this.logLevel }),
+    };
+  }
+
+  get hasStream(): boolean {
+    return this.#standalone.attached || this.#single !== undefined;
+  }
+
+  // A server that serves both eras may list other things to a session than it lists to us, and so may one whose tools
+  // depend on what the client can be asked for.
+  idFor(server: UpstreamServer): string {
+    const key = this.keyFor(server);
+    if (key.kind !== "session" || !server.servesLegacy) return "";
+    return this.#fingerprint === "" && server.status().era === "legacy"
+      ? ""
+      : `legacy ${this.#fingerprint}`;
+  }
+
+  // A local process is shared unless the client can be asked for something: only then a server must know which client
+  // it is talking to.
+  keyFor(server: UpstreamServer): LaneKey {
+    if (server.local && (this.#fingerprint === "" || server.definition.service !== undefined)) {
+      return SHARED;
+    }
+    this.#keys ??= new Map();
+    let key = this.#keys.get(server);
+    if (key === undefined) {
+      key = this.#listen(this, server);
+      this.#keys.set(server, key);
+    }
+    return key;
+  }
+
+  /** The servers this session has lanes of its own to. */
+  servers(): Iterable<UpstreamServer> {
+    return this.#keys?.keys() ?? [];
+  }
+
+  /** The configuration changed: the session goes on under the new view. */
+  rebind(view: View): void {
+    this.view = view;
+    delete this.memo;
+    for (const server of this.#keys?.keys() ?? []) {
+      if (!view.catalogs.some((catalog) => catalog.server === server)) this.#keys?.delete(server);
+    }
+  }
+
+  watch(uri: string): void {
+    this.#watched ??= new Set();
+    if (this.#watched.size < WATCHED_MAX) this.#watched.add(uri);
+  }
+
+  unwatch(uri: string): void {
+    this.#watched?.delete(uri);
+  }
+
+  watches(uri: string): boolean {
+    return this.#watched?.has(uri) === true;
+  }
+
+  watched(): Iterable<string> {
+    return this.#watched ?? [];
+  }
+
+  openStream(): EventStream {
+    const stream = new EventStream((++this.#counter).toString(36), this.#replay);
+    this.#streams ??= new Map();
+    this.#streams.set(stream.id, stream);
+    if (this.#streams.size > STREAMS_MAX) {
+      const [oldest] = this.#streams.keys();
+      if (oldest !== undefined) this.#streams.delete(oldest);
+    }
+    return stream;
+  }
+
+  /** Makes `res` the GET stream, or the continuation of the stream that `resume` names; false where there is none. */
+  attach(res: ServerResponse, resume?: { stream: string; sequence: number }): boolean {
+    if (resume === undefined) {
+      this.#standalone.attach(res);
+      if (this.revision.primesStreams) this.#standalone.prime();
+      return true;
+    }
+    const stream = resume.stream === "0" ? this.#standalone : this.#streams?.get(resume.stream);
+    stream?.attach(res, resume.sequence);
+    return stream !== undefined;
+  }
+
+  /** 2024-11-05: everything goes through `write`. */
+  attachSingle(write: (json: string) => void): void {
+    this.#single = write;
+  }
+
+  keepAlive(): void {
+    this.#standalone.keepAlive();
+  }
+
+  /** Tells the client something that belongs to no request of its own. */
+  push(message: JsonRpcNotification | JsonRpcRequest): void {
+    if (this.#ended) return;
+    const json = stringify(message);
+    if (this.#single === undefined) this.#standalone.send(json);
+    else this.#single(json);
+  }
+
+  /** Whether the client wants log messages of this level; all of them until it has said otherwise. */
+  wantsLog(level: unknown): boolean {
+    if (this.logLevel === undefined || typeof level !== "string") return true;
+    return LEVELS.indexOf(level) >= LEVELS.indexOf(this.logLevel);
+  }
+
+  /** Passes a server's request on to the client, beside the call `reply` answers or on the GET stream. */
+  ask(lane: Lane, request: JsonRpcRequest, reply: Reply | undefined): void {
+    this.#asked ??= new Map();
+    if (!this.revision.serverRequests.has(request.method) || this.#asked.size >= ASKED_MAX) {
+      const error = { code: -32601, message: `The client cannot be asked for ${request.method}.` };
+      lane.respond({ jsonrpc: "2.0", id: request.id, error });
+      return;
+    }
+    const id = `sbx-${++this.#counter}`;
+    const meta = request.params?.["_meta"];
+    const progressToken = isJsonObject(meta) ? meta["progressToken"] : undefined;
+    this.#asked.set(id, { lane, id: request.id, progressToken });
+    const message = { ...request, id };
+    if (reply === undefined) this.push(message);
+    else reply.message(stringify(message));
+  }
+
+  /** The client's answer to a server's request goes back under the server's id; unknown ones are ignored. */
+  answered(response: JsonRpcResponse): void {
+    const asked = this.#asked?.get(String(response.id));
+    if (asked === undefined) return;
+    this.#asked?.delete(String(response.id));
+    asked.lane.respond({ ...response, id: asked.id });
+  }
+
+  /** Progress of the client on a server's request goes to the server that asked with that token. */
+  progressed(message: JsonRpcNotification): void {
+    const token = message.params?.["progressToken"];
+    for (const asked of this.#asked?.values() ?? []) {
+      if (asked.progressToken !== undefined && asked.progressToken === token) {
+        asked.lane.notify(message);
+        return;
+      }
+    }
+  }
+
+  /** The server gave its request up; the notice for the client, if it was asked. */
+  withdraw(
+    lane: Lane | undefined,
+    notification: JsonRpcNotification,
+  ): JsonRpcNotification | undefined {
+    for (const [id, asked] of this.#asked ?? []) {
+      if (asked.id !== notification.params?.["requestId"]) continue;
+      if (lane !== undefined && asked.lane !== lane) continue;
+      this.#asked?.delete(id);
+      return { ...notification, params: { ...notification.params, requestId: id } };
+    }
+    return undefined;
+  }
+
+  track(id: RequestId, call: Cancellable): void {
+    this.#inflight ??= new Map();
+    this.#inflight.set(id, call);
+  }
+
+  untrack(id: RequestId): void {
+    this.#inflight?.delete(id);
+  }
+
+  cancel(id: unknown, reason: string): void {
+    if (typeof id !== "string" && typeof id !== "number") return;
+    const call = this.#inflight?.get(id);
+    this.#inflight?.delete(id);
+    call?.cancel(reason);
+  }
+
+  get busy(): boolean {
+    return (this.#inflight?.size ?? 0) > 0;
+  }
+
+  /** Ends everything the session holds; the caller lets its lanes go. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const call of this.#inflight?.values() ?? []) call.cancel("the session ended");
+    this.#inflight?.clear();
+    this.#asked?.clear();
+    for (const stream of this.#streams?.values() ?? []) stream.finish();
+    this.#standalone.finish();
+  }
+}
+
+const SHARED: LaneKey = { kind: "shared" };
+
+function askable(capabilities: JsonObject): JsonObject {
+  const kept: JsonObject = {};
+  for (const name of ["sampling", "elicitation"]) {
+    if (isJsonObject(capabilities[name])) kept[name] = capabilities[name];
+  }
+  return kept;
+}

@@ -1,0 +1,139 @@
+/** Requests of 2026-07-28: stateless, one message per POST, the client's going away is a cancellation. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Principal } from "../access/index.ts";
+import {
+  META,
+  MODERN_REVISION,
+  RPC,
+  isJsonObject,
+  revisionOf,
+  stringify,
+  type JsonRpcRequest,
+} from "../protocol/index.ts";
+import type { Call, Incoming } from "./call.ts";
+import { discoverResult, type Identity } from "./greeting.ts";
+import type { Listens } from "./listens.ts";
+import { PostReply } from "./reply.ts";
+import type { Requests } from "./requests.ts";
+import { MODERN_AUDIENCE, type View } from "./view.ts";
+
+const REVISION = revisionOf(MODERN_REVISION);
+
+/** What the listener knows of a POST. */
+export interface Post {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly principal: Principal;
+  readonly view: View;
+  readonly requestId: string;
+  readonly startedAt: number;
+}
+
+export class ModernDoor {
+  readonly #requests: Requests;
+  readonly #listens: Listens;
+  readonly #identity: Identity;
+
+  constructor(deps: { requests: Requests; listens: Listens; identity: Identity }) {
+    this.#requests = deps.requests;
+    this.#listens = deps.listens;
+    this.#identity = deps.identity;
+  }
+
+  /** Answers one request; the reply is what may need keeping alive. */
+  handle(post: Post, message: JsonRpcRequest, text: string): PostReply {
+    const { req, res, principal, view } = post;
+    const reply = new PostReply(res, takesEvents(req));
+    const incoming: Incoming = {
+      requestId: post.requestId,
+      era: "modern",
+      principal,
+      view,
+      audience: MODERN_AUDIENCE,
+      message,
+      text,
+      bytes: text.length,
+      headers: req.headers,
+      reply,
+      session: undefined,
+      envelope: envelopeOf(message),
+      traceparent: traceparentOf(req, message),
+      startedAt: post.startedAt,
+      started: (call) => cancelOnClose(res, call),
+    };
+    if (this.#requests.handle(incoming)) return reply;
+    if (message.method === "server/discover") this.#discover(incoming);
+    else if (message.method === "subscriptions/listen") this.#listen(incoming, res);
+    else {
+      const known = REVISION?.requests.has(message.method) === true;
+      this.#requests.refuse(incoming, {
+        rpcCode: RPC.methodNotFound,
+        message: known ? "Method not available" : `Method not found: ${message.method}`,
+        data: { code: "NOT_FOUND" },
+      });
+    }
+    return reply;
+  }
+
+  #discover(incoming: Incoming): void {
+    const { message, reply, view } = incoming;
+    const result = discoverResult(view, this.#identity);
+    reply.answer(stringify({ jsonrpc: "2.0", id: message.id, result }), 200);
+  }
+
+  #listen(incoming: Incoming, res: ServerResponse): void {
+    if (this.#listens.full) {
+      this.#requests.refuse(incoming, {
+        rpcCode: RPC.internalError,
+        message: "The gateway has as many open listens as it allows; try again later.",
+        data: { code: "SESSION_LIMIT" },
+      });
+      return;
+    }
+    if (!isJsonObject(incoming.message.params?.["notifications"])) {
+      this.#requests.refuse(incoming, {
+        rpcCode: RPC.invalidParams,
+        message: 'Invalid params: "notifications" must be an object.',
+        data: { code: "BODY_INVALID" },
+      });
+      return;
+    }
+    this.#listens.open(incoming.message, incoming.principal, incoming.view, res);
+  }
+}
+
+/** Whether the client takes an event stream as the answer. */
+export function takesEvents(req: IncomingMessage): boolean {
+  const accept = req.headers.accept;
+  return accept === undefined || accept.includes("text/event-stream") || accept.includes("*/*");
+}
+
+/** The trace a request belongs to: what its `_meta` says (SEP-414), else its header. */
+export function traceparentOf(req: IncomingMessage, message: JsonRpcRequest): string | undefined {
+  const meta = message.params?.["_meta"];
+  const inMeta = isJsonObject(meta) ? meta["traceparent"] : undefined;
+  const found = typeof inMeta === "string" ? inMeta : req.headers["traceparent"];
+  return typeof found === "string" && found.length <= TRACEPARENT_LENGTH_MAX ? found : undefined;
+}
+
+const TRACEPARENT_LENGTH_MAX = 128;
+
+// 2026-07-28, streamable HTTP, "Cancellation": a client that closes the stream gives the request up.
+function cancelOnClose(res: ServerResponse, call: Call): void {
+  res.once("close", () => {
+    if (!res.writableFinished) call.cancel("the client closed the request");
+  });
+}
+
+function envelopeOf(message: JsonRpcRequest): Incoming["envelope"] {
+  const meta = message.params?.["_meta"];
+  const of = isJsonObject(meta) ? meta : {};
+  const info = of[META.clientInfo];
+  const capabilities = of[META.clientCapabilities];
+  const level = of[META.logLevel];
+  return {
+    clientInfo: isJsonObject(info) ? info : {},
+    capabilities: isJsonObject(capabilities) ? capabilities : {},
+    ...(typeof level === "string" ? { logLevel: level } : {}),
+  };
+}

@@ -1,0 +1,192 @@
+/**
+ * How an answer goes back. A reply takes messages that precede the answer, then the answer, whole or streamed. Over a POST
+ * it stays a plain JSON response until something precedes the answer; only then it becomes an event stream.
+ */
+import type { ServerResponse } from "node:http";
+import { EventStream, startEvents } from "./event-stream.ts";
+import type { LegacySession } from "./legacy-session.ts";
+
+export interface Reply {
+  /** A notification or a server's request, ahead of the answer; dropped where the client takes no event stream. */
+  message(json: string): void;
+  /** The answer; `status` is the HTTP status where the answer is the whole response. */
+  answer(json: Buffer | string, status: number): void;
+  /** An answer too large to hold begins; the rest comes by `chunk`, which is false when the client reads too slowly. */
+  begin(first: Buffer, length: number | undefined): boolean;
+  chunk(bytes: Buffer): boolean;
+  end(): void;
+  /** The answer broke off: the client must see that it is not whole. */
+  abort(): void;
+  /** Calls `resume` whenever a slow client has caught up. */
+  onDrain(resume: () => void): void;
+  /** A comment against silence; opens the event stream where there is none yet. */
+  keepAlive(): void;
+}
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const DATA = "data: ";
+const END_OF_EVENT = "\n\n";
+
+/** A reply to one request in one POST. */
+export class PostReply implements Reply {
+  readonly #res: ServerResponse;
+  readonly #events: boolean;
+  readonly #session: LegacySession | undefined;
+  #stream: EventStream | undefined;
+  #state: "open" | "json" | "events" | "ended" = "open";
+
+  /** `events`: whether the client takes an event stream. `session`: a legacy one, whose streams can be resumed. */
+  constructor(res: ServerResponse, events: boolean, session?: LegacySession) {
+    this.#res = res;
+    this.#events = events;
+    this.#session = session;
+  }
+
+  get ended(): boolean {
+    return this.#state === "ended";
+  }
+
+  message(json: string): void {
+    if (!this.#openEvents()) return;
+    if (this.#stream === undefined) this.#res.write(`${DATA}${json}${END_OF_EVENT}`);
+    else this.#stream.send(json);
+  }
+
+  answer(json: Buffer | string, status: number): void {
+    if (this.#state === "ended") return;
+    if (this.#state === "open") {
+      this.#res.writeHead(status, jsonHeaders(json.length, json));
+      this.#res.end(json);
+    } else {
+      const line = oneLine(json.toString());
+      if (this.#stream === undefined) this.#res.end(`${DATA}${line}${END_OF_EVENT}`);
+      else {
+        this.#stream.send(line);
+        this.#stream.finish();
+      }
+    }
+    this.#state = "ended";
+  }
+
+  begin(first: Buffer, length: number | undefined): boolean {
+    if (this.#state === "ended") return true;
+    if (this.#state === "open") {
+      this.#state = "json";
+      this.#res.writeHead(
+        200,
+        length === undefined
+          ? { "content-type": "application/json" }
+          : { "content-type": "application/json", "content-length": length },
+      );
+      return this.#res.write(first);
+    }
+    this.#res.write(DATA);
+    return this.#res.write(oneLineBytes(first));
+  }
+
+  chunk(bytes: Buffer): boolean {
+    if (this.#state === "ended") return true;
+    return this.#res.write(this.#state === "json" ? bytes : oneLineBytes(bytes));
+  }
+
+  end(): void {
+    if (this.#state === "ended") return;
+    if (this.#state === "events") this.#res.write(END_OF_EVENT);
+    this.#state = "ended";
+    this.#res.end();
+  }
+
+  abort(): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    this.#res.destroy();
+  }
+
+  onDrain(resume: () => void): void {
+    this.#res.on("drain", resume);
+  }
+
+  keepAlive(): void {
+    if (this.#state === "json" || !this.#openEvents()) return;
+    if (this.#stream === undefined) this.#res.write(":\n\n");
+    else this.#stream.keepAlive();
+  }
+
+  #openEvents(): boolean {
+    if (this.#state === "events") return true;
+    if (this.#state !== "open" || !this.#events) return false;
+    this.#state = "events";
+    startEvents(this.#res);
+    const session = this.#session;
+    if (session !== undefined) {
+      this.#stream = session.openStream();
+      this.#stream.attach(this.#res);
+      if (session.revision.primesStreams) this.#stream.prime();
+    }
+    return true;
+  }
+}
+
+/** A reply that hands its messages and its whole answer to functions; streamed answers are gathered first. */
+export class GatheringReply implements Reply {
+  readonly #message: (json: string) => void;
+  readonly #answer: (json: string) => void;
+  #chunks: Buffer[] = [];
+  #ended = false;
+
+  constructor(message: (json: string) => void, answer: (json: string) => void) {
+    this.#message = message;
+    this.#answer = answer;
+  }
+
+  message(json: string): void {
+    if (!this.#ended) this.#message(json);
+  }
+
+  answer(json: Buffer | string, _status: number): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#answer(oneLine(json.toString()));
+  }
+
+  begin(first: Buffer, _length: number | undefined): boolean {
+    this.#chunks = [first];
+    return true;
+  }
+
+  chunk(bytes: Buffer): boolean {
+    this.#chunks.push(bytes);
+    return true;
+  }
+
+  end(): void {
+    this.answer(Buffer.concat(this.#chunks), 200);
+  }
+
+  abort(): void {
+    this.#chunks = [];
+  }
+
+  onDrain(_resume: () => void): void {}
+
+  keepAlive(): void {}
+}
+
+function jsonHeaders(length: number, json: Buffer | string): Record<string, string | number> {
+  return {
+    "content-type": "application/json",
+    "content-length": typeof json === "string" ? Buffer.byteLength(json) : length,
+  };
+}
+
+// A line break in JSON can only be white space between tokens; an event's data cannot hold one.
+function oneLine(json: string): string {
+  return json.includes("\n") || json.includes("\r") ? json.replaceAll(/[\r\n]/g, " ") : json;
+}
+
+function oneLineBytes(bytes: Buffer): Buffer {
+  if (!bytes.includes(LF) && !bytes.includes(CR)) return bytes;
+  return Buffer.from(bytes.map((byte) => (byte === LF || byte === CR ? SPACE : byte)));
+}

@@ -1,0 +1,206 @@
+/** The requests that both eras have: lists, calls, reads, prompts and completion. */
+import { messageOf, type Clock, type Log } from "../foundation/index.ts";
+import {
+  RPC,
+  errorResponse,
+  isJsonObject,
+  modernStatusOf,
+  paramHeaderMismatch,
+  stringify,
+  type JsonObject,
+} from "../protocol/index.ts";
+import type { LaneKey, UpstreamServer } from "../upstream/index.ts";
+import { Call, type Incoming } from "./call.ts";
+import { replyFailure, unresolved, type Failure } from "./failure.ts";
+import type { Limits } from "./options.ts";
+import type { ListKind } from "./server-catalog.ts";
+import type { Record } from "./stages/record.ts";
+import type { Resolution, Route } from "./view.ts";
+
+const LISTS: ReadonlyMap<string, ListKind> = new Map([
+  ["tools/list", "tools"],
+  ["prompts/list", "prompts"],
+  ["resources/list", "resources"],
+  ["resources/templates/list", "templates"],
+]);
+
+export class Requests {
+  readonly #log: Log;
+  readonly #limits: Limits;
+  readonly #clock: Clock;
+  readonly #record: Record;
+
+  constructor(deps: { limits: Limits; clock: Clock; record: Record; log: Log }) {
+    this.#log = deps.log;
+    this.#limits = deps.limits;
+    this.#clock = deps.clock;
+    this.#record = deps.record;
+  }
+
+  /** Answers a request of either era; false where the method is none of these. The call, if any, can be cancelled. */
+  handle(incoming: Incoming): boolean {
+    const { method } = incoming.message;
+    if (method === "tools/call") this.#named(incoming, "tools");
+    else if (LISTS.has(method)) this.#list(incoming, LISTS.get(method) ?? "tools");
+    else if (method === "prompts/get") this.#named(incoming, "prompts");
+    else if (method === "resources/read") this.#resource(incoming);
+    else if (method === "completion/complete") this.#complete(incoming);
+    else return false;
+    return true;
+  }
+
+  /** Sends a request on to a server under the server's own URI: what a session asks for beside reading. */
+  forward(incoming: Incoming, route: Route, params: JsonObject): Call {
+    const message = { ...incoming.message, params };
+    return this.#call({ ...incoming, message, text: undefined }, route);
+  }
+
+  /** The lane on which a caller reaches a server. */
+  keyFor(incoming: Incoming, server: UpstreamServer): LaneKey {
+    if (incoming.session !== undefined) return incoming.session.keyFor(server);
+    return server.local ? SHARED : { kind: "principal", id: incoming.principal.id };
+  }
+
+  refuse(incoming: Incoming, failure: Failure): void {
+    const status = incoming.era === "modern" ? modernStatusOf(failure.rpcCode) : 200;
+    replyFailure(incoming.reply, incoming.message.id, failure, incoming.requestId, status);
+  }
+
+  #list(incoming: Incoming, kind: ListKind): void {
+    const { view, audience, message, reply } = incoming;
+    this.#after(incoming, view.page(kind, audience, message.params?.["cursor"]), (page) => {
+      if (page === undefined) {
+        this.refuse(incoming, invalidParams("the cursor is not one of ours; start without one"));
+        return;
+      }
+      const id = stringify(message.id);
+      reply.answer(`{"jsonrpc":"2.0","id":${id},"result":${page.resultText}}`, 200);
+    });
+  }
+
+  #named(incoming: Incoming, kind: "tools" | "prompts"): void {
+    const name = incoming.message.params?.["name"];
+    if (typeof name !== "string") {
+      this.refuse(incoming, invalidParams('"name" must be a string'));
+      return;
+    }
+    const known = incoming.view.known(kind, name, incoming.audience);
+    if (known !== undefined) {
+      this.#toNamed(incoming, known);
+      return;
+    }
+    this.#after(incoming, incoming.view.resolve(kind, name, incoming.audience), (resolution) => {
+      if (resolution.ok) this.#toNamed(incoming, resolution.route);
+      else
+        this.refuse(incoming, unresolved(kind === "tools" ? "tool" : "prompt", name, resolution));
+    });
+  }
+
+  #toNamed(incoming: Incoming, route: Route): void {
+    const { params } = incoming.message;
+    if (params === undefined) return;
+    if (incoming.era === "modern" && route.paramHeaders.length > 0) {
+      const problem = paramHeaderMismatch(
+        route.paramHeaders,
+        params["arguments"],
+        incoming.headers,
+      );
+      if (problem !== undefined) {
+        const { id } = incoming.message;
+        const error = errorResponse(id, RPC.headerMismatch, `Header mismatch: ${problem}.`);
+        incoming.reply.answer(stringify(error), 400);
+        return;
+      }
+    }
+    if (params["name"] !== route.original) {
+      params["name"] = route.original;
+      incoming.text = undefined;
+    }
+    this.#call(incoming, route);
+  }
+
+  #resource(incoming: Incoming): void {
+    const uri = incoming.message.params?.["uri"];
+    if (typeof uri !== "string") {
+      this.refuse(incoming, invalidParams('"uri" must be a string'));
+      return;
+    }
+    this.#after(incoming, incoming.view.resolveUri(uri, incoming.audience), (resolution) => {
+      if (!resolution.ok) this.refuse(incoming, unresolved("resource", uri, resolution));
+      else {
+        const { params } = incoming.message;
+        if (params !== undefined && uri !== resolution.route.original) {
+          params["uri"] = resolution.route.original;
+          incoming.text = undefined;
+        }
+        this.#call(incoming, resolution.route);
+      }
+    });
+  }
+
+  #complete(incoming: Incoming): void {
+    const ref = incoming.message.params?.["ref"];
+    if (!isJsonObject(ref)) {
+      this.refuse(incoming, invalidParams('"ref" must be an object'));
+      return;
+    }
+    this.#after(incoming, this.#resolveRef(incoming, ref), ([field, resolution]) => {
+      const value = String(ref[field]);
+      if (!resolution.ok) {
+        this.refuse(
+          incoming,
+          unresolved(field === "name" ? "prompt" : "resource", value, resolution),
+        );
+      } else {
+        if (value !== resolution.route.original) {
+          ref[field] = resolution.route.original;
+          incoming.text = undefined;
+        }
+        this.#call(incoming, resolution.route);
+      }
+    });
+  }
+
+  async #resolveRef(incoming: Incoming, ref: JsonObject): Promise<["name" | "uri", Resolution]> {
+    const { view, audience } = incoming;
+    if (ref["type"] === "ref/prompt" && typeof ref["name"] === "string") {
+      return ["name", await view.resolve("prompts", ref["name"], audience)];
+    }
+    if (typeof ref["uri"] === "string") return ["uri", await view.resolveUri(ref["uri"], audience)];
+    return ["name", { ok: false, reason: "unknown" }];
+  }
+
+  // Goes on with what a wait brings; what should never happen is still answered, and logged where it is caught.
+  #after<T>(incoming: Incoming, wait: Promise<T>, next: (value: T) => void): void {
+    wait.then(next).catch((error: unknown) => {
+      this.refuse(incoming, {
+        rpcCode: RPC.internalError,
+        message: "The gateway failed on this request.",
+        data: { code: "INTERNAL" },
+      });
+      this.#log.error({ requestId: incoming.requestId, error: messageOf(error) }, "Request failed");
+    });
+  }
+
+  #call(incoming: Incoming, route: Route): Call {
+    const call = new Call(incoming, route, this.#record, this.#clock);
+    this.#record.started(call);
+    incoming.session?.track(incoming.message.id, call);
+    incoming.started?.(call);
+    call.run(this.keyFor(incoming, route.server), {
+      timeoutMs: route.server.definition.options.timeout ?? this.#limits.call_timeout,
+      timeoutMaxMs: this.#limits.call_timeout_max,
+    });
+    return call;
+  }
+}
+
+const SHARED: LaneKey = { kind: "shared" };
+
+function invalidParams(problem: string): Failure {
+  return {
+    rpcCode: RPC.invalidParams,
+    message: `Invalid params: ${problem}.`,
+    data: { code: "BODY_INVALID" },
+  };
+}

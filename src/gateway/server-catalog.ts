@@ -1,0 +1,324 @@
+/**
+ * What one server offers: its tools, prompts, resources and templates, fetched from it and kept.
+ *
+ * A listing moves between these states, and a reader is never held up by a server that is known to be slow or down:
+ *
+ *   unknown ── first fetch under way ──▶ fresh ── ttl, age or list_changed ──▶ stale ── fetched again ──▶ fresh
+ *      └────────── fetch failed ──▶ failed (last good items, if any, are still served; fetched again after a pause)
+ *
+ * Readers wait for a fetch only while the server has not yet been given its `list_timeout`: once it has missed that, what
+ * is there is served and named as old, and the fetch goes on in the background.
+ */
+import {
+  SignalboxError,
+  isSignalboxError,
+  messageOf,
+  type Clock,
+  type ErrorCode,
+  type Log,
+} from "../foundation/index.ts";
+import {
+  RPC,
+  isJsonObject,
+  toModernParams,
+  type Envelope,
+  type JsonObject,
+} from "../protocol/index.ts";
+import { ask, resultOf, type Lane, type LaneKey, type UpstreamServer } from "../upstream/index.ts";
+import type { Limits } from "./options.ts";
+
+export type ListKind = "tools" | "prompts" | "resources" | "templates";
+export const LIST_KINDS: readonly ListKind[] = ["tools", "prompts", "resources", "templates"];
+
+const METHOD: Record<ListKind, string> = {
+  tools: "tools/list",
+  prompts: "prompts/list",
+  resources: "resources/list",
+  templates: "resources/templates/list",
+};
+const MEMBER: Record<ListKind, string> = {
+  tools: "tools",
+  prompts: "prompts",
+  resources: "resources",
+  templates: "resourceTemplates",
+};
+const CAPABILITY: Record<ListKind, string> = {
+  tools: "tools",
+  prompts: "prompts",
+  resources: "resources",
+  templates: "resources",
+};
+
+/** Why a server's part of a list is missing or old. */
+export interface Missing {
+  readonly server: string;
+  readonly reason: ErrorCode;
+  readonly message: string;
+  /** ISO time since when. */
+  readonly since: string;
+  /** Whether items of an earlier time are served all the same. */
+  readonly stale: boolean;
+}
+
+/** What a reader of one listing gets at once. */
+export interface ListingView {
+  readonly items: readonly JsonObject[];
+  readonly ttlMs: number | undefined;
+  readonly cacheScope: "public" | "private";
+  readonly missing: Missing | undefined;
+}
+
+/** How often a failed listing is tried again while it is asked for. */
+const RETRY_PAUSE_MS = 2_000;
+const PAGES_MAX = 1_000;
+
+interface Deps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: Limits;
+  readonly envelope: Envelope;
+  /** Called when the items or the failure of a listing change. */
+  readonly changed: (kind: ListKind) => void;
+}
+
+export class ServerCatalog {
+  readonly server: UpstreamServer;
+  /** Calls to the server that have not ended. */
+  inflight = 0;
+  readonly #deps: Deps;
+  readonly #listings = new Map<string, Listing>();
+
+  constructor(server: UpstreamServer, deps: Deps) {
+    this.server = server;
+    this.#deps = deps;
+  }
+
+  /** Starts fetching everything, so that the first reader finds it; never throws. */
+  warm(): void {
+    for (const kind of LIST_KINDS) this.listing(kind).refreshIfDue();
+  }
+
+  /**
+   * The listing of a kind. `audience` tells apart clients whose declared abilities change what a legacy server lists; it is
+   * "" for all others, and `key` says on whose lane it is then fetched.
+   */
+  listing(kind: ListKind, audience = "", key: LaneKey = SHARED): Listing {
+    const name = `${kind} ${audience}`;
+    const known = this.#listings.get(name);
+    if (known !== undefined) {
+      if (audience !== "") known.key = key;
+      return known;
+    }
+    if (this.#listings.size >= LISTINGS_MAX) this.#dropAudiences();
+    const listing = new Listing(kind, this.server, key, this.#deps);
+    this.#listings.set(name, listing);
+    return listing;
+  }
+
+  /** The server said that its list changed, or was gone for a while. */
+  invalidate(kind: "tools" | "prompts" | "resources"): void {
+    for (const listing of this.#listings.values()) {
+      const hit = listing.kind === kind || (kind === "resources" && listing.kind === "templates");
+      if (hit) listing.invalidate();
+    }
+  }
+
+  #dropAudiences(): void {
+    for (const name of this.#listings.keys()) if (!name.endsWith(" ")) this.#listings.delete(name);
+  }
+}
+
+const SHARED: LaneKey = { kind: "shared" };
+const LISTINGS_MAX = 256;
+
+export class Listing {
+  readonly kind: ListKind;
+  key: LaneKey;
+  readonly #server: UpstreamServer;
+  readonly #deps: Deps;
+  #items: readonly JsonObject[] = [];
+  #itemsText = "";
+  #ttlMs: number | undefined;
+  #scope: "public" | "private" = "private";
+  /** When what is held was fetched; undefined before the first success. */
+  #fetchedAt: number | undefined;
+  #invalid = true;
+  #invalidations = 0;
+  #fetching: { readonly done: Promise<void>; readonly startedAt: number } | undefined;
+  #failure: { code: ErrorCode; message: string; since: number; at: number } | undefined;
+
+  constructor(kind: ListKind, server: UpstreamServer, key: LaneKey, deps: Deps) {
+    this.kind = kind;
+    this.key = key;
+    this.#server = server;
+    this.#deps = deps;
+  }
+
+  /** What is held now, without waiting. */
+  view(): ListingView {
+    const failure = this.#failure;
+    return {
+      items: this.#items,
+      ttlMs: this.#ttlMs,
+      cacheScope: this.#scope,
+      missing:
+        failure === undefined
+          ? undefined
+          : {
+              server: this.#server.name,
+              reason: failure.code,
+              message: failure.message,
+              since: new Date(failure.since).toISOString(),
+              stale: this.#fetchedAt !== undefined,
+            },
+    };
+  }
+
+  /** Undefined when a reader need not wait; else a promise that settles when it need wait no longer (never rejects). */
+  settle(): Promise<void> | undefined {
+    this.refreshIfDue();
+    const fetching = this.#fetching;
+    if (fetching === undefined || this.#failure !== undefined) return undefined;
+    const left = fetching.startedAt + this.#timeoutMs() - this.#deps.clock.monotonicMs();
+    if (left <= 0) {
+      this.#fail("SERVER_TIMEOUT", "The server has not answered its list yet.");
+      return undefined;
+    }
+    return this.#wait(fetching.done, left);
+  }
+
+  invalidate(): void {
+    this.#invalid = true;
+    this.#invalidations++;
+    this.refreshIfDue();
+  }
+
+  refreshIfDue(): void {
+    if (this.#fetching !== undefined || !this.#due()) return;
+    const startedAt = this.#deps.clock.monotonicMs();
+    const done = this.#fetch().finally(() => {
+      this.#fetching = undefined;
+    });
+    this.#fetching = { done, startedAt };
+  }
+
+  #due(): boolean {
+    const now = this.#deps.clock.monotonicMs();
+    if (this.#failure !== undefined && now - this.#failure.at < RETRY_PAUSE_MS) return false;
+    if (this.#invalid || this.#fetchedAt === undefined || this.#failure !== undefined) return true;
+    return now - this.#fetchedAt >= (this.#ttlMs ?? this.#deps.limits.list_age_max);
+  }
+
+  async #wait(done: Promise<void>, leftMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<"late">((resolve) => {
+      timer = setTimeout(() => resolve("late"), leftMs);
+    });
+    const first = await Promise.race([done, late]);
+    clearTimeout(timer);
+    if (first === "late" && this.#fetching !== undefined) {
+      this.#fail("SERVER_TIMEOUT", "The server has not answered its list yet.");
+    }
+  }
+
+  async #fetch(): Promise<void> {
+    const invalidations = this.#invalidations;
+    try {
+      const signal = AbortSignal.timeout(this.#deps.limits.connect_timeout + this.#timeoutMs());
+      const lane = this.#server.laneNow(this.key) ?? (await this.#server.lane(this.key, signal));
+      const found = await this.#fetchPages(lane, signal);
+      this.#keep(found, invalidations);
+    } catch (error) {
+      const { code, message } = reasonOf(error);
+      this.#fail(code, message);
+    }
+  }
+
+  async #fetchPages(lane: Lane, signal: AbortSignal): Promise<Fetched> {
+    const found: Fetched = { items: [], ttlMs: undefined, scope: "private" };
+    if (!isJsonObject(lane.capabilities[CAPABILITY[this.kind]])) return found;
+    let cursor: string | undefined;
+    for (let page = 0; page < PAGES_MAX; page++) {
+      const result = await this.#fetchPage(lane, cursor, signal);
+      if (result === undefined) return found;
+      takePage(found, result, MEMBER[this.kind], page === 0);
+      cursor = typeof result["nextCursor"] === "string" ? result["nextCursor"] : undefined;
+      if (cursor === undefined) return found;
+      if (found.items.length > this.#deps.limits.list_items_max) break;
+    }
+    throw new SignalboxError(
+      "SERVER_TOO_LARGE",
+      `The server lists more than ${this.#deps.limits.list_items_max} ${this.kind}.`,
+    );
+  }
+
+  async #fetchPage(
+    lane: Lane,
+    cursor: string | undefined,
+    signal: AbortSignal,
+  ): Promise<JsonObject | undefined> {
+    const method = METHOD[this.kind];
+    const params: JsonObject = cursor === undefined ? {} : { cursor };
+    const response = await ask(
+      lane,
+      method,
+      lane.era === "modern" ? toModernParams(params, this.#deps.envelope) : params,
+      { timeoutMs: this.#deps.limits.call_timeout, signal },
+    );
+    if (response.error?.code === RPC.methodNotFound) return undefined;
+    return resultOf(response, this.#server.name, method);
+  }
+
+  #keep(found: Fetched, invalidations: number): void {
+    const text = JSON.stringify(found.items);
+    const changed = text !== this.#itemsText || this.#failure !== undefined;
+    this.#items = found.items;
+    this.#itemsText = text;
+    this.#ttlMs = found.ttlMs;
+    this.#scope = found.scope;
+    this.#fetchedAt = this.#deps.clock.monotonicMs();
+    this.#failure = undefined;
+    this.#invalid = invalidations !== this.#invalidations;
+    if (changed) this.#deps.changed(this.kind);
+  }
+
+  #fail(code: ErrorCode, message: string): void {
+    const since = this.#failure?.since ?? this.#deps.clock.now();
+    const isNew = this.#failure?.code !== code;
+    this.#failure = { code, message, since, at: this.#deps.clock.monotonicMs() };
+    if (!isNew) return;
+    this.#deps.log.warn(
+      { serverId: this.#server.name, code, kind: this.kind },
+      `Server "${this.#server.name}" is missing from lists: ${message}`,
+    );
+    this.#deps.changed(this.kind);
+  }
+
+  #timeoutMs(): number {
+    return this.#server.definition.options.list_timeout ?? this.#deps.limits.list_timeout;
+  }
+}
+
+interface Fetched {
+  items: JsonObject[];
+  ttlMs: number | undefined;
+  scope: "public" | "private";
+}
+
+function takePage(found: Fetched, result: JsonObject, member: string, first: boolean): void {
+  const items = result[member];
+  if (!Array.isArray(items)) {
+    throw new SignalboxError("SERVER_GARBAGE", `The server's list has no "${member}".`);
+  }
+  for (const item of items) if (isJsonObject(item)) found.items.push(item);
+  const ttl = result["ttlMs"];
+  if (typeof ttl === "number") {
+    found.ttlMs = Math.max(0, first ? ttl : Math.min(found.ttlMs ?? ttl, ttl));
+  }
+  if (first && result["cacheScope"] === "public") found.scope = "public";
+}
+
+function reasonOf(error: unknown): { code: ErrorCode; message: string } {
+  if (isSignalboxError(error)) return { code: error.code, message: error.message };
+  return { code: "SERVER_UNREACHABLE", message: messageOf(error) };
+}

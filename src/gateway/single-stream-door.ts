@@ -1,0 +1,115 @@
+/**
+ * HTTP with SSE (2024-11-05): `GET /sse` opens the one stream of a session and names where its messages are posted;
+ * every answer comes on that stream. Deprecated, and still what some clients speak.
+ */
+import { isSignalboxError, SignalboxError } from "../foundation/index.ts";
+import {
+  isRequest,
+  readMessage,
+  revisionOf,
+  sseEvent,
+  type JsonRpcRequest,
+} from "../protocol/index.ts";
+import { startEvents } from "./event-stream.ts";
+import { sendError } from "./http-errors.ts";
+import type { LegacyDoor } from "./legacy-door.ts";
+import type { LegacySession } from "./legacy-session.ts";
+import type { Post } from "./modern-door.ts";
+import type { Sessions } from "./sessions.ts";
+
+const REVISION = revisionOf("2024-11-05");
+const STREAMS_MAX = 10_000;
+
+interface Stream {
+  readonly post: Post;
+  readonly write: (json: string) => void;
+  session: LegacySession | undefined;
+}
+
+export class SingleStreamDoor {
+  readonly #legacy: LegacyDoor;
+  readonly #sessions: Sessions;
+  readonly #streams = new Map<string, Stream>();
+
+  constructor(deps: { legacy: LegacyDoor; sessions: Sessions }) {
+    this.#legacy = deps.legacy;
+    this.#sessions = deps.sessions;
+  }
+
+  /** `GET /sse`: opens a stream; its first event says where to post. */
+  open(post: Post): void {
+    if (this.#streams.size >= STREAMS_MAX) {
+      sendError(
+        post.res,
+        new SignalboxError("SESSION_LIMIT", "Too many streams are open."),
+        post.requestId,
+      );
+      return;
+    }
+    const id = this.#sessions.newId();
+    const stream: Stream = {
+      post,
+      session: undefined,
+      write: (json) => {
+        post.res.write(sseEvent(json, undefined, "message"));
+      },
+    };
+    this.#streams.set(id, stream);
+    post.res.once("close", () => {
+      this.#streams.delete(id);
+      if (stream.session !== undefined) this.#sessions.end(stream.session);
+    });
+    startEvents(post.res);
+    post.res.write(sseEvent(`/messages?sessionId=${id}`, undefined, "endpoint"));
+  }
+
+  /** `POST /messages?sessionId=…`: a message of that stream's client; the answer comes on the stream. */
+  post(post: Post, id: string | null, body: unknown): void {
+    const stream = id === null ? undefined : this.#streams.get(id);
+    if (stream === undefined || stream.post.principal.id !== post.principal.id) {
+      sendError(
+        post.res,
+        new SignalboxError("SESSION_NOT_FOUND", "Open /sse first."),
+        post.requestId,
+      );
+      return;
+    }
+    const read = readMessage(body);
+    if (!read.ok) {
+      const error = new SignalboxError("BODY_INVALID", `Invalid request: ${read.reason}.`);
+      sendError(post.res, error, post.requestId);
+      return;
+    }
+    const { message } = read;
+    try {
+      if (isRequest(message) && message.method === "initialize") this.#start(stream, message);
+    } catch (error) {
+      if (!isSignalboxError(error)) throw error;
+      sendError(post.res, error, post.requestId);
+      return;
+    }
+    if (stream.session === undefined) {
+      const error = new SignalboxError("BODY_INVALID", "The first message is initialize.");
+      sendError(post.res, error, post.requestId);
+      return;
+    }
+    post.res.writeHead(202, { "content-length": 0 }).end();
+    this.#legacy.message(stream.session, message, post, stream.write);
+  }
+
+  keepAlive(): void {
+    for (const stream of this.#streams.values()) stream.post.res.write(":\n\n");
+  }
+
+  #start(stream: Stream, message: JsonRpcRequest): void {
+    if (stream.session !== undefined) this.#sessions.end(stream.session);
+    const { principal, view } = stream.post;
+    const session = this.#legacy.create(message, principal, view, REVISION);
+    session.attachSingle(stream.write);
+    stream.session = session;
+  }
+
+  close(): void {
+    for (const stream of this.#streams.values()) stream.post.res.end();
+  }
+}

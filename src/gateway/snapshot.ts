@@ -1,0 +1,112 @@
+/**
+ * What the data plane serves from: servers, views and keys of one configuration. A snapshot never changes; a new
+ * configuration makes a new one, which takes over the servers whose definition is the same as before, so that their
+ * connections and lists live on.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { KeyRing, type KeyRecord } from "../access/index.ts";
+import { SignalboxError, type Clock } from "../foundation/index.ts";
+import type { ServerDefinition } from "../upstream/index.ts";
+import type { BundleDefinition } from "./options.ts";
+import type { ServerCatalog } from "./server-catalog.ts";
+import { MODERN_AUDIENCE, View, refuseCollisions, type ViewDeps } from "./view.ts";
+
+/** Everything that can be configured at run time. */
+export interface GatewayConfiguration {
+  readonly version: number;
+  readonly servers: readonly ServerDefinition[];
+  readonly bundles: readonly BundleDefinition[];
+  readonly keys: readonly KeyRecord[];
+}
+
+export interface Snapshot {
+  readonly configuration: GatewayConfiguration;
+  readonly catalogs: ReadonlyMap<string, ServerCatalog>;
+  /** The view of everything. */
+  readonly whole: View;
+  readonly bundles: ReadonlyMap<string, View>;
+  readonly keys: KeyRing;
+}
+
+export interface SnapshotDeps {
+  readonly clock: Clock;
+  readonly view: ViewDeps;
+  /** Makes the run-time side of a server; nothing is connected yet. */
+  readonly create: (definition: ServerDefinition) => ServerCatalog;
+}
+
+/** A snapshot and the servers that only the one before it had. */
+export interface Built {
+  readonly snapshot: Snapshot;
+  readonly created: readonly ServerCatalog[];
+  readonly dropped: readonly ServerCatalog[];
+}
+
+/** Builds the snapshot of a configuration. Throws SignalboxError, having changed nothing, where it cannot be served. */
+export function buildSnapshot(
+  configuration: GatewayConfiguration,
+  previous: Snapshot | undefined,
+  deps: SnapshotDeps,
+): Built {
+  refuseDoubles(configuration);
+  const catalogs = new Map<string, ServerCatalog>();
+  const created: ServerCatalog[] = [];
+  for (const definition of configuration.servers) {
+    if (definition.options.enabled === false) continue;
+    const old = previous?.catalogs.get(definition.name);
+    const kept = old !== undefined && sameServer(old.server.definition, definition);
+    const catalog = kept ? old : deps.create(definition);
+    if (!kept) created.push(catalog);
+    catalogs.set(definition.name, catalog);
+  }
+  const all = [...catalogs.values()];
+  const snapshot: Snapshot = {
+    configuration,
+    catalogs,
+    whole: new View(undefined, all, deps.view),
+    bundles: new Map(
+      configuration.bundles.map((bundle) => [bundle.name, new View(bundle, all, deps.view)]),
+    ),
+    keys: new KeyRing(configuration.keys, deps.clock),
+  };
+  const dropped = [...(previous?.catalogs.values() ?? [])].filter(
+    (catalog) => catalogs.get(catalog.server.name) !== catalog,
+  );
+  try {
+    for (const view of changedBundles(snapshot, previous)) refuseCollisions(view, MODERN_AUDIENCE);
+  } catch (error) {
+    for (const catalog of created) void catalog.server.close();
+    throw error;
+  }
+  return { snapshot, created, dropped };
+}
+
+// A running bundle whose servers begin to collide keeps running without the names in question; only a bundle that is
+// new or was changed is refused.
+function changedBundles(snapshot: Snapshot, previous: Snapshot | undefined): View[] {
+  return [...snapshot.bundles.values()].filter(
+    (view) =>
+      view.name !== undefined &&
+      !isDeepStrictEqual(previous?.bundles.get(view.name)?.options, view.options),
+  );
+}
+
+function sameServer(one: ServerDefinition, other: ServerDefinition): boolean {
+  return one.service === other.service && isDeepStrictEqual(one.options, other.options);
+}
+
+function refuseDoubles(configuration: GatewayConfiguration): void {
+  const kinds: [string, readonly { name: string }[]][] = [
+    ["server", configuration.servers],
+    ["bundle", configuration.bundles],
+  ];
+  for (const [kind, definitions] of kinds) {
+    const seen = new Set<string>();
+    for (const { name } of definitions) {
+      if (seen.has(name)) {
+        throw new SignalboxError("NAME_TAKEN", `Two of the ${kind}s are named "${name}".`);
+      }
+      seen.add(name);
+    }
+  }
+}

@@ -1,0 +1,93 @@
+/** What is remembered of a call: one record for the call log, and its metrics. Never throws, never waits. */
+import { parseTraceparent, type Clock } from "../../foundation/index.ts";
+import type { Call, CallEnd } from "../call.ts";
+import type { CallMeters, CallOutcome } from "../call-meters.ts";
+
+/** One call as the call log keeps it. Times are milliseconds, sizes bytes. */
+export interface CallRecord {
+  readonly id: string;
+  /** Epoch milliseconds of the call's arrival. */
+  readonly at: number;
+  readonly principalId: string;
+  readonly principalName: string;
+  readonly method: string;
+  readonly server: string;
+  readonly tool?: string;
+  readonly publicName: string;
+  readonly bundle?: string;
+  readonly outcome: CallOutcome;
+  readonly errorCode?: string;
+  readonly durationMs: number;
+  readonly upstreamMs: number;
+  readonly ownMs: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly requestId: string;
+  readonly traceId?: string;
+  readonly era: "modern" | "legacy";
+  /** Only where the configuration asks for it; not yet redacted. */
+  readonly arguments?: unknown;
+}
+
+export class Record implements CallEnd {
+  readonly #clock: Clock;
+  readonly #meters: CallMeters;
+  readonly #write: (record: CallRecord) => void;
+  readonly #withArguments: boolean;
+
+  constructor(options: {
+    clock: Clock;
+    meters: CallMeters;
+    write: (record: CallRecord) => void;
+    withArguments: boolean;
+  }) {
+    this.#clock = options.clock;
+    this.#meters = options.meters;
+    this.#write = options.write;
+    this.#withArguments = options.withArguments;
+  }
+
+  started(call: Call): void {
+    call.route.catalog.inflight++;
+    this.#meters.started();
+  }
+
+  ended(call: Call): void {
+    const { start, route } = call;
+    const durationMs = this.#clock.monotonicMs() - start.startedAt;
+    const ownMs = Math.max(0, durationMs - call.upstreamMs);
+    route.catalog.inflight--;
+    this.#meters.finished(ownMs);
+    route.meter.ended(call.outcome, durationMs, call.responseBytes);
+    if (start.session !== undefined) start.session.untrack(start.message.id);
+    this.#write(this.#recordOf(call, durationMs, ownMs));
+  }
+
+  #recordOf(call: Call, durationMs: number, ownMs: number): CallRecord {
+    const { start, route } = call;
+    const traceId =
+      start.traceparent === undefined ? undefined : parseTraceparent(start.traceparent)?.traceId;
+    return {
+      id: start.requestId,
+      at: this.#clock.now() - durationMs,
+      principalId: start.principal.id,
+      principalName: start.principal.name,
+      method: start.message.method,
+      server: route.server.name,
+      publicName: route.publicName,
+      outcome: call.outcome,
+      durationMs,
+      upstreamMs: call.upstreamMs,
+      ownMs,
+      requestBytes: start.bytes,
+      responseBytes: call.responseBytes,
+      requestId: start.requestId,
+      era: start.era,
+      ...(start.message.method === "tools/call" ? { tool: route.original } : {}),
+      ...(start.view.name === undefined ? {} : { bundle: start.view.name }),
+      ...(call.errorCode === undefined ? {} : { errorCode: call.errorCode }),
+      ...(traceId === undefined ? {} : { traceId }),
+      ...(this.#withArguments ? { arguments: start.message.params?.["arguments"] } : {}),
+    };
+  }
+}

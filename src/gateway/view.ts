@@ -1,0 +1,497 @@
+/**
+ * What one endpoint offers: all servers at `/mcp`, a bundle's selection at `/mcp/{bundle}`. A view turns the catalogs of
+ * its servers into public lists, and public names back into routes. Both are rebuilt when a catalog changes and are
+ * otherwise only looked up.
+ */
+import { SignalboxError, type Log } from "../foundation/index.ts";
+import {
+  META,
+  compileParamHeaders,
+  isJsonObject,
+  stringify,
+  toLegacyTool,
+  toModernTool,
+  type Era,
+  type JsonObject,
+  type ParamHeader,
+} from "../protocol/index.ts";
+import type { LaneKey, UpstreamServer } from "../upstream/index.ts";
+import type { CallMeter, CallMeters } from "./call-meters.ts";
+import { ownerOfUri, publicName, publicUri, serverOfName } from "./names.ts";
+import type { BundleDefinition, BundleOptions } from "./options.ts";
+import { withPublicUi } from "./resource-links.ts";
+import type { Listing, ListKind, Missing, ServerCatalog } from "./server-catalog.ts";
+
+/** Where a public name leads. */
+export interface Route {
+  readonly kind: ListKind;
+  readonly catalog: ServerCatalog;
+  readonly server: UpstreamServer;
+  /** The name, URI or template as the server writes it. */
+  readonly original: string;
+  readonly publicName: string;
+  /** The item as clients see it. */
+  readonly item: JsonObject;
+  readonly paramHeaders: readonly ParamHeader[];
+  readonly meter: CallMeter;
+}
+
+export type Resolution =
+  | { readonly ok: true; readonly route: Route }
+  | { readonly ok: false; readonly reason: "unknown" }
+  | { readonly ok: false; readonly reason: "collision"; readonly owners: readonly string[] }
+  | { readonly ok: false; readonly reason: "unavailable"; readonly missing: Missing };
+
+/** Whose lists are read: "" for most, else a class of legacy clients with the lane on which their lists are fetched. */
+export interface Audience {
+  readonly era: Era;
+  idFor(server: UpstreamServer): string;
+  keyFor(server: UpstreamServer): LaneKey;
+  /** The view's own note of which lists this audience reads, good for one epoch. */
+  memo?: { readonly epoch: number; readonly key: string };
+}
+
+/** Modern clients all read the same lists. */
+export const MODERN_AUDIENCE: Audience = {
+  era: "modern",
+  idFor: () => "",
+  keyFor: () => ({ kind: "shared" }),
+};
+
+export interface ViewDeps {
+  readonly log: Log;
+  readonly meters: CallMeters;
+  readonly pageSize: number;
+  /** Grows whenever any catalog changes. */
+  readonly epoch: () => number;
+}
+
+/** One page of a list, as the JSON text of a result. */
+export interface ListPage {
+  readonly resultText: string;
+}
+
+export class View {
+  readonly name: string | undefined;
+  readonly options: BundleOptions | undefined;
+  readonly bare: boolean;
+  readonly catalogs: readonly ServerCatalog[];
+  readonly #byServer: ReadonlyMap<string, ServerCatalog>;
+  readonly #deps: ViewDeps;
+  readonly #selects: (name: string) => boolean;
+  readonly #indexes = new Map<string, Index>();
+
+  constructor(
+    bundle: BundleDefinition | undefined,
+    catalogs: readonly ServerCatalog[],
+    deps: ViewDeps,
+  ) {
+    this.name = bundle?.name;
+    this.options = bundle?.options;
+    this.bare = bundle?.options.names === "bare";
+    this.#selects = selector(bundle?.options);
+    this.catalogs = catalogs.filter((catalog) => mayOffer(bundle?.options, catalog.server.name));
+    this.#byServer = new Map(this.catalogs.map((catalog) => [catalog.server.name, catalog]));
+    this.#deps = deps;
+  }
+
+  /** Waits, within each server's deadline, until the lists of `kind` are as good as they get. */
+  async settle(kind: ListKind, audience: Audience): Promise<void> {
+    const waits: Promise<void>[] = [];
+    for (const listing of this.#listings(kind, audience)) {
+      const wait = listing.settle();
+      if (wait !== undefined) waits.push(wait);
+    }
+    if (waits.length > 0) await Promise.all(waits);
+  }
+
+  /** The page at `cursor` as a client of that era reads it; undefined where the cursor is not one of ours. */
+  async page(kind: ListKind, audience: Audience, cursor: unknown): Promise<ListPage | undefined> {
+    const offset = offsetOf(cursor);
+    if (offset === undefined) return undefined;
+    await this.settle(kind, audience);
+    const index = this.#index(kind, audience);
+    if (offset !== 0 && offset >= index.items.length) return undefined;
+    const key = `${audience.era} ${offset}`;
+    const known = index.pages.get(key);
+    if (known !== undefined) return known;
+    const page = { resultText: pageText(index, kind, audience.era, offset, this.#deps.pageSize) };
+    index.pages.set(key, page);
+    return page;
+  }
+
+  /** All items of a kind with what is missing, for the catalog of the API. */
+  async items(
+    kind: ListKind,
+    audience: Audience,
+  ): Promise<{ routes: readonly Route[]; missing: readonly Missing[] }> {
+    await this.settle(kind, audience);
+    const index = this.#index(kind, audience);
+    return { routes: [...index.routes.values()], missing: index.missing };
+  }
+
+  /** The route of a public tool or prompt name, without waiting; undefined when `resolve` has to look closer. */
+  known(kind: ListKind, name: string, audience: Audience): Route | undefined {
+    return this.#index(kind, audience).routes.get(name);
+  }
+
+  /** The route of a public tool or prompt name; waits for lists that have not come in yet. */
+  async resolve(kind: "tools" | "prompts", name: string, audience: Audience): Promise<Resolution> {
+    const known = this.known(kind, name, audience);
+    if (known !== undefined) return { ok: true, route: known };
+    const prefix = this.bare ? undefined : serverOfName(name);
+    const owner = prefix === undefined ? undefined : this.#byServer.get(prefix);
+    if (prefix !== undefined && owner === undefined && this.#overlayOf(name) === undefined) {
+      return UNKNOWN;
+    }
+    await this.settle(kind, audience);
+    const index = this.#index(kind, audience);
+    const route = index.routes.get(name);
+    if (route !== undefined) return { ok: true, route };
+    const owners = index.collisions.get(name);
+    if (owners !== undefined) return { ok: false, reason: "collision", owners };
+    const missing = index.missing.find(
+      (entry) => !entry.stale && (owner === undefined || entry.server === owner.server.name),
+    );
+    return missing === undefined ? UNKNOWN : { ok: false, reason: "unavailable", missing };
+  }
+
+  /** The server and its own URI behind a public resource URI. */
+  async resolveUri(uri: string, audience: Audience): Promise<Resolution> {
+    const owned = this.bare ? undefined : ownerOfUri(uri);
+    const owner = owned === undefined ? undefined : this.#byServer.get(owned.server);
+    if (owned !== undefined && owner !== undefined) {
+      return this.#selects(`${owned.server}__${owned.uri}`)
+        ? { ok: true, route: this.#uriRoute(owner, owned.uri, uri) }
+        : UNKNOWN;
+    }
+    return this.#findUri(uri, audience);
+  }
+
+  /** A server's own URI as this view shows it. */
+  publicUri(server: string, uri: string): string {
+    return this.bare ? uri : publicUri(server, uri);
+  }
+
+  /** The owner of a public URI as far as it shows without waiting: by its form, or as what a bare view lists. */
+  ownerOf(uri: string): { server: string; uri: string } | undefined {
+    if (!this.bare) return ownerOfUri(uri);
+    const [only] = this.catalogs;
+    const owner =
+      this.catalogs.length === 1
+        ? only
+        : this.catalogs.find((catalog) => this.#owns(catalog, uri, MODERN_AUDIENCE));
+    return owner === undefined ? undefined : { server: owner.server.name, uri };
+  }
+
+  has(server: string): boolean {
+    return this.#byServer.has(server);
+  }
+
+  /** Names that two servers offer, with both owners; always empty where names carry their server. */
+  collisions(kind: ListKind, audience: Audience): ReadonlyMap<string, readonly string[]> {
+    return this.#index(kind, audience).collisions;
+  }
+
+  // A URI without the public form: someone wrote the server's own. It is found where exactly one server owns it.
+  async #findUri(uri: string, audience: Audience): Promise<Resolution> {
+    await Promise.all([this.settle("resources", audience), this.settle("templates", audience)]);
+    const owners = this.catalogs.filter(
+      (catalog) =>
+        this.#selects(`${catalog.server.name}__${uri}`) && this.#owns(catalog, uri, audience),
+    );
+    const [first] = owners;
+    if (owners.length > 1) {
+      const names = owners.map((catalog) => catalog.server.name);
+      return { ok: false, reason: "collision", owners: names };
+    }
+    const only = first ?? (this.catalogs.length === 1 ? this.catalogs[0] : undefined);
+    if (only !== undefined) return { ok: true, route: this.#uriRoute(only, uri, uri) };
+    const missing = this.#index("resources", audience).missing.find((entry) => !entry.stale);
+    return missing === undefined ? UNKNOWN : { ok: false, reason: "unavailable", missing };
+  }
+
+  #owns(catalog: ServerCatalog, uri: string, audience: Audience): boolean {
+    const listed = this.#listing(catalog, "resources", audience).view().items;
+    if (listed.some((item) => item["uri"] === uri)) return true;
+    const templates = this.#listing(catalog, "templates", audience).view().items;
+    return templates.some(
+      (item) =>
+        typeof item["uriTemplate"] === "string" && matchesTemplate(item["uriTemplate"], uri),
+    );
+  }
+
+  #uriRoute(catalog: ServerCatalog, original: string, shown: string): Route {
+    return {
+      kind: "resources",
+      catalog,
+      server: catalog.server,
+      original,
+      publicName: shown,
+      item: {},
+      paramHeaders: [],
+      meter: this.#deps.meters.of(catalog.server.name, "resources/read"),
+    };
+  }
+
+  #listings(kind: ListKind, audience: Audience): Listing[] {
+    return this.catalogs.map((catalog) => this.#listing(catalog, kind, audience));
+  }
+
+  #listing(catalog: ServerCatalog, kind: ListKind, audience: Audience): Listing {
+    const id = audience.idFor(catalog.server);
+    return id === ""
+      ? catalog.listing(kind)
+      : catalog.listing(kind, id, audience.keyFor(catalog.server));
+  }
+
+  #index(kind: ListKind, audience: Audience): Index {
+    const epoch = this.#deps.epoch();
+    const key = `${kind} ${this.#audienceKey(audience, epoch)}`;
+    const known = this.#indexes.get(key);
+    if (known !== undefined && known.epoch === epoch) return known;
+    const index = this.#build(kind, audience, epoch);
+    if (this.#indexes.size >= INDEXES_MAX) this.#indexes.clear();
+    this.#indexes.set(key, index);
+    return index;
+  }
+
+  #audienceKey(audience: Audience, epoch: number): string {
+    if (audience.era === "modern") return "";
+    if (audience.memo?.epoch === epoch) return audience.memo.key;
+    let key = "";
+    for (const catalog of this.catalogs) {
+      const id = audience.idFor(catalog.server);
+      if (id !== "") key += `${catalog.server.name}=${id};`;
+    }
+    audience.memo = { epoch, key };
+    return key;
+  }
+
+  #build(kind: ListKind, audience: Audience, epoch: number): Index {
+    const index: Index = {
+      epoch,
+      routes: new Map(),
+      collisions: new Map(),
+      items: [],
+      missing: [],
+      ttlMs: Number.POSITIVE_INFINITY,
+      cacheScope: "public",
+      pages: new Map(),
+    };
+    for (const catalog of this.catalogs) this.#addServer(index, kind, catalog, audience);
+    for (const name of index.collisions.keys()) index.routes.delete(name);
+    for (const route of index.routes.values()) index.items.push(route.item);
+    for (const [name, owners] of index.collisions) index.missing.push(...collided(name, owners));
+    return index;
+  }
+
+  #addServer(index: Index, kind: ListKind, catalog: ServerCatalog, audience: Audience): void {
+    const view = this.#listing(catalog, kind, audience).view();
+    if (view.missing !== undefined) index.missing.push(view.missing);
+    index.ttlMs = Math.min(index.ttlMs, view.ttlMs ?? 0);
+    if (view.cacheScope === "private") index.cacheScope = "private";
+    for (const item of view.items) {
+      const route = this.#route(kind, catalog, item);
+      if (route === undefined) continue;
+      const other = index.routes.get(route.publicName);
+      if (other === undefined) index.routes.set(route.publicName, route);
+      else if (other.server !== route.server) {
+        const owners = index.collisions.get(route.publicName) ?? [other.server.name];
+        index.collisions.set(route.publicName, [...owners, route.server.name]);
+      }
+    }
+  }
+
+  #route(kind: ListKind, catalog: ServerCatalog, item: JsonObject): Route | undefined {
+    const server = catalog.server;
+    const field = FIELD[kind];
+    const original = item[field];
+    if (typeof original !== "string" || !this.#selects(`${server.name}__${original}`)) {
+      return undefined;
+    }
+    const base = { kind, catalog, server, original };
+    if (kind === "resources" || kind === "templates") {
+      const shown = this.publicUri(server.name, original);
+      const publicItem = this.bare ? item : { ...item, [field]: shown };
+      const meter = this.#deps.meters.of(server.name, "resources/read");
+      return { ...base, publicName: shown, item: publicItem, paramHeaders: [], meter };
+    }
+    const prefixed = publicName(server.name, original);
+    const overlay = kind === "tools" ? this.options?.tools[prefixed] : undefined;
+    const shown = overlay?.name ?? (this.bare ? original : prefixed);
+    const params = kind === "tools" ? compileParamHeaders(item["inputSchema"]) : NO_PARAMS;
+    if (!params.ok) {
+      this.#deps.log.warn(
+        { serverId: server.name, tool: original },
+        `Tool "${original}" of "${server.name}" is left out: ${params.reason}`,
+      );
+      return undefined;
+    }
+    const described = kind === "tools" ? this.#describe(server, item, prefixed) : item;
+    return {
+      ...base,
+      publicName: shown,
+      item: { ...described, name: shown },
+      paramHeaders: params.headers,
+      meter: this.#deps.meters.of(
+        server.name,
+        kind === "tools" ? original : `prompts/get ${original}`,
+      ),
+    };
+  }
+
+  #describe(server: UpstreamServer, item: JsonObject, prefixed: string): JsonObject {
+    const overlay = this.options?.tools[prefixed];
+    const ofServer = server.definition.options.annotations?.[String(item["name"])];
+    const tool = this.bare ? item : withPublicUi(item, (uri) => this.publicUri(server.name, uri));
+    if (overlay === undefined && ofServer === undefined) return tool;
+    const annotations = isJsonObject(tool["annotations"]) ? tool["annotations"] : {};
+    return {
+      ...tool,
+      ...(overlay?.title === undefined ? {} : { title: overlay.title }),
+      ...(overlay?.description === undefined ? {} : { description: overlay.description }),
+      annotations: { ...annotations, ...ofServer, ...overlay?.annotations },
+    };
+  }
+
+  #overlayOf(name: string): unknown {
+    const tools = this.options?.tools ?? {};
+    return Object.values(tools).find((overlay) => overlay.name === name);
+  }
+}
+
+/** Throws BUNDLE_COLLISION where a bundle without prefixes already has two owners for one name. */
+export function refuseCollisions(view: View, audience: Audience): void {
+  if (!view.bare) return;
+  for (const kind of ["tools", "prompts"] as const) {
+    for (const [name, owners] of view.collisions(kind, audience)) {
+      throw new SignalboxError(
+        "BUNDLE_COLLISION",
+        `Bundle "${view.name}" cannot serve bare names: "${name}" is offered by ${owners.map((owner) => `"${owner}"`).join(" and ")}. Exclude one, rename one, or use prefixed names.`,
+        { details: { name, owners: [...owners] } },
+      );
+    }
+  }
+}
+
+interface Index {
+  readonly epoch: number;
+  readonly routes: Map<string, Route>;
+  readonly collisions: Map<string, readonly string[]>;
+  readonly items: JsonObject[];
+  readonly missing: Missing[];
+  ttlMs: number;
+  cacheScope: "public" | "private";
+  readonly pages: Map<string, ListPage>;
+}
+
+const UNKNOWN: Resolution = { ok: false, reason: "unknown" };
+const NO_PARAMS = { ok: true, headers: [] } as const;
+const INDEXES_MAX = 256;
+
+const FIELD: Record<ListKind, string> = {
+  tools: "name",
+  prompts: "name",
+  resources: "uri",
+  templates: "uriTemplate",
+};
+
+const MEMBER: Record<ListKind, string> = {
+  tools: "tools",
+  prompts: "prompts",
+  resources: "resources",
+  templates: "resourceTemplates",
+};
+
+function collided(name: string, owners: readonly string[]): Missing[] {
+  return owners.map((server) => ({
+    server,
+    reason: "BUNDLE_COLLISION",
+    message: `"${name}" is offered by ${owners.join(" and ")} and left out.`,
+    since: new Date().toISOString(),
+    stale: false,
+  }));
+}
+
+function pageText(
+  index: Index,
+  kind: ListKind,
+  era: Era,
+  offset: number,
+  pageSize: number,
+): string {
+  const convert = kind !== "tools" ? undefined : era === "modern" ? toModernTool : toLegacyTool;
+  const slice = index.items.slice(offset, offset + pageSize);
+  const items = convert === undefined ? slice : slice.map((item) => convert(item));
+  const next = offset + pageSize;
+  const result: JsonObject = { [MEMBER[kind]]: items };
+  if (next < index.items.length) result["nextCursor"] = cursorAt(next);
+  if (era === "modern") {
+    result["resultType"] = "complete";
+    const complete = index.missing.length === 0 && Number.isFinite(index.ttlMs);
+    result["ttlMs"] = complete ? index.ttlMs : 0;
+    result["cacheScope"] = index.cacheScope;
+  }
+  if (index.missing.length > 0) {
+    result["_meta"] = {
+      [META.missing]: index.missing.map(({ server, reason, message, since, stale }) => ({
+        server,
+        reason,
+        message,
+        since,
+        ...(stale ? { served: "last known" } : {}),
+      })),
+    };
+  }
+  return stringify(result);
+}
+
+function cursorAt(offset: number): string {
+  return Buffer.from(`page:${offset}`).toString("base64url");
+}
+
+function offsetOf(cursor: unknown): number | undefined {
+  if (cursor === undefined) return 0;
+  if (typeof cursor !== "string") return undefined;
+  const match = /^page:(\d{1,9})$/.exec(Buffer.from(cursor, "base64url").toString("latin1"));
+  return match?.[1] === undefined ? undefined : Number(match[1]);
+}
+
+function mayOffer(options: BundleOptions | undefined, server: string): boolean {
+  if (options === undefined) return true;
+  return options.include.some((pattern) => couldMatchServer(pattern, server));
+}
+
+function couldMatchServer(pattern: string, server: string): boolean {
+  const prefix = `${server}__`;
+  const star = pattern.indexOf("*");
+  const fixed = star < 0 ? pattern : pattern.slice(0, star);
+  return fixed.length >= prefix.length ? fixed.startsWith(prefix) : prefix.startsWith(fixed);
+}
+
+function selector(options: BundleOptions | undefined): (name: string) => boolean {
+  if (options === undefined) return () => true;
+  const include = options.include.map(toRegExp);
+  const exclude = options.exclude.map(toRegExp);
+  return (name) =>
+    include.some((pattern) => pattern.test(name)) && !exclude.some((pattern) => pattern.test(name));
+}
+
+function toRegExp(pattern: string): RegExp {
+  const parts = pattern.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`, "s");
+}
+
+/** Whether a URI can have come from a URI template (RFC 6570): its fixed parts occur in order. */
+export function matchesTemplate(template: string, uri: string): boolean {
+  const fixed = template.split(/\{[^}]*\}/);
+  let at = 0;
+  for (const [position, part] of fixed.entries()) {
+    const found = uri.indexOf(part, at);
+    if (found < 0 || (position === 0 && found !== 0)) return false;
+    at = found + part.length;
+  }
+  const last = fixed.at(-1) ?? "";
+  return last === "" || uri.endsWith(last);
+}
