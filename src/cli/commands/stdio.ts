@@ -1,0 +1,126 @@
+import type { Command } from "commander";
+import { z } from "zod";
+import { messageOf } from "../../foundation/index.ts";
+import type { StartedGateway } from "../cli-io.ts";
+import { CliError, exitCodes } from "../exit-code.ts";
+import type { GatewayAddress } from "../gateway-address.ts";
+import { send } from "../http-send.ts";
+import { handle } from "../invocation.ts";
+import type { Invocation, RunState } from "../invocation.ts";
+import { runBridge } from "../stdio/bridge.ts";
+
+const aliveTimeoutMs = 2000;
+
+/** `signalbox stdio`: the gateway as a stdio MCP server, for desktop clients. */
+export function addStdioCommand(program: Command, state: RunState): void {
+  const command = program
+    .command("stdio")
+    .description(
+      "serve the running gateway on stdin and stdout, for clients that spawn their servers",
+    )
+    .option("-b, --bundle <bundle>", "offer this bundle only")
+    .addHelpText(
+      "after",
+      `
+Stdout carries the protocol only. When no gateway runs for the home, one is started for as long as this command lives.
+\`signalbox connect claude-desktop\` prints the configuration that runs this.
+
+Examples:
+  $ signalbox stdio
+  $ signalbox stdio --bundle coding`,
+    );
+  handle(command, state, serveStdio);
+}
+
+const stdioOptions = z.object({ bundle: z.string().optional() });
+
+async function serveStdio(invocation: Invocation): Promise<0> {
+  const { io, out, options, signal } = invocation;
+  const { bundle } = stdioOptions.parse(options);
+  await using supply = await findOrStart(invocation);
+  out.note(
+    `signalbox stdio: bridging to ${supply.address.url}${bundle === undefined ? "" : `, bundle ${bundle}`}`,
+  );
+  let first: GatewayAddress | undefined = supply.address;
+  await runBridge({
+    input: io.stdin,
+    output: io.stdout,
+    bundle,
+    note: (text) => {
+      out.note(`signalbox stdio: ${text}`);
+    },
+    signal,
+    find: async () => {
+      const address = first ?? (supply.own ? supply.address : await invocation.gateway());
+      first = undefined;
+      return address;
+    },
+  });
+  return exitCodes.ok;
+}
+
+interface Supply extends AsyncDisposable {
+  address: GatewayAddress;
+  /** Whether the gateway lives in this process. */
+  own: boolean;
+}
+
+async function findOrStart(invocation: Invocation): Promise<Supply> {
+  const { io, out, address: given } = invocation;
+  const elsewhere = given.url !== undefined || (io.env["SIGNALBOX_URL"] ?? "") !== "";
+  const found = await runningGateway(invocation);
+  if (!(found instanceof CliError)) {
+    return { address: found, own: false, [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  if (elsewhere || io.startGateway === undefined) throw found;
+  out.note(
+    "signalbox stdio: no gateway is running here; starting one for as long as this client is connected",
+  );
+  const started = await start(io.startGateway);
+  return {
+    address: {
+      url: started.url.replace(/\/+$/, ""),
+      key: started.key,
+      home: undefined,
+      keyHint: "",
+    },
+    own: true,
+    [Symbol.asyncDispose]: () => started.stop(),
+  };
+}
+
+async function start(startGateway: () => Promise<StartedGateway>): Promise<StartedGateway> {
+  try {
+    return await startGateway();
+  } catch (cause) {
+    throw new CliError({
+      exitCode: exitCodes.unreachable,
+      code: "GATEWAY_NOT_STARTED",
+      message: `No gateway was running, and starting one failed: ${messageOf(cause)}`,
+      cause,
+    });
+  }
+}
+
+async function runningGateway({ gateway, signal }: Invocation): Promise<GatewayAddress | CliError> {
+  let address: GatewayAddress;
+  try {
+    address = await gateway();
+  } catch (error) {
+    if (error instanceof CliError && error.exitCode === exitCodes.unreachable) return error;
+    throw error;
+  }
+  try {
+    const within = AbortSignal.any([signal, AbortSignal.timeout(aliveTimeoutMs)]);
+    const answer = await send({ method: "GET", url: `${address.url}/health`, signal: within });
+    answer.body.resume();
+    return address;
+  } catch (cause) {
+    return new CliError({
+      exitCode: exitCodes.unreachable,
+      code: "GATEWAY_UNREACHABLE",
+      message: `The gateway at ${address.url} does not answer: start it with \`npm start\`.`,
+      cause,
+    });
+  }
+}
