@@ -31,6 +31,7 @@ export class CallLog {
   #queue: CallRow[] = [];
   #head = 0;
   #inFlight = 0;
+  #flushes = 0;
   #dropped = 0;
   #started = false;
   #writing: Promise<void> | undefined;
@@ -81,7 +82,9 @@ export class CallLog {
 
   /** Resolves when no row waits any more. */
   async flush(): Promise<void> {
+    this.#flushes += 1;
     while (this.#depth > 0 && !this.#stopping.signal.aborted) await this.#writeNow();
+    this.#flushes -= 1;
   }
 
   /** Writes what waits until the signal comes; what is left then is lost, counted and said. */
@@ -109,6 +112,11 @@ export class CallLog {
     return this.#queue.length - this.#head;
   }
 
+  /** Few rows are left to gather, unless somebody waits for them. */
+  get #isWorthWriting(): boolean {
+    return this.#depth >= BATCH_ROWS_MAX || (this.#flushes > 0 && this.#depth > 0);
+  }
+
   #schedule(): void {
     if (this.#writing !== undefined) return;
     if (this.#depth >= BATCH_ROWS_MAX) {
@@ -130,7 +138,7 @@ export class CallLog {
   }
 
   async #writeAll(): Promise<void> {
-    for (let failures = 0; this.#depth > 0 && !this.#stopping.signal.aborted;) {
+    for (let failures = 0; !this.#stopping.signal.aborted;) {
       const batch = this.#queue.slice(this.#head, this.#head + BATCH_ROWS_MAX);
       this.#inFlight = batch.length;
       const outcome = await this.#tryToWrite(batch);
@@ -143,6 +151,7 @@ export class CallLog {
         failures = 0;
         this.#advance(this.#head + batch.length);
         this.#depthSlot.set(this.#depth);
+        if (!this.#isWorthWriting) return;
       }
     }
   }
