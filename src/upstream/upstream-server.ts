@@ -78,6 +78,8 @@ export type LaneKey =
       capabilities: JsonObject;
       revision?: string;
       listener: LaneListener;
+      /** Hears of the lane once it is open, before it is used. */
+      opened?: (lane: Lane) => void;
     };
 
 export type ServerState = "idle" | "connecting" | "connected" | "error" | "disabled";
@@ -97,6 +99,13 @@ export interface ServerStatus {
   calls: number;
   errors: number;
   skippedLines?: number;
+}
+
+/** What a server says of itself when a lane to it opens. */
+export interface Introduction {
+  readonly capabilities: JsonObject;
+  readonly serverInfo: JsonObject;
+  readonly instructions?: string;
 }
 
 // A type and not an interface, because an emitter's events are a record.
@@ -144,6 +153,9 @@ export class UpstreamServer {
   #calls = 0;
   #errors = 0;
   #tools: number | undefined;
+  /** A client session's `initialize` was refused by a server that speaks the modern era. */
+  #modernOnly = false;
+  #introduction: Introduction | undefined;
   #closed = false;
 
   constructor(definition: ServerDefinition, deps: UpstreamDeps) {
@@ -160,10 +172,27 @@ export class UpstreamServer {
     return this.definition.name;
   }
 
+  /** A local process or a service of this one: nothing that a session of its own would cost little for. */
+  get local(): boolean {
+    const { service, options } = this.definition;
+    return service !== undefined || options.command !== undefined;
+  }
+
+  /** Whether legacy clients are served in their own era; assumed until the server has refused it. */
+  get servesLegacy(): boolean {
+    const { service, options } = this.definition;
+    return service === undefined && options.protocol_era !== "modern" && !this.#modernOnly;
+  }
+
+  /** How the server last introduced itself; undefined before its first lane was open. */
+  get introduction(): Introduction | undefined {
+    return this.#introduction;
+  }
+
   /** The lane for `key` if it is open: the hot path, which waits for nothing. */
   laneNow(key: LaneKey): Lane | undefined {
     const modern = this.#modern;
-    if (modern !== undefined && !modern.closed) return modern;
+    if (modern !== undefined && !modern.closed && !this.#wantsLegacy(key)) return modern;
     const slot = this.#slotOf(key);
     if (slot?.lane === undefined || slot.lane.closed) return undefined;
     slot.usedAtMs = this.#deps.clock.monotonicMs();
@@ -262,7 +291,10 @@ export class UpstreamServer {
   // --- opening
 
   async #laneSoon(key: LaneKey): Promise<Lane> {
-    if (key.kind !== "shared" && this.#era === "modern") {
+    if (this.#wantsLegacy(key)) {
+      const lane = await this.#legacyLane(key);
+      if (lane !== undefined) return lane;
+    } else if (key.kind !== "shared" && this.#era === "modern") {
       const lane = await this.#opened(this.#shared);
       if (lane.era === "modern") return lane;
     }
@@ -273,6 +305,29 @@ export class UpstreamServer {
     this.#forget(slot);
     this.#drop(slot);
     return this.#opened(this.#shared);
+  }
+
+  // A server that speaks both eras meets a legacy client in the client's own, where nothing has to be bridged. One
+  // that refuses is modern only, and is remembered as such until its shared lane is opened anew.
+  async #legacyLane(key: LaneKey): Promise<Lane | undefined> {
+    const slot = this.#slotFor(key);
+    slot.tentative = this.#modern !== undefined;
+    const verdict = this.#endpoints[this.#endpointIndex]?.verdict;
+    try {
+      const lane = await this.#opened(slot);
+      return lane.era === "legacy" ? lane : undefined;
+    } catch (error) {
+      if (!slot.tentative || !isSignalboxError(error)) throw error;
+      if (error.code !== "SERVER_REFUSED" && error.code !== "SERVER_GARBAGE") throw error;
+      this.#modernOnly = true;
+      const endpoint = this.#endpoints[this.#endpointIndex];
+      if (endpoint !== undefined) endpoint.verdict ??= verdict;
+      return undefined;
+    }
+  }
+
+  #wantsLegacy(key: LaneKey): boolean {
+    return key.kind === "session" && this.servesLegacy;
   }
 
   #opened(slot: Slot): Promise<Lane> {
@@ -327,7 +382,7 @@ export class UpstreamServer {
       return await this.#openTransport(slot, abort.signal);
     } catch (thrown) {
       const error = this.#asFailure(abort.signal.aborted ? abort.signal.reason : thrown);
-      if (!slot.released && !this.#closed) this.#failed(error);
+      if (!slot.released && !slot.tentative && !this.#closed) this.#failed(error);
       throw error;
     } finally {
       clearTimeout(timer);
@@ -336,7 +391,8 @@ export class UpstreamServer {
   }
 
   #openTransport(slot: Slot, signal: AbortSignal): Promise<Lane> {
-    const { options, service } = this.definition;
+    const { service } = this.definition;
+    const options = this.#optionsFor(slot);
     const context = this.#contextOf(slot.key, signal);
     const deps = this.#transportDeps();
     if (service !== undefined) return openInProcess(service, context, slot, deps);
@@ -347,7 +403,7 @@ export class UpstreamServer {
 
   /** Tries the endpoints in turn, beginning with the one that worked last. */
   async #openRemote(context: LaneContext, slot: Slot, deps: TransportDeps): Promise<Lane> {
-    const { options } = this.definition;
+    const options = this.#optionsFor(slot);
     const open = options.transport === "http-sse" ? openHttpSse : openStreamableHttp;
     const urls = endpointsOf(options);
     let failure: unknown = failureOf(this.name, "SERVER_UNREACHABLE", "has no address");
@@ -364,6 +420,11 @@ export class UpstreamServer {
       }
     }
     throw failure;
+  }
+
+  #optionsFor(slot: Slot): ServerOptions {
+    const { options } = this.definition;
+    return slot.tentative ? { ...options, protocol_era: "legacy" } : options;
   }
 
   #endpoint(index: number): HttpEndpoint {
@@ -418,8 +479,15 @@ export class UpstreamServer {
 
   #succeeded(slot: Slot, lane: Lane): void {
     this.#backOff.succeeded();
-    this.#era = lane.era;
-    this.#revision = lane.revision;
+    if (slot === this.#shared || this.#era === undefined) {
+      this.#era = lane.era;
+      this.#revision = lane.revision;
+    }
+    if (slot === this.#shared || this.#introduction === undefined) {
+      const { capabilities, serverInfo, instructions } = lane;
+      this.#introduction = { capabilities, serverInfo, ...(instructions && { instructions }) };
+    }
+    if (slot.key.kind === "session") slot.key.opened?.(lane);
     slot.opened(lane, this.#deps.clock.monotonicMs());
     if (slot === this.#shared) this.#sharedOpened(lane);
     this.#enter("connected");
@@ -428,6 +496,7 @@ export class UpstreamServer {
 
   #sharedOpened(lane: Lane): void {
     this.#modern = lane.era === "modern" ? lane : undefined;
+    this.#modernOnly = false;
     this.#subscriptions?.stop();
     this.#subscriptions = subscriptionsOf({
       lane,
@@ -673,6 +742,8 @@ class Slot implements LaneListener {
   usedAtMs = 0;
   /** Nobody wants it any more. */
   released = false;
+  /** Opened as a legacy session of a server that is known to be modern: being refused is no failure. */
+  tentative = false;
   readonly #owner: SlotOwner;
   /** Requests of the server that came before its lane was ready. */
   #held: JsonRpcRequest[] = [];
