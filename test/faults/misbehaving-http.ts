@@ -148,13 +148,16 @@ const gigabyte = 1_000_000_000;
 // Writes a gigabyte as fast as it is taken, unless the reader leaves first.
 async function pour(outgoing: ServerResponse): Promise<void> {
   const chunk = Buffer.alloc(1_000_000, "a");
-  for (let written = 0; written < gigabyte && !outgoing.closed; written += chunk.length)
-    if (!outgoing.write(chunk))
-      await new Promise<void>((resolve) => {
-        outgoing.once("drain", resolve);
-        outgoing.once("close", resolve);
-      });
+  const { signal, left } = leaving(outgoing);
+  for (let written = 0; written < gigabyte && !left(); written += chunk.length)
+    if (!outgoing.write(chunk)) await once(outgoing, "drain", { signal }).catch(() => undefined);
   outgoing.end();
+}
+
+function leaving(outgoing: ServerResponse): { signal: AbortSignal; left: () => boolean } {
+  const gone = new AbortController();
+  outgoing.once("close", () => gone.abort());
+  return { signal: gone.signal, left: () => gone.signal.aborted };
 }
 
 function said(message: Message, text: string): Record<string, unknown> {
