@@ -13,7 +13,7 @@ export interface RegistryGateway {
   apply(configuration: GatewayConfiguration): Promise<void>;
   serverStatus(): ServerStatus[];
   /** The last lines a local server wrote to its standard error. */
-  stderr(name: string): string[];
+  stderr(name: string): readonly string[] | undefined;
   testServer(definition: ServerDefinition, signal: AbortSignal): Promise<TestReport>;
   /** Key ids used since this was last asked, with the time of their last use (epoch ms). */
   takeLastUsed(): Map<string, number>;

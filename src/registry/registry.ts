@@ -158,8 +158,8 @@ export class Registry {
   }
 
   /** The last lines a local server wrote to its standard error. Throws SERVER_NOT_FOUND. */
-  logs(name: string): string[] {
-    return this.#deps.gateway.stderr(this.#definition(name).name);
+  logs(name: string): readonly string[] {
+    return this.#deps.gateway.stderr(this.#definition(name).name) ?? [];
   }
 
   bundles(): BundleView[] {

@@ -1,0 +1,200 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { getRequestListener } from "@hono/node-server";
+import type { HttpBindings } from "@hono/node-server";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { allows, anonymous } from "../access/index.ts";
+import type { Principal } from "../access/index.ts";
+import { parseTraceparent, SignalboxError } from "../foundation/index.ts";
+import { errorAnswer } from "./error-answer.ts";
+import { parseInput } from "./input-problems.ts";
+import { readJsonBody } from "./json-body.ts";
+import { openapiDocument } from "./openapi.ts";
+import type { ApiDeps } from "./ports.ts";
+import { requestIdOf } from "./request-id.ts";
+import type { Answer, Route } from "./route.ts";
+import { routeTable } from "./route-table.ts";
+import { securityHeaders } from "./security-headers.ts";
+import { nearestName } from "./suggestion.ts";
+import { trafficRecorder } from "./traffic.ts";
+
+/** The HTTP API: serves every path that is not the data plane's. The listener has checked Host and Origin before. */
+export interface Api {
+  handle(req: IncomingMessage, res: ServerResponse): void;
+  /** The OpenAPI 3.1 document of this API. */
+  openapi(): object;
+}
+
+/** The API over the given parts of the gateway. Throws when the route table has a route without a scope. */
+export function createApi(deps: ApiDeps, routes: readonly Route[] = routeTable): Api {
+  const app = new OpenAPIHono<Environment>();
+  const log = deps.log.child({ area: "api" });
+  recordTraffic(app, { ...deps, log });
+  for (const route of routes) addRoute(app, route, deps);
+  refuseOtherMethods(app, routes, deps);
+  app.notFound((c) => {
+    requireKeyBelowApi(c, deps);
+    throw unknownAddress(c.req.method, c.req.path, routes);
+  });
+  app.onError((error, c) => responseOf(errorAnswer(error, c.get("requestId"), log)));
+  const listener = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: (error) => responseOf(errorAnswer(refused(error), requestIdOf(undefined), log)),
+  });
+  return {
+    handle: (req, res) => void listener(req, res),
+    openapi: () => openapiDocument(routes, deps.version),
+  };
+}
+
+interface Environment {
+  Bindings: HttpBindings;
+  Variables: { requestId: string; route: string; principal: string };
+}
+
+type App = OpenAPIHono<Environment>;
+type Context = Parameters<Parameters<App["notFound"]>[0]>[0];
+
+function recordTraffic(app: App, { clock, metrics, log }: ApiDeps): void {
+  const record = trafficRecorder(metrics, log);
+  app.use("*", async (c, next) => {
+    const startedAt = clock.monotonicMs();
+    const requestId = requestIdOf(c.req.header("x-request-id"));
+    c.set("requestId", requestId);
+    await next();
+    for (const [name, value] of Object.entries(securityHeaders)) {
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+    }
+    c.res.headers.set("X-Request-Id", requestId);
+    record({
+      method: c.req.method,
+      path: c.req.path.slice(0, 500),
+      route: c.get("route") ?? "_unmatched",
+      statusCode: c.res.status,
+      durationMs: clock.monotonicMs() - startedAt,
+      ip: c.env.incoming.socket.remoteAddress,
+      requestId,
+      traceId: parseTraceparent(c.req.header("traceparent"))?.traceId,
+      principal: c.get("principal"),
+    });
+  });
+}
+
+function addRoute(app: App, route: Route, deps: ApiDeps): void {
+  if (!scopes.has(route.scope)) {
+    throw new TypeError(
+      `The route ${route.method} ${route.path} has no scope; "public" must be said.`,
+    );
+  }
+  app.on(route.method.toUpperCase(), routerPath(route), async (c) => {
+    c.set("route", route.path);
+    const principal = admit(c, route, deps);
+    const body = route.body === undefined ? undefined : await bodyOf(c, route);
+    const answer = await route.handle(
+      {
+        params: c.req.param(),
+        query: route.query === undefined ? undefined : parseInput("query", route.query, queryOf(c)),
+        body,
+        principal,
+        headers: c.req.raw.headers,
+        requestId: c.get("requestId"),
+        signal: c.req.raw.signal,
+      },
+      deps,
+    );
+    return responseOf(answer);
+  });
+}
+
+function admit(c: Context, route: Route, deps: ApiDeps): Principal {
+  if (route.scope === "public") return anonymous;
+  const principal = authenticated(c, deps);
+  if (allows(principal.role, route.scope)) return principal;
+  throw new SignalboxError(
+    "FORBIDDEN",
+    `A key of the role "${principal.role}" may not do this: it needs the scope "${route.scope}".`,
+    { details: { role: principal.role, scope: route.scope } },
+  );
+}
+
+function authenticated(c: Context, deps: ApiDeps): Principal {
+  const { headers, socket } = c.env.incoming;
+  const outcome = deps.authenticate(headers, socket.remoteAddress);
+  if (!outcome.ok) throw new SignalboxError(outcome.code, outcome.message);
+  c.set("principal", outcome.principal.name);
+  return outcome.principal;
+}
+
+async function bodyOf(c: Context, route: Route): Promise<unknown> {
+  const given = await readJsonBody(c.env.incoming, { signal: c.req.raw.signal });
+  if (given === undefined && route.bodyOptional === true) return undefined;
+  if (given === undefined)
+    throw new SignalboxError("BODY_INVALID", "The request needs a JSON body.");
+  return route.body === undefined ? undefined : parseInput("body", route.body, given);
+}
+
+function queryOf(c: Context): Record<string, string> {
+  const entries = Object.entries(c.req.queries()).map(([name, values]) => {
+    const [value = "", ...others] = values;
+    if (others.length === 0) return [name, value] as const;
+    throw new SignalboxError("BODY_INVALID", `"${name.slice(0, 64)}" stands twice in the query.`);
+  });
+  return Object.fromEntries(entries);
+}
+
+// Registered after all routes, so that a path with a parameter keeps the methods it has.
+function refuseOtherMethods(app: App, routes: readonly Route[], deps: ApiDeps): void {
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const methods = routes.filter((route) => route.path === path).map((route) => route.method);
+    const allow = methods.map((method) => method.toUpperCase());
+    if (methods.includes("get")) allow.push("HEAD");
+    app.all(routerPath({ path }), (c) => {
+      c.set("route", path);
+      requireKeyBelowApi(c, deps);
+      throw new SignalboxError("METHOD_NOT_ALLOWED", `${path} takes ${allow.join(", ")}.`, {
+        details: { allow },
+      });
+    });
+  }
+}
+
+// A stranger is not told what exists below /api and what does not.
+function requireKeyBelowApi(c: Context, deps: ApiDeps): void {
+  if (c.req.path === "/api" || c.req.path.startsWith("/api/")) authenticated(c, deps);
+}
+
+function unknownAddress(method: string, path: string, routes: readonly Route[]): SignalboxError {
+  const nearest = nearestName(path, [...routes.map((route) => route.path), "/mcp"]);
+  const hint =
+    nearest === undefined ? "/openapi.json lists all addresses" : `did you mean ${nearest}?`;
+  return new SignalboxError(
+    "NOT_FOUND",
+    `There is nothing at ${method} ${path.slice(0, 200)}; ${hint}`,
+    {
+      details: {
+        addresses: "/openapi.json",
+        ...(nearest !== undefined && { suggestion: nearest }),
+      },
+    },
+  );
+}
+
+// What the adapter cannot make a request of: a malformed address or Host header.
+function refused(cause: unknown): SignalboxError {
+  return new SignalboxError("BODY_INVALID", "The request line or its headers cannot be read.", {
+    cause,
+  });
+}
+
+function responseOf({ status = 200, body, text, contentType, headers }: Answer): Response {
+  if (status === 204) return new Response(null, { status, headers: { ...headers } });
+  return new Response(text ?? JSON.stringify(body), {
+    status,
+    headers: { "Content-Type": contentType ?? "application/json", ...headers },
+  });
+}
+
+function routerPath({ path }: Pick<Route, "path">): string {
+  return path.replaceAll(/\{(\w+)\}/g, ":$1");
+}
+
+const scopes: ReadonlySet<string> = new Set(["public", "call", "read", "operate", "admin"]);

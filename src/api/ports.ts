@@ -1,0 +1,98 @@
+// What the API needs of the rest of the gateway; `main.ts` hands it in.
+import type { IncomingHttpHeaders } from "node:http";
+import type { AuthOutcome, Principal } from "../access/index.ts";
+import type { Clock, Log, Metrics } from "../foundation/index.ts";
+import type { CheckResult } from "../ops/index.ts";
+import type { CatalogView, Registry } from "../registry/index.ts";
+
+export interface ApiDeps {
+  /** The product's version, as `/health` tells it. */
+  version: string;
+  /** Epoch ms. */
+  startedAt: number;
+  registry: Pick<
+    Registry,
+    | "servers"
+    | "server"
+    | "addServer"
+    | "updateServer"
+    | "removeServer"
+    | "testServer"
+    | "logs"
+    | "bundles"
+    | "bundle"
+    | "addBundle"
+    | "updateBundle"
+    | "removeBundle"
+    | "createKey"
+    | "listKeys"
+    | "revokeKey"
+    | "version"
+    | "loaded"
+  >;
+  /** Who presents these headers; never waits for anything. */
+  authenticate(headers: IncomingHttpHeaders, ip: string | undefined): AuthOutcome;
+  /** What a principal is offered at `/mcp` or `/mcp/{bundle}`; undefined where there is no such bundle. */
+  catalog(principal: Principal, bundle: string | undefined): Promise<CatalogView | undefined>;
+  /** The call log, newest first. Throws STORE_UNAVAILABLE. */
+  calls(filter: CallFilter): Promise<readonly CallEntry[]>;
+  /** The last results of the background checks; never waits. */
+  health(): HealthReport;
+  /** More about this process for `/api/status`: addresses, database, profile. No secrets. */
+  describe?(): Record<string, unknown>;
+  metrics: Metrics;
+  log: Log;
+  clock: Clock;
+}
+
+export interface HealthReport {
+  /** Whether traffic should be sent here. */
+  ready: boolean;
+  /** Their details are for people with a key; strangers are told the status alone. */
+  checks: Readonly<Record<string, CheckResult>>;
+}
+
+export const callOutcomes = [
+  "ok",
+  "tool_error",
+  "error",
+  "timeout",
+  "cancelled",
+  "refused",
+] as const;
+export type CallOutcome = (typeof callOutcomes)[number];
+
+export interface CallFilter {
+  limit: number;
+  server?: string;
+  outcome?: CallOutcome;
+  principalId?: string;
+  /** Only calls before this time (epoch ms); with `beforeId` those of the same millisecond that sort before it, too. */
+  before?: number;
+  beforeId?: string;
+}
+
+/** One call of the call log. */
+export interface CallEntry {
+  id: string;
+  /** Epoch ms. */
+  at: number;
+  principalId: string;
+  principalName: string;
+  method: string;
+  server?: string;
+  tool?: string;
+  publicName?: string;
+  bundle?: string;
+  outcome: CallOutcome;
+  errorCode?: string;
+  durationMs: number;
+  upstreamMs: number;
+  ownMs: number;
+  requestBytes: number;
+  responseBytes: number;
+  requestId: string;
+  traceId?: string;
+  era: "modern" | "legacy";
+  arguments?: unknown;
+}

@@ -1,0 +1,40 @@
+import { openapiDocument } from "./openapi.ts";
+import { route } from "./route.ts";
+import type { Route } from "./route.ts";
+import { bundleRoutes } from "./routes/bundles.ts";
+import { callRoutes } from "./routes/calls.ts";
+import { catalogRoutes } from "./routes/catalog.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { keyRoutes } from "./routes/keys.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
+import { serverRoutes } from "./routes/servers.ts";
+import { startRoutes } from "./routes/start.ts";
+import { statusRoutes } from "./routes/status.ts";
+
+const document: Route = route({
+  method: "get",
+  path: "/openapi.json",
+  scope: "call",
+  tag: "Start",
+  summary: "This description",
+  answer: {
+    status: 200,
+    description: "An OpenAPI 3.1 document.",
+    contentType: "application/json",
+  },
+  handle: (_, deps) => ({ body: openapiDocument(routeTable, deps.version) }),
+});
+
+/** Every address of the API. What is not in here does not exist, and what is in here has a scope. */
+export const routeTable: readonly Route[] = [
+  ...startRoutes,
+  document,
+  ...healthRoutes,
+  ...statusRoutes,
+  ...serverRoutes,
+  ...bundleRoutes,
+  ...keyRoutes,
+  ...callRoutes,
+  ...catalogRoutes,
+  ...metricsRoutes,
+];

@@ -1,0 +1,71 @@
+import type { z } from "@hono/zod-openapi";
+import type { Principal, Scope } from "../access/index.ts";
+import type { ErrorCode } from "../foundation/index.ts";
+import type { ApiDeps } from "./ports.ts";
+
+/** One address of the API: what it needs, what it takes, what it answers. The table of routes is made of these. */
+export interface Route {
+  readonly method: "get" | "post" | "put" | "delete";
+  /** With parameters in braces, as in OpenAPI: `/api/servers/{name}`. */
+  readonly path: string;
+  /** What the key must include; "public" needs no key. A route without one is refused when the table is built. */
+  readonly scope: Scope | "public";
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodType;
+  readonly bodyExample?: unknown;
+  /** True where a request may also come without a body. */
+  readonly bodyOptional?: boolean;
+  readonly answer: AnswerShape;
+  /** Answers beside the first that are no errors. */
+  readonly otherAnswers?: readonly AnswerShape[];
+  /** Codes it may fail with, beside those of every route. */
+  readonly errors?: readonly ErrorCode[];
+  handle(request: RouteRequest<unknown, unknown>, deps: ApiDeps): Promise<Answer> | Answer;
+}
+
+export interface AnswerShape {
+  readonly status: number;
+  readonly description: string;
+  readonly schema?: z.ZodType;
+  readonly contentType?: string;
+  readonly example?: unknown;
+}
+
+export interface RouteRequest<Query, Body> {
+  /** Path parameters, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Query;
+  readonly body: Body;
+  /** Who asks; `anonymous` on public routes. */
+  readonly principal: Principal;
+  readonly headers: Headers;
+  readonly requestId: string;
+  /** Ends when the client goes away. */
+  readonly signal: AbortSignal;
+}
+
+export interface Answer {
+  readonly status?: number;
+  /** Sent as JSON; for other types give `text` and `contentType`. */
+  readonly body?: unknown;
+  readonly text?: string;
+  readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A route whose handler sees its query and body as their schemas make them. */
+export function route<Query extends z.ZodObject = z.ZodObject, Body extends z.ZodType = z.ZodType>(
+  definition: Omit<Route, "query" | "body" | "handle"> & {
+    query?: Query;
+    body?: Body;
+    handle(
+      request: RouteRequest<z.output<Query>, z.output<Body>>,
+      deps: ApiDeps,
+    ): Promise<Answer> | Answer;
+  },
+): Route {
+  return definition;
+}

@@ -1,0 +1,109 @@
+import { z } from "@hono/zod-openapi";
+import { bundleOptions } from "../../registry/index.ts";
+import { route } from "../route.ts";
+import type { Route } from "../route.ts";
+
+const optionsExample = { include: ["files__*", "search__query"], title: "Coding" };
+const options = bundleOptions
+  .describe("What a bundle offers: patterns over public names, and changes to single tools.")
+  .openapi("BundleOptions", { example: optionsExample });
+const newBundle = bundleOptions
+  .safeExtend({ name: z.string().describe("1 to 32 of a-z, 0-9, - and _; served at /mcp/{name}.") })
+  .openapi("NewBundle");
+const bundle = z
+  .object({
+    name: z.string(),
+    origin: z.enum(["config", "store"]),
+    readOnly: z.boolean(),
+    options,
+  })
+  .openapi("Bundle");
+const example = {
+  name: "coding",
+  origin: "store",
+  readOnly: false,
+  options: { ...optionsExample, exclude: [], names: "prefixed", tools: {} },
+};
+
+const list: Route = route({
+  method: "get",
+  path: "/api/bundles",
+  scope: "read",
+  tag: "Bundles",
+  summary: "Every bundle",
+  answer: {
+    status: 200,
+    description: "The bundles of the configuration file and of the store.",
+    schema: z.object({ bundles: z.array(bundle) }),
+    example: { bundles: [example] },
+  },
+  handle: (_, { registry }) => ({ body: { bundles: registry.bundles() } }),
+});
+
+const add: Route = route({
+  method: "post",
+  path: "/api/bundles",
+  scope: "admin",
+  tag: "Bundles",
+  summary: "Add a bundle",
+  body: newBundle,
+  bodyExample: { name: "coding", ...optionsExample },
+  answer: {
+    status: 201,
+    description: "Added, and served at /mcp/{name}.",
+    schema: bundle,
+    example,
+  },
+  errors: ["NAME_INVALID", "NAME_TAKEN", "BUNDLE_COLLISION", "STORE_UNAVAILABLE"],
+  handle: async ({ body: { name, ...rest } }, { registry }) => ({
+    status: 201,
+    body: await registry.addBundle(name, rest),
+  }),
+});
+
+const get: Route = route({
+  method: "get",
+  path: "/api/bundles/{name}",
+  scope: "read",
+  tag: "Bundles",
+  summary: "One bundle",
+  answer: { status: 200, description: "The bundle.", schema: bundle, example },
+  errors: ["BUNDLE_NOT_FOUND"],
+  handle: ({ params }, { registry }) => ({ body: registry.bundle(nameIn(params)) }),
+});
+
+const replace: Route = route({
+  method: "put",
+  path: "/api/bundles/{name}",
+  scope: "admin",
+  tag: "Bundles",
+  summary: "Replace a bundle's options",
+  body: options,
+  bodyExample: optionsExample,
+  answer: { status: 200, description: "Replaced.", schema: bundle, example },
+  errors: ["BUNDLE_NOT_FOUND", "BUNDLE_COLLISION", "CONFLICT", "STORE_UNAVAILABLE"],
+  handle: async ({ params, body }, { registry }) => ({
+    body: await registry.updateBundle(nameIn(params), body),
+  }),
+});
+
+const remove: Route = route({
+  method: "delete",
+  path: "/api/bundles/{name}",
+  scope: "admin",
+  tag: "Bundles",
+  summary: "Remove a bundle",
+  answer: { status: 204, description: "Removed." },
+  errors: ["BUNDLE_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
+  handle: async ({ params }, { registry }) => {
+    await registry.removeBundle(nameIn(params));
+    return { status: 204 };
+  },
+});
+
+/** `/api/bundles`. */
+export const bundleRoutes: readonly Route[] = [list, add, get, replace, remove];
+
+function nameIn(params: Readonly<Record<string, string>>): string {
+  return params["name"] ?? "";
+}

@@ -1,0 +1,305 @@
+import { z } from "@hono/zod-openapi";
+import { SignalboxError } from "../../foundation/index.ts";
+import { serverOptions } from "../../registry/index.ts";
+import type { ServerView, TestReport } from "../../registry/index.ts";
+import { route } from "../route.ts";
+import type { Route } from "../route.ts";
+
+const optionsExample = {
+  command: "npx",
+  args: ["-y", "@modelcontextprotocol/server-filesystem", "/data"],
+  env: { LOG: "1" },
+};
+const options = serverOptions
+  .describe("A server's options: `command` for a local process, or `url` for a remote one.")
+  .openapi("ServerOptions", { example: optionsExample });
+const newServer = serverOptions
+  .safeExtend({
+    name: z
+      .string()
+      .describe("1 to 32 of a-z, 0-9, - and _; the prefix of its tools' public names."),
+  })
+  .openapi("NewServer");
+const candidate = serverOptions
+  .safeExtend({
+    name: z
+      .string()
+      .default("candidate")
+      .describe("With the name of a stored server, masked values are taken from it."),
+  })
+  .openapi("ServerCandidate");
+
+const report = z
+  .looseObject({
+    ok: z.boolean(),
+    ms: z.number().describe("How long it took, in milliseconds."),
+    era: z.enum(["modern", "legacy"]).optional(),
+    revision: z.string().optional(),
+    serverInfo: z.record(z.string(), z.unknown()).optional(),
+    tools: z.int().optional(),
+    prompts: z.int().optional(),
+    resources: z.int().optional(),
+    error: z.object({ code: z.string(), message: z.string() }).optional(),
+  })
+  .openapi("TestReport", {
+    example: {
+      ok: true,
+      ms: 212,
+      era: "modern",
+      revision: "2026-07-28",
+      tools: 14,
+      prompts: 4,
+      resources: 10,
+    },
+  });
+
+const server = z
+  .object({
+    name: z.string(),
+    origin: z
+      .enum(["config", "store", "builtin"])
+      .describe("Who defines it: signalbox.toml, this API, or the product."),
+    readOnly: z.boolean().describe("True where it cannot be changed over this API."),
+    title: z.string().optional(),
+    options: options.describe('With secrets masked: values of env and headers read "***".'),
+    status: z
+      .looseObject({
+        state: z.enum(["idle", "connecting", "connected", "error", "disabled"]),
+        transport: z.string(),
+        since: z.iso.datetime().describe("Since when it is in this state."),
+        era: z.enum(["modern", "legacy"]).optional(),
+        revision: z.string().optional(),
+        eraProbedAt: z.iso.datetime().optional(),
+        tools: z.int().optional(),
+        pid: z.int().optional(),
+        calls: z.int(),
+        errors: z.int(),
+        lastError: z
+          .object({ code: z.string(), message: z.string(), at: z.iso.datetime() })
+          .optional(),
+      })
+      .optional(),
+    missing: z
+      .object({ reason: z.string(), since: z.iso.datetime() })
+      .optional()
+      .describe(
+        'Present while its tools are left out of the lists, as in `_meta["signalbox/missing"]`.',
+      ),
+  })
+  .openapi("Server");
+
+const example = {
+  name: "files",
+  origin: "store",
+  readOnly: false,
+  options: { ...optionsExample, env: { LOG: "***" } },
+  status: {
+    state: "connected",
+    transport: "stdio",
+    since: "2026-11-20T08:00:00.000Z",
+    era: "legacy",
+    revision: "2025-11-25",
+    tools: 14,
+    pid: 4711,
+    calls: 128,
+    errors: 0,
+  },
+};
+
+const list: Route = route({
+  method: "get",
+  path: "/api/servers",
+  scope: "read",
+  tag: "Servers",
+  summary: "Every server with its state",
+  answer: {
+    status: 200,
+    description: "The servers of the product, of the configuration file and of the store.",
+    schema: z.object({ servers: z.array(server) }),
+    example: { servers: [example] },
+  },
+  handle: (_, { registry }) => ({ body: { servers: registry.servers().map(presented) } }),
+});
+
+const add: Route = route({
+  method: "post",
+  path: "/api/servers",
+  scope: "admin",
+  tag: "Servers",
+  summary: "Add a server",
+  description:
+    "Served at once, without touching the traffic of the others. With `test=true` it is added only when it answers.",
+  query: z.strictObject({ test: z.enum(["true", "false"]).optional() }),
+  body: newServer,
+  bodyExample: { name: "files", ...optionsExample },
+  answer: {
+    status: 201,
+    description: "Added.",
+    schema: server.extend({ test: report.optional() }).openapi("AddedServer"),
+    example,
+  },
+  errors: ["NAME_INVALID", "NAME_TAKEN", "STORE_UNAVAILABLE", "SERVER_UNREACHABLE"],
+  handle: async ({ body, query, signal }, { registry }) => {
+    const { name, ...rest } = body;
+    const test =
+      query.test === "true"
+        ? await registry.testServer({ name, options: rest }, within(signal))
+        : undefined;
+    if (test !== undefined) requirePassed(name, test);
+    const added = presented(await registry.addServer(name, rest));
+    return { status: 201, body: test === undefined ? added : { ...added, test } };
+  },
+});
+
+const testCandidate: Route = route({
+  method: "post",
+  path: "/api/servers/test",
+  scope: "admin",
+  tag: "Servers",
+  summary: "Try a server that is not added",
+  description:
+    "Starts or connects to what the body describes, lists what it offers, and ends it again.",
+  body: candidate,
+  bodyExample: optionsExample,
+  answer: {
+    status: 200,
+    description: "What was found; `ok` tells whether it answered.",
+    schema: report,
+  },
+  errors: ["NAME_INVALID"],
+  handle: async ({ body: { name, ...rest }, signal }, { registry }) => ({
+    body: await registry.testServer({ name, options: rest }, within(signal)),
+  }),
+});
+
+const get: Route = route({
+  method: "get",
+  path: "/api/servers/{name}",
+  scope: "read",
+  tag: "Servers",
+  summary: "One server",
+  answer: { status: 200, description: "The server.", schema: server, example },
+  errors: ["SERVER_NOT_FOUND"],
+  handle: ({ params }, { registry }) => ({ body: presented(registry.server(nameIn(params))) }),
+});
+
+const replace: Route = route({
+  method: "put",
+  path: "/api/servers/{name}",
+  scope: "admin",
+  tag: "Servers",
+  summary: "Replace a server's options",
+  description:
+    "The body is the whole of the options. Where a masked value is sent back it keeps what is stored, as long as the program or address that receives it stays the same.",
+  body: options,
+  bodyExample: optionsExample,
+  answer: { status: 200, description: "Replaced.", schema: server, example },
+  errors: ["SERVER_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
+  handle: async ({ params, body }, { registry }) => ({
+    body: presented(await registry.updateServer(nameIn(params), body)),
+  }),
+});
+
+const remove: Route = route({
+  method: "delete",
+  path: "/api/servers/{name}",
+  scope: "admin",
+  tag: "Servers",
+  summary: "Remove a server",
+  description: "Calls in flight may end; new ones no longer find its tools.",
+  answer: { status: 204, description: "Removed." },
+  errors: ["SERVER_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
+  handle: async ({ params }, { registry }) => {
+    await registry.removeServer(nameIn(params));
+    return { status: 204 };
+  },
+});
+
+const testOne: Route = route({
+  method: "post",
+  path: "/api/servers/{name}/test",
+  scope: "operate",
+  tag: "Servers",
+  summary: "Try a server",
+  body: z.strictObject({}),
+  bodyExample: {},
+  bodyOptional: true,
+  answer: {
+    status: 200,
+    description: "What was found; `ok` tells whether it answered.",
+    schema: report,
+  },
+  errors: ["SERVER_NOT_FOUND"],
+  handle: async ({ params, signal }, { registry }) => ({
+    body: await registry.testServer(nameIn(params), within(signal)),
+  }),
+});
+
+const logs: Route = route({
+  method: "get",
+  path: "/api/servers/{name}/logs",
+  scope: "operate",
+  tag: "Servers",
+  summary: "What a local server wrote to its standard error",
+  answer: {
+    status: 200,
+    description: "The last lines, oldest first.",
+    schema: z.object({ lines: z.array(z.string()) }),
+    example: { lines: ["Secure MCP Filesystem Server running on stdio"] },
+  },
+  errors: ["SERVER_NOT_FOUND"],
+  handle: ({ params }, { registry }) => ({ body: { lines: registry.logs(nameIn(params)) } }),
+});
+
+/** `/api/servers`: whoever may add or change one may run programs on this machine, so that takes an admin. */
+export const serverRoutes: readonly Route[] = [
+  list,
+  add,
+  testCandidate,
+  get,
+  replace,
+  remove,
+  testOne,
+  logs,
+];
+
+function presented(view: ServerView): object {
+  const { status, ...rest } = view;
+  if (status === undefined) return rest;
+  const { since, lastError, era_probed_at: eraProbedAt, ...figures } = status;
+  const failing = status.state === "error";
+  return {
+    ...rest,
+    status: {
+      ...figures,
+      since: iso(since),
+      ...(eraProbedAt !== undefined && { eraProbedAt: iso(eraProbedAt) }),
+      ...(lastError && { lastError: { ...lastError, at: iso(lastError.at) } }),
+    },
+    ...(failing && { missing: { reason: lastError?.code ?? "INTERNAL", since: iso(since) } }),
+  };
+}
+
+function requirePassed(name: string, test: TestReport): void {
+  if (test.ok) return;
+  throw new SignalboxError(
+    "SERVER_UNREACHABLE",
+    `The server "${name}" was not added, since its test failed: ${test.error?.message ?? "it does not answer"}`,
+    { details: { test } },
+  );
+}
+
+function iso(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}
+
+function nameIn(params: Readonly<Record<string, string>>): string {
+  return params["name"] ?? "";
+}
+
+// A first start may download the server's package.
+function within(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(testWithinMs)]);
+}
+
+const testWithinMs = 110_000;
