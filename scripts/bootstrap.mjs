@@ -86,6 +86,7 @@ function installPackages(plan) {
     ...(plan.isProduct ? [] : ["--include=dev"]),
     "--no-audit",
     "--no-fund",
+    "--no-update-notifier",
     "--loglevel=error",
   ]);
   if (status !== 0) {
