@@ -134,7 +134,7 @@ export const errorTable = {
     status: 413,
     summary: "The request is larger than this gateway accepts.",
     remedy:
-      "Send less, or raise `limits.body_bytes_max`, `limits.json_depth_max` or `limits.array_length_max`, whichever the message names.",
+      "Send less, or raise `limits.body_bytes_max`, `limits.json_depth_max` or `limits.json_elements_max`, whichever the message names.",
   },
   CONTENT_TYPE: {
     status: 415,
@@ -266,7 +266,7 @@ export const errorTable = {
     status: 503,
     summary: "Too many sessions or streams are open.",
     remedy:
-      "Close some, wait until idle ones end, or raise `limits.sessions_max` or `limits.streams_per_session_max`.",
+      "Close some, wait until idle ones end, or raise `limits.sessions_max` or `limits.listens_max`.",
   },
   IMPORT_UNREADABLE: {
     status: 400,

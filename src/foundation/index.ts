@@ -18,6 +18,7 @@ export type {
   Histogram,
   HistogramSlot,
 } from "./metrics.ts";
+export { metricsOptions } from "./metrics-options.ts";
 export { processMetrics } from "./process-metrics.ts";
 export { Emitter } from "./events.ts";
 export { newTraceparent, parseTraceparent } from "./trace.ts";

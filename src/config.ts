@@ -1,0 +1,5 @@
+export { loadConfig } from "./config/load.ts";
+export type { Config } from "./config/load.ts";
+export { printConfig } from "./config/print.ts";
+export type { ConfigValues } from "./config/schema.ts";
+export { watchConfigFile } from "./config/watch.ts";

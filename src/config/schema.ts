@@ -1,0 +1,50 @@
+// Every module keeps the options of what it does beside the code; here they are joined into one tree. What no single module
+// owns (where to listen, where data lies) is defined here.
+import { z } from "zod";
+import { authOptions, hostOptions } from "../access/index.ts";
+import { duration, logOptions, metricsOptions } from "../foundation/index.ts";
+import {
+  bundleName,
+  bundleOptions,
+  limitOptions,
+  serverName,
+  serverOptions,
+} from "../gateway/index.ts";
+import { databaseOptions } from "../store/index.ts";
+import { profileNames } from "./profiles.ts";
+
+const DAY_MS = 86_400_000;
+
+/** The log of calls, kept in the database. */
+const callLogOptions = z.strictObject({
+  enabled: z.boolean().default(true),
+  /** Whether the arguments of calls are kept too, with secrets masked. */
+  arguments: z.boolean().default(false),
+  /** Calls that wait to be written; more are dropped and counted. */
+  queue_max: z.int().min(1).max(1_000_000).default(10_000),
+  /** Older calls are deleted. */
+  retention: duration.default(30 * DAY_MS),
+});
+
+/** Everything that can be configured, in the shape of signalbox.toml. Durations come out in milliseconds. */
+export const configSchema = z.strictObject({
+  profile: z.enum(profileNames).default("development"),
+  /** The folder for data and keys; comes out absolute. */
+  home: z.string().min(1).default(".signalbox"),
+  host: z.string().regex(/^\S+$/, "must be a host name or an address").default("127.0.0.1"),
+  /** 0 takes any free port. */
+  port: z.int().min(0).max(65_535).default(8100),
+  ...hostOptions.shape,
+  role: z.enum(["all", "gateway", "worker"]).default("all"),
+  // A section that is left out has its settings' defaults.
+  metrics: metricsOptions.prefault({}),
+  log: logOptions.prefault({}),
+  database: databaseOptions.prefault({}),
+  auth: authOptions.prefault({}),
+  limits: limitOptions.prefault({}),
+  call_log: callLogOptions.prefault({}),
+  servers: z.record(serverName, serverOptions).default({}),
+  bundles: z.record(bundleName, bundleOptions).default({}),
+});
+
+export type ConfigValues = z.output<typeof configSchema>;
