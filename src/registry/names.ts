@@ -10,13 +10,17 @@ export function requireServerName(name: string): void {
 /** Refuses what cannot be a bundle's name: it becomes the last part of `/mcp/{bundle}`. Throws NAME_INVALID. */
 export function requireBundleName(name: string): void {
   requireName(bundleName, name);
+  if (name.includes("__")) throw refused(name, 'a bundle\'s name must not contain "__"');
 }
 
 function requireName(schema: z.ZodType<string>, name: string): void {
   const result = schema.safeParse(name);
   if (result.success) return;
-  const message = result.error.issues[0]?.message ?? "it cannot be a name";
-  throw new SignalboxError("NAME_INVALID", `This name cannot be taken: ${message}.`, {
+  throw refused(name, result.error.issues[0]?.message ?? "it cannot be a name");
+}
+
+function refused(name: string, why: string): SignalboxError {
+  return new SignalboxError("NAME_INVALID", `This name cannot be taken: ${why}.`, {
     details: { name: name.slice(0, 64) },
   });
 }
