@@ -1,0 +1,67 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { idAtInBytes, idAtInText, withIdBytes, withRequestId } from "./answer-id.ts";
+
+const anyId = fc.oneof(fc.nat(), fc.string({ maxLength: 12 }));
+const writers: ((id: unknown, result: unknown) => string)[] = [
+  (id, result) => JSON.stringify({ jsonrpc: "2.0", id, result }),
+  (id, result) => JSON.stringify({ result, jsonrpc: "2.0", id }),
+  (id, result) => JSON.stringify({ jsonrpc: "2.0", result, id }),
+  (id, error) => JSON.stringify({ error, jsonrpc: "2.0", id }),
+  (id, result) =>
+    `{"jsonrpc": "2.0", "id": ${JSON.stringify(id)}, "result": ${JSON.stringify(result)}}\n`,
+];
+
+describe("the id of an answer", () => {
+  test("is found where the SDKs write it, and can be replaced by any other", () => {
+    fc.assert(
+      fc.property(
+        anyId,
+        anyId,
+        fc.json(),
+        fc.constantFrom(...writers),
+        (one, other, content, write) => {
+          const text = write(one, { content });
+          const bytes = Buffer.from(text);
+          const idText = JSON.stringify(one);
+          const at = idAtInBytes(bytes, idText);
+          const isAscii = /^[\x20-\x7e]*$/.test(idText);
+          if (isAscii) expect(at).toBeGreaterThan(0);
+          if (isAscii && /^[\x20-\x7e\n]*$/.test(text)) expect(idAtInText(text, idText)).toBe(at);
+          if (at < 0) return;
+          const replaced = withIdBytes(bytes, at, Buffer.byteLength(idText), JSON.stringify(other));
+          expect(JSON.parse(replaced.toString())).toEqual({ ...JSON.parse(text), id: other });
+        },
+      ),
+    );
+  });
+
+  test.each([
+    '{"jsonrpc":"2.0","id":12,"result":{}}',
+    '{"jsonrpc":"2.0","id":1,"method":"ping"}',
+    '{"result":{},"jsonrpc":"2.0","id":21}',
+    '{"method":"x","params":{"a":1},"id":1}',
+    '{"result":{"a":",\\"id\\":1}"},"jsonrpc":"2.0","id":2}',
+    '{"jsonrpc":"2.0","id":1,"result":[',
+    '{"result":[],"x":",\\"id\\":1}"}',
+    "",
+    "}",
+  ])("is never found where it is another's, or only looks like one: %s", (text) => {
+    expect(idAtInText(text, "1")).toBe(-1);
+    expect(idAtInBytes(Buffer.from(text), "1")).toBe(-1);
+  });
+});
+
+describe("the id of a request", () => {
+  test("is replaced in the text as either end writes it", () => {
+    const head = '{"jsonrpc":"2.0","id":"a","method":"m","params":{}}';
+    expect(withRequestId(head, '"a"', "7")).toBe(
+      '{"jsonrpc":"2.0","id":7,"method":"m","params":{}}',
+    );
+    const tail = '{"method":"m","params":{},"jsonrpc":"2.0","id":3}';
+    expect(withRequestId(tail, "3", "70")).toBe(
+      '{"method":"m","params":{},"jsonrpc":"2.0","id":70}',
+    );
+    expect(withRequestId('{ "id": 3, "method": "m" }', "3", "70")).toBeUndefined();
+  });
+});
