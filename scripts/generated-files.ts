@@ -2,7 +2,7 @@
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errorPages } from "./error-pages.ts";
-import { openapiDocument } from "./openapi.ts";
+import { openapiFile } from "./openapi.ts";
 import { promisesPage } from "./promises.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -12,7 +12,7 @@ const ownFolders = ["docs/errors"];
 
 /** Writes every generated file that differs, removes left-overs, and returns the paths it touched. */
 export async function writeGeneratedFiles(): Promise<string[]> {
-  const files = await generatedFiles();
+  const files = generatedFiles();
   const stale = await staleFiles(files);
   for (const path of stale) {
     const text = files.get(path);
@@ -24,11 +24,11 @@ export async function writeGeneratedFiles(): Promise<string[]> {
 
 /** The generated files that differ from what the code says now. */
 export async function staleGeneratedFiles(): Promise<string[]> {
-  return staleFiles(await generatedFiles());
+  return staleFiles(generatedFiles());
 }
 
-async function generatedFiles(): Promise<Map<string, string>> {
-  return new Map([...errorPages(), ...promisesPage(), ...(await openapiDocument())]);
+function generatedFiles(): Map<string, string> {
+  return new Map([...errorPages(), ...promisesPage(), ...openapiFile()]);
 }
 
 async function staleFiles(files: Map<string, string>): Promise<string[]> {

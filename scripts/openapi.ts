@@ -1,19 +1,15 @@
 // openapi.json from the routes of src/api.
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { openapiDocument as documentOf, routeTable } from "../src/api/index.ts";
+import { openapiDocument, routeTable } from "../src/api/index.ts";
 
-const root = join(import.meta.dirname, "..");
+const productPackage = z.object({ version: z.string() });
 
-/** The document by its path. */
-export async function openapiDocument(): Promise<Map<string, string>> {
-  const { version } = manifest.parse(
-    JSON.parse(await readFile(join(root, "package.json"), "utf8")),
-  );
-  return new Map([
-    ["openapi.json", `${JSON.stringify(documentOf(routeTable, version), null, 2)}\n`],
-  ]);
+/** The document, by its path. */
+export function openapiFile(): Map<string, string> {
+  const file = join(import.meta.dirname, "../package.json");
+  const { version } = productPackage.parse(JSON.parse(readFileSync(file, "utf8")));
+  const document = openapiDocument(routeTable, version);
+  return new Map([["openapi.json", `${JSON.stringify(document, null, 2)}\n`]]);
 }
-
-const manifest = z.object({ version: z.string() });
