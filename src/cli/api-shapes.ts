@@ -56,10 +56,10 @@ export const keyView = z.looseObject({
   role: z.string(),
   bundles: z.union([z.array(z.string()), z.literal("all")]).optional(),
   prefix: z.string().optional(),
-  createdAt: z.union([z.number(), z.string()]).optional(),
-  expiresAt: z.union([z.number(), z.string()]).nullish(),
-  revokedAt: z.union([z.number(), z.string()]).nullish(),
-  lastUsedAt: z.union([z.number(), z.string()]).nullish(),
+  createdAt: z.iso.datetime().optional(),
+  expiresAt: z.iso.datetime().optional(),
+  revokedAt: z.iso.datetime().optional(),
+  lastUsedAt: z.iso.datetime().optional(),
 });
 export type KeyView = z.infer<typeof keyView>;
 
@@ -72,12 +72,20 @@ export const catalogView = z.looseObject({
     }),
   ),
   missing: z
-    .array(z.looseObject({ server: z.string(), reason: z.string(), since: z.string().optional() }))
+    .array(
+      z.looseObject({
+        server: z.string(),
+        reason: z.string(),
+        message: z.string().optional(),
+        since: z.string().optional(),
+        stale: z.boolean().optional(),
+      }),
+    )
     .optional(),
 });
 
-/** A list, bare or under its name. */
+/** The list that an answer holds under `name`. */
 export function listOf<T>(name: string, item: z.ZodType<T>): z.ZodType<T[]> {
-  const named = z.record(z.string(), z.unknown()).transform((body) => body[name]);
-  return z.union([z.array(z.unknown()), named]).pipe(z.array(item));
+  const body = z.record(z.string(), z.unknown());
+  return body.transform((fields) => fields[name]).pipe(z.array(item));
 }

@@ -89,16 +89,12 @@ function row(key: KeyView): string[] {
 }
 
 function stateOf(key: KeyView): string {
-  if (key.revokedAt !== undefined && key.revokedAt !== null) return `revoked ${day(key.revokedAt)}`;
-  return day(key.expiresAt) === "" ? "valid" : `until ${day(key.expiresAt)}`;
+  if (key.revokedAt !== undefined) return `revoked ${day(key.revokedAt)}`;
+  return key.expiresAt === undefined ? "valid" : `until ${day(key.expiresAt)}`;
 }
 
-function day(at: number | string | null | undefined): string {
-  if (at === null || at === undefined) return "";
-  const date = new Date(at);
-  return Number.isNaN(date.getTime())
-    ? String(at)
-    : date.toISOString().slice(0, 16).replace("T", " ");
+function day(at: string | undefined): string {
+  return at === undefined ? "" : at.slice(0, 16).replace("T", " ");
 }
 
 function addRevoke(keys: Command, state: RunState): void {
@@ -130,9 +126,7 @@ async function revoke({ io, args, options, api, out }: Invocation): Promise<0> {
 function pick(list: readonly KeyView[], wanted: string): KeyView {
   const byId = list.find(({ id }) => id === wanted);
   if (byId !== undefined) return byId;
-  const byName = list.filter(
-    ({ name, revokedAt }) => name === wanted && (revokedAt ?? undefined) === undefined,
-  );
+  const byName = list.filter(({ name, revokedAt }) => name === wanted && revokedAt === undefined);
   const [key] = byName;
   if (key !== undefined && byName.length === 1) return key;
   if (byName.length > 1) {

@@ -42,13 +42,18 @@ async function listTools({ options, api, out }: Invocation): Promise<0> {
           ["TOOL", "DESCRIPTION"],
           tools.map(({ name, description }) => [name, firstLine(description ?? "", 80)]),
         )),
-    ...missing.map((hole) =>
-      out.paint.yellow(
-        plain(
-          `missing ${hole.server}: ${hole.reason}${hole.since === undefined ? "" : ` since ${hole.since}`}`,
-        ),
-      ),
-    ),
+    ...missing.map((hole) => out.paint.yellow(plain(describeHole(hole)))),
   ]);
   return exitCodes.ok;
+}
+
+type Hole = NonNullable<z.infer<typeof catalogView>["missing"]>[number];
+
+function describeHole({ server, reason, message, since, stale }: Hole): string {
+  const what =
+    stale === true
+      ? `${server} does not answer, its last known tools are listed`
+      : `${server} is missing`;
+  const why = message === undefined ? reason : `${message} (${reason})`;
+  return `${what}: ${why}${since === undefined ? "" : `, since ${since}`}`;
 }
