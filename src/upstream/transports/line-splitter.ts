@@ -84,24 +84,22 @@ export class LineSplitter {
   }
 
   #beginDropping(rest: Buffer): void {
-    const first = this.#parts[0];
-    const head = first === undefined ? rest : Buffer.concat([first.subarray(0, sampleBytes), rest]);
-    const last = this.#parts.at(-1);
+    const parts = this.#parts;
     this.#dropped = this.#size + 1;
-    this.#tail = Buffer.from(last === undefined ? "" : last.subarray(-sampleBytes));
     this.#parts = [];
     this.#size = 0;
-    this.#handler.overlongBegins(head.subarray(0, sampleBytes));
+    this.#tail = endOf(parts);
+    this.#handler.overlongBegins(beginningOf([...parts, rest]));
   }
 
   #drop(bytes: Buffer): void {
     this.#dropped += bytes.length;
-    this.#tail = lastOf(this.#tail, bytes);
+    this.#tail = endOf([this.#tail, bytes]);
     if (this.#dropped > this.#lineBytesMax * overlongFactor) this.#handler.endless();
   }
 
   #endDropping(chunk: Buffer, from: number, to: number): void {
-    const tail = lastOf(this.#tail, chunk.subarray(from, to));
+    const tail = endOf([this.#tail, chunk.subarray(from, to)]);
     this.#forget();
     this.#handler.overlongEnds(tail);
   }
@@ -114,7 +112,21 @@ export class LineSplitter {
   }
 }
 
-function lastOf(before: Buffer, bytes: Buffer): Buffer {
-  if (bytes.length >= sampleBytes) return Buffer.from(bytes.subarray(-sampleBytes));
-  return Buffer.concat([before, bytes]).subarray(-sampleBytes);
+function beginningOf(parts: readonly Buffer[]): Buffer {
+  let beginning = Buffer.alloc(0);
+  for (const part of parts) {
+    beginning = Buffer.concat([beginning, part.subarray(0, sampleBytes - beginning.length)]);
+    if (beginning.length === sampleBytes) break;
+  }
+  return beginning;
+}
+
+function endOf(parts: readonly Buffer[]): Buffer {
+  let end = Buffer.alloc(0);
+  for (const part of parts.toReversed()) {
+    const missing = sampleBytes - end.length;
+    if (missing === 0) break;
+    end = Buffer.concat([part.subarray(Math.max(0, part.length - missing)), end]);
+  }
+  return end;
 }

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 export class Reaper {
   readonly #groups = new Set<number>();
   #process: ChildProcess | undefined;
+  #restarts = 0;
 
   /** The reaper's process id, once there is one. */
   get pid(): number | undefined {
@@ -43,13 +44,18 @@ export class Reaper {
   }
 
   #lost(helper: ChildProcess): void {
-    if (this.#process === helper) this.#process = undefined; // the next child brings a new one
+    if (this.#process !== helper) return;
+    this.#process = undefined;
+    this.#restarts += 1;
+    // Beyond that something is wrong with it for good; each new child still tries once.
+    if (this.#groups.size > 0 && this.#restarts <= restartsMax) this.prepare();
   }
 }
 
 /** The one reaper of this process. */
 export const reaper: Reaper = new Reaper();
 
+const restartsMax = 20;
 const program = fileURLToPath(new URL("./reaper-process.ts", import.meta.url));
 
 /** The pipe must not keep our event loop alive. */

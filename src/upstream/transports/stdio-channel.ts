@@ -44,6 +44,8 @@ export interface ChannelOptions {
   clock: Clock;
   /** Longest line accepted from the server. */
   lineBytesMax: number;
+  /** How gently the child is ended; default 2 s a step. */
+  closeGraceMs?: number | undefined;
 }
 
 /** The conversation with one child. */
@@ -120,7 +122,7 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   }
 
   /** Ends the child; what is in flight fails with SERVER_CLOSED. */
-  async close(graceMs?: number): Promise<void> {
+  async close(graceMs: number | undefined = this.#options.closeGraceMs): Promise<void> {
     this.#end(this.#error("SERVER_CLOSED", "was closed"), "quietly");
     await this.child.terminate(graceMs);
   }
@@ -364,7 +366,7 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
     setTimeout(() => {
       if (this.#ended !== undefined) return;
       this.#end(this.#error("SERVER_CLOSED", "closed its output"), "tell");
-      void this.child.terminate();
+      void this.child.terminate(this.#options.closeGraceMs);
     }, outputEndMs).unref();
   }
 
@@ -372,7 +374,7 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
     const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`;
     const words = lastWords(this.child.stderr);
     this.#end(this.#error("SERVER_CRASHED", `ended unexpectedly (${how})${words}`), "tell");
-    void this.child.terminate(); // what is left of its group
+    void this.child.terminate(this.#options.closeGraceMs); // what is left of its group
   }
 
   #end(error: SignalboxError, how: "tell" | "quietly"): void {

@@ -48,6 +48,10 @@ export interface StdioDeps extends TransportDeps {
   stderr?: StderrRing;
   /** Default: those of this process. */
   verdicts?: EraVerdicts;
+  /** How long a probe may go unanswered before `initialize` is tried as well; default 3 s. */
+  probeSilenceMs?: number;
+  /** How long a child may take to end after its input closed, and again after SIGTERM; default 2 s. */
+  closeGraceMs?: number;
 }
 
 /** Starts `options.command` and agrees on the era with it; throws SERVER_UNREACHABLE, SERVER_CRASHED, SERVER_TIMEOUT or SERVER_REFUSED. */
@@ -131,7 +135,7 @@ export class StdioLane implements Lane {
 }
 
 const verdictsOfProcess = new EraVerdicts();
-const silenceMs = 3_000;
+const defaultSilenceMs = 3_000;
 const discardGraceMs = 500;
 
 interface Opened {
@@ -254,6 +258,7 @@ class Opener {
   }
 
   async #silence(): Promise<undefined> {
+    const silenceMs = this.#deps.probeSilenceMs ?? defaultSilenceMs;
     await sleep(Math.min(silenceMs, this.#deps.connectTimeoutMs / 3), undefined, { ref: false });
     return undefined;
   }
@@ -277,7 +282,7 @@ class Opener {
   }
 
   async #start(): Promise<StdioChannel> {
-    if (this.#context.signal?.aborted === true) throw this.#gaveUp();
+    if (this.#gone()) throw this.#gaveUp();
     const { command, args, env, env_allow, cwd } = this.#options;
     const child = await startChild(
       this.#serverName,
@@ -289,13 +294,15 @@ class Opener {
       log: this.#deps.log,
       clock: this.#deps.clock,
       lineBytesMax: this.#options.response_bytes_max ?? this.#deps.responseBytesMax,
+      closeGraceMs: this.#deps.closeGraceMs,
     });
+    if (this.#gone()) throw this.#gaveUp();
     return this.#channel;
   }
 
   #settled(opening: Opening): Agreement {
     if (opening.kind === "agreed") return opening.agreement;
-    if (this.#context.signal?.aborted === true) throw this.#gaveUp();
+    if (this.#gone()) throw this.#gaveUp();
     if (opening.kind === "ended") throw opening.error;
     throw opening.kind === "refused" ? this.#refused(opening.reason) : this.#silent();
   }
@@ -314,6 +321,11 @@ class Opener {
       "SERVER_TIMEOUT",
       `The server "${this.#serverName}" did not answer ${waited} (${command})${lastWords(this.#stderr)}.`,
     );
+  }
+
+  /** Nobody waits for the lane any more. */
+  #gone(): boolean {
+    return this.#context.signal?.aborted === true;
   }
 
   #gaveUp(): SignalboxError {
