@@ -184,7 +184,12 @@ function supervise(plan, node, environment) {
   const args = nodeArguments(plan, holders, environment);
   const child = spawn(node, args, { stdio: "inherit", env: environment });
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
-  for (const signal of signals) process.on(signal, () => child.kill(signal));
+  for (const signal of signals) {
+    process.on(signal, () => {
+      // Ctrl-C reaches every process of the terminal; passed on, it would be a second one, which means "at once".
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    });
+  }
   child.on("error", () => {
     process.stderr.write(`signalbox: ${nodeSentence()}\n`);
     process.exitCode = 1;

@@ -55,6 +55,14 @@ test("ends the gateway when its launcher is killed", async () => {
   expect(await finish(child)).toMatchObject({ code: null });
 });
 
+test("ends a gateway that does not listen to signals yet", async () => {
+  await write("src/main.ts", 'console.log("here"); setInterval(() => {}, 1000);');
+  const child = start(["scripts/bootstrap.mjs", "start"], { preload: withoutExecve });
+  await line(child);
+  child.kill("SIGTERM");
+  expect(await finish(child)).toMatchObject({ code: null, signal: "SIGTERM" });
+});
+
 test("runs under the bundled Node when the running one is too old, even if it lost its executable bit", async () => {
   const place = bundledPlace();
   if (place === undefined || process.platform === "win32") return;
@@ -197,6 +205,7 @@ async function line(child: ChildProcess): Promise<string> {
 
 interface Finished {
   code: number | null;
+  signal: string | null;
   stdout: string;
   stderr: string;
 }
@@ -205,6 +214,6 @@ async function finish(child: ChildProcess): Promise<Finished> {
   const said = { stdout: "", stderr: "" };
   child.stdout?.on("data", (chunk: Buffer) => (said.stdout += chunk.toString()));
   child.stderr?.on("data", (chunk: Buffer) => (said.stderr += chunk.toString()));
-  const [code] = await once(child, "close");
-  return { code, ...said };
+  const [code, signal] = await once(child, "close");
+  return { code, signal, ...said };
 }
