@@ -1,6 +1,6 @@
 import { mintKey } from "../access/index.ts";
 import type { KeyRecord } from "../access/index.ts";
-import { messageOf, newId, SignalboxError } from "../foundation/index.ts";
+import { isSignalboxError, messageOf, newId, SignalboxError } from "../foundation/index.ts";
 import type { Clock, Log } from "../foundation/index.ts";
 import { planSeed, seededRecord } from "./admin-key-seed.ts";
 import { emptyState } from "./configured-state.ts";
@@ -111,7 +111,14 @@ export class Keys {
     if (refused)
       log.warn({}, "The key in SIGNALBOX_ADMIN_KEY was revoked and stays so; choose another");
     if (insert === undefined && revoke.length === 0) return {};
-    await live.commit(seedStep(live.stored, insert, revoke, at));
+    try {
+      await live.commit(seedStep(live.stored, insert, revoke, at));
+    } catch (error) {
+      // Another process that starts on the same database has just seeded the same key.
+      if (!isSignalboxError(error) || error.code !== "CONFLICT") throw error;
+      await live.loadInTurn();
+      return {};
+    }
     return created === undefined ? {} : { created };
   }
 

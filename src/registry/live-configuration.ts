@@ -170,7 +170,7 @@ export class LiveConfiguration {
     try {
       await this.#queue.run(async () => {
         this.#reloadWaits = false;
-        await this.#reloadNow();
+        await this.loadInTurn();
       });
     } catch (error) {
       this.#reloadWaits = false;
@@ -179,7 +179,8 @@ export class LiveConfiguration {
     }
   }
 
-  async #reloadNow(): Promise<void> {
+  /** Reads the store and serves what changed; call it in the queue's turn only. */
+  async loadInTurn(): Promise<void> {
     const state = await this.#tryLoad();
     if (state === undefined) return;
     const late = !this.#loaded;

@@ -1,115 +1,13 @@
 import { expect, onTestFinished, test } from "vitest";
 import { hashKey, KeyRing } from "../access/index.ts";
-import type { KeyRecord } from "../access/index.ts";
 import { isSignalboxError, manualClock, silentLog } from "../foundation/index.ts";
 import { bundleOptions, serverOptions } from "../gateway/index.ts";
-import type {
-  BundleOptions,
-  GatewayConfiguration,
-  ServerDefinition,
-  ServerOptions,
-} from "../gateway/index.ts";
-import type { RegistryGateway, RegistryStore, StoredDefinition } from "./ports.ts";
+import type { BundleOptions, ServerOptions } from "../gateway/index.ts";
+import { FakeGateway, FakeStore } from "./port-fakes.ts";
 import { Registry } from "./registry.ts";
 
 const remote = (url = "https://mcp.example.com/mcp"): ServerOptions => serverOptions.parse({ url });
 const bundle = (include = ["*"]): BundleOptions => bundleOptions.parse({ include });
-
-class FakeGateway implements RegistryGateway {
-  applied: GatewayConfiguration[] = [];
-  refuse: string | undefined;
-  used = new Map<string, number>();
-  tested: ServerDefinition[] = [];
-
-  async apply(configuration: GatewayConfiguration): Promise<void> {
-    await Promise.resolve();
-    if (this.refuse !== undefined) throw new Error(this.refuse);
-    this.applied.push(configuration);
-  }
-  get now(): GatewayConfiguration {
-    const last = this.applied.at(-1);
-    if (last === undefined) throw new Error("nothing applied");
-    return last;
-  }
-  serverStatus(): [] {
-    return [];
-  }
-  stderr(name: string): string[] {
-    return [`line of ${name}`];
-  }
-  async testServer(definition: ServerDefinition): Promise<{ ok: boolean; ms: number }> {
-    this.tested.push(definition);
-    return await Promise.resolve({ ok: true, ms: 1 });
-  }
-  takeLastUsed(): Map<string, number> {
-    const taken = this.used;
-    this.used = new Map();
-    return taken;
-  }
-}
-
-class FakeTable {
-  readonly rows = new Map<string, unknown>();
-  readonly #store: FakeStore;
-  constructor(store: FakeStore) {
-    this.#store = store;
-  }
-  async list(): Promise<StoredDefinition[]> {
-    await this.#store.answer();
-    return [...this.rows].map(([name, options]) => ({ name, options }));
-  }
-  async put(name: string, options: Record<string, unknown>): Promise<void> {
-    await this.#store.answer();
-    this.rows.set(name, structuredClone(options));
-  }
-  async remove(name: string): Promise<boolean> {
-    await this.#store.answer();
-    return this.rows.delete(name);
-  }
-}
-
-class FakeStore implements RegistryStore {
-  down = false;
-  readonly servers = new FakeTable(this);
-  readonly bundles = new FakeTable(this);
-  readonly records = new Map<string, KeyRecord>();
-  readonly listeners = new Set<() => void>();
-  readonly keys = {
-    list: async (): Promise<KeyRecord[]> => {
-      await this.answer();
-      return [...this.records.values()];
-    },
-    insert: async (record: KeyRecord): Promise<void> => {
-      await this.answer();
-      this.records.set(record.id, record);
-    },
-    revoke: async (id: string, at: number): Promise<boolean> => {
-      await this.answer();
-      const record = this.records.get(id);
-      if (record !== undefined) this.records.set(id, { ...record, revokedAt: at });
-      return record !== undefined;
-    },
-    touch: async (lastUsed: Map<string, number>): Promise<void> => {
-      await this.answer();
-      for (const [id, at] of lastUsed) {
-        const record = this.records.get(id);
-        if (record !== undefined) this.records.set(id, { ...record, lastUsedAt: at });
-      }
-    },
-  };
-
-  onChange(listener: () => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
-  }
-  notify(): void {
-    for (const listener of this.listeners) listener();
-  }
-  async answer(): Promise<void> {
-    await Promise.resolve();
-    if (this.down) throw new Error("connection refused");
-  }
-}
 
 interface Setup {
   registry: Registry;

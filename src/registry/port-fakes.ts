@@ -1,0 +1,109 @@
+// Small stand-ins for what the registry steers, for tests.
+import type { KeyRecord } from "../access/index.ts";
+import type {
+  GatewayConfiguration,
+  ServerDefinition,
+  ServerStatus,
+  TestReport,
+} from "../gateway/index.ts";
+import type { RegistryGateway, RegistryStore, StoredDefinition } from "./ports.ts";
+
+/** A data plane that remembers what it was given. */
+export class FakeGateway implements RegistryGateway {
+  applied: GatewayConfiguration[] = [];
+  refuse: string | undefined;
+  used = new Map<string, number>();
+  tested: ServerDefinition[] = [];
+  statuses: ServerStatus[] = [];
+  report: TestReport = { ok: true, ms: 1 };
+
+  async apply(configuration: GatewayConfiguration): Promise<void> {
+    await Promise.resolve();
+    if (this.refuse !== undefined) throw new Error(this.refuse);
+    this.applied.push(configuration);
+  }
+  get now(): GatewayConfiguration {
+    const last = this.applied.at(-1);
+    if (last === undefined) throw new Error("nothing applied");
+    return last;
+  }
+  serverStatus(): ServerStatus[] {
+    return this.statuses;
+  }
+  stderr(name: string): string[] {
+    return [`line of ${name}`];
+  }
+  async testServer(definition: ServerDefinition): Promise<TestReport> {
+    this.tested.push(definition);
+    return await Promise.resolve(this.report);
+  }
+  takeLastUsed(): Map<string, number> {
+    const taken = this.used;
+    this.used = new Map();
+    return taken;
+  }
+}
+
+class FakeTable {
+  readonly rows = new Map<string, unknown>();
+  readonly #store: FakeStore;
+  constructor(store: FakeStore) {
+    this.#store = store;
+  }
+  async list(): Promise<StoredDefinition[]> {
+    await this.#store.answer();
+    return [...this.rows].map(([name, options]) => ({ name, options }));
+  }
+  async put(name: string, options: Record<string, unknown>): Promise<void> {
+    await this.#store.answer();
+    this.rows.set(name, structuredClone(options));
+  }
+  async remove(name: string): Promise<boolean> {
+    await this.#store.answer();
+    return this.rows.delete(name);
+  }
+}
+
+/** A store in memory that can be made to fail. */
+export class FakeStore implements RegistryStore {
+  down = false;
+  readonly servers = new FakeTable(this);
+  readonly bundles = new FakeTable(this);
+  readonly records = new Map<string, KeyRecord>();
+  readonly listeners = new Set<() => void>();
+  readonly keys = {
+    list: async (): Promise<KeyRecord[]> => {
+      await this.answer();
+      return [...this.records.values()];
+    },
+    insert: async (record: KeyRecord): Promise<void> => {
+      await this.answer();
+      this.records.set(record.id, record);
+    },
+    revoke: async (id: string, at: number): Promise<boolean> => {
+      await this.answer();
+      const record = this.records.get(id);
+      if (record !== undefined) this.records.set(id, { ...record, revokedAt: at });
+      return record !== undefined;
+    },
+    touch: async (lastUsed: Map<string, number>): Promise<void> => {
+      await this.answer();
+      for (const [id, at] of lastUsed) {
+        const record = this.records.get(id);
+        if (record !== undefined) this.records.set(id, { ...record, lastUsedAt: at });
+      }
+    },
+  };
+
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+  notify(): void {
+    for (const listener of this.listeners) listener();
+  }
+  async answer(): Promise<void> {
+    await Promise.resolve();
+    if (this.down) throw new Error("connection refused");
+  }
+}
