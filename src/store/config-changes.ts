@@ -9,6 +9,7 @@ import pg from "pg";
 import { z } from "zod";
 import { messageOf } from "../foundation/index.ts";
 import type { Log } from "../foundation/index.ts";
+import { endClient } from "./database.ts";
 
 const RECONNECT_DELAYS_MS = [50, 250, 1000, 2000, 5000];
 const POLL_EVERY_MS = 5000;
@@ -48,7 +49,7 @@ export class ConfigChanges {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#client?.end().catch(() => undefined);
+    if (this.#client !== undefined) await endClient(this.#client);
     await this.#running;
   }
 
@@ -66,7 +67,7 @@ export class ConfigChanges {
       client = await this.#tryToReconnect();
       failures += 1;
     }
-    await client?.end().catch(() => undefined);
+    if (client !== undefined) await endClient(client);
   }
 
   async #tryToReconnect(): Promise<pg.Client | undefined> {
@@ -94,7 +95,7 @@ export class ConfigChanges {
       this.#seenVersion = await readVersion(client);
       return client;
     } catch (error) {
-      await client.end().catch(() => undefined);
+      await endClient(client);
       throw error;
     }
   }
@@ -114,7 +115,7 @@ export class ConfigChanges {
         if (version > this.#seenVersion) this.#tell();
         this.#seenVersion = Math.max(version, this.#seenVersion);
       } catch {
-        await client.end().catch(() => undefined);
+        await endClient(client);
         return;
       }
     }

@@ -117,12 +117,24 @@ export class Database {
 
   /** Closes the connections; those whose queries do not end in time are left to die with their server. */
   async close(): Promise<void> {
-    const ended = this.#pool.end().catch(() => undefined);
-    const { promise: tooLong, resolve } = Promise.withResolvers<undefined>();
-    const timer = setTimeout(resolve, CLOSE_WITHIN_MS, undefined);
-    await Promise.race([ended, tooLong]);
-    clearTimeout(timer);
+    await within(
+      CLOSE_WITHIN_MS,
+      this.#pool.end().catch(() => undefined),
+    );
   }
+}
+
+/** Ends a connection; one whose network is gone is not waited for. */
+export async function endClient(client: pg.Client): Promise<void> {
+  const ended = client.end().catch(() => undefined);
+  await within(1000, ended);
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise: tooLong, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(resolve, ms, undefined);
+  await Promise.race([work, tooLong]);
+  clearTimeout(timer);
 }
 
 /** Ours tells our own changes from those of others, so one in the address must not hide it. */

@@ -44,7 +44,17 @@ export async function startDebianPostgres(binaries: string): Promise<DebianPostg
   };
   const passwordFile = join(home.path, "password");
   await writeFile(passwordFile, "for-tests", { mode: 0o644 });
-  run("initdb", ["-D", data, "-U", "tester", "-A", "scram-sha-256", "--pwfile", passwordFile, "-N"]);
+  run("initdb", [
+    "-D",
+    data,
+    "-U",
+    "tester",
+    "-A",
+    "scram-sha-256",
+    "--pwfile",
+    passwordFile,
+    "-N",
+  ]);
   await rm(passwordFile);
   const port = await freePort();
   const settings = `-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c port=${port}`;
@@ -55,7 +65,13 @@ export async function startDebianPostgres(binaries: string): Promise<DebianPostg
   starting.defer(stop);
   const started = starting.move();
   return {
-    address: { host: "127.0.0.1", port, user: "tester", password: "for-tests", database: "postgres" },
+    address: {
+      host: "127.0.0.1",
+      port,
+      user: "tester",
+      password: "for-tests",
+      database: "postgres",
+    },
     start,
     stop,
     [Symbol.asyncDispose]: () => started.disposeAsync(),

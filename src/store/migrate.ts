@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { SignalboxError, isSignalboxError, messageOf } from "../foundation/index.ts";
 import type { Log } from "../foundation/index.ts";
+import { endClient } from "./database.ts";
 import { sqlStateOf, storeError } from "./store-error.ts";
 
 export interface Migration {
@@ -53,7 +54,7 @@ export async function migrate(options: {
     signal.throwIfAborted();
     throw sqlStateOf(error) === undefined ? storeError(error) : refused(error);
   } finally {
-    await client.end().catch(() => undefined);
+    await endClient(client);
   }
 }
 

@@ -15,7 +15,9 @@ describe("a store on the PostgreSQL it brings along", () => {
 
 const binaries = await debianBinaries();
 if (binaries === undefined) {
-  process.stderr.write("SKIPPED: there is no PostgreSQL of the system under /usr/lib/postgresql to test against\n");
+  process.stderr.write(
+    "SKIPPED: there is no PostgreSQL of the system under /usr/lib/postgresql to test against\n",
+  );
 }
 
 describe.skipIf(binaries === undefined)("a store on the system's PostgreSQL", () => {
@@ -39,7 +41,9 @@ describe.skipIf(binaries === undefined)("a store on the system's PostgreSQL", ()
     await store.servers.put("one", {});
     debian.stop();
     await expect(store.servers.list()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
-    await expect(store.calls.append([callRow()])).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    await expect(store.calls.append([callRow()])).rejects.toMatchObject({
+      code: "STORE_UNAVAILABLE",
+    });
     debian.start();
     await expect.poll(() => store.servers.list().catch(() => [])).toHaveLength(1);
     await expect.poll(() => changes, { timeout: 10_000 }).toBeGreaterThan(0);
@@ -73,11 +77,11 @@ function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
   test("keeps servers and bundles by name", async () => {
     await store.servers.put("b", { url: "http://b" });
     await store.servers.put("a", { command: "x", args: ["1"] });
-    await store.servers.put("b", { url: "http://b2", nested: { "quo\"te": ["ü", null] } });
+    await store.servers.put("b", { url: "http://b2", nested: { 'quo"te': ["ü", null] } });
     const listed = await store.servers.list();
     expect(listed.map(({ name, options }) => [name, options])).toEqual([
       ["a", { command: "x", args: ["1"] }],
-      ["b", { url: "http://b2", nested: { "quo\"te": ["ü", null] } }],
+      ["b", { url: "http://b2", nested: { 'quo"te': ["ü", null] } }],
     ]);
     expect(await store.bundles.list()).toEqual([]);
     expect(await store.servers.remove("a")).toBe(true);
@@ -87,7 +91,12 @@ function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
   test("keeps keys, revokes once, and never moves a last use back", async () => {
     const key = keyRow();
     await store.keys.insert(key);
-    await store.keys.touch(new Map([[key.id, 5000], ["unknown", 1]]));
+    await store.keys.touch(
+      new Map([
+        [key.id, 5000],
+        ["unknown", 1],
+      ]),
+    );
     await store.keys.touch(new Map([[key.id, 4000]]));
     expect(await store.keys.revoke(key.id, 6000)).toBe(true);
     expect(await store.keys.revoke(key.id, 7000)).toBe(false);
@@ -104,7 +113,9 @@ function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
   });
 
   test("refuses what it cannot hold without harm", async () => {
-    await expect(store.servers.put("nul", { text: "a\0b" })).rejects.toMatchObject({ code: "BODY_INVALID" });
+    await expect(store.servers.put("nul", { text: "a\0b" })).rejects.toMatchObject({
+      code: "BODY_INVALID",
+    });
     expect(await store.settings.get("absent")).toBeUndefined();
   });
 
@@ -121,11 +132,20 @@ function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
       tool: 'quote " comma , brace { } backslash \\ NULL',
       publicName: "",
       requestId: "nul \0 and lone \ud800 surrogate",
-      arguments: { text: "a\0b\ud800", number: JSON.rawJSON("1e999999"), ["__proto__"]: 1, list: [[]] },
+      arguments: {
+        text: "a\0b\ud800",
+        number: JSON.rawJSON("1e999999"),
+        ["__proto__"]: 1,
+        list: [[]],
+      },
     });
     await store.calls.append([odd, callRow({ server: "odd", arguments: "x".repeat(100_000) })]);
     const [large, kept] = await store.calls.recent({ limit: 10, server: "odd" });
-    expect(kept).toMatchObject({ tool: odd.tool, publicName: "", requestId: "nul \ufffd and lone \ufffd surrogate" });
+    expect(kept).toMatchObject({
+      tool: odd.tool,
+      publicName: "",
+      requestId: "nul \ufffd and lone \ufffd surrogate",
+    });
     expect(kept?.arguments).toMatchObject({ text: "a\0b\ud800", list: [[]] });
     expect(large?.arguments).toEqual({ "signalbox/omittedBytes": 100_002 });
   });
@@ -145,7 +165,9 @@ function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
       (await store.calls.recent({ limit: 3, server: "paged", ...filter })).map(({ id }) => id);
     expect(await ids({})).toEqual(newest.slice(0, 3).map(({ id }) => id));
     const last = newest[2];
-    expect(await ids({ before: last?.at, beforeId: last?.id })).toEqual(newest.slice(3, 6).map(({ id }) => id));
+    expect(await ids({ before: last?.at, beforeId: last?.id })).toEqual(
+      newest.slice(3, 6).map(({ id }) => id),
+    );
     expect(await ids({ before: 1_000_001 })).toEqual(newest.slice(5).map(({ id }) => id));
     expect(await ids({ outcome: "timeout" })).toEqual([rows[3]?.id]);
     expect(await ids({ principalId: "even", limit: 9999 })).toHaveLength(4);
@@ -192,7 +214,10 @@ function keyRow(): KeyRow {
     name: "ci",
     role: "caller",
     bundles: ["a", "b"],
-    hash: id.replaceAll(/[^0-9a-f]/gu, "").padEnd(64, "0").slice(0, 64),
+    hash: id
+      .replaceAll(/[^0-9a-f]/gu, "")
+      .padEnd(64, "0")
+      .slice(0, 64),
     prefix: "sbx_abc",
     createdAt: 1000,
     expiresAt: 9000,

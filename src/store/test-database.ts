@@ -34,9 +34,7 @@ export async function openTestDatabase(): Promise<TestDatabase> {
 }
 
 /** A new database on the server at `address`. */
-export async function createDatabase(
-  address: ServerAddress,
-): Promise<TestDatabase> {
+export async function createDatabase(address: ServerAddress): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll("-", "")}`;
   await execute(address, `CREATE DATABASE ${name}`);
   return {
@@ -85,7 +83,11 @@ async function startCluster(): Promise<Cluster> {
 }
 
 async function execute(address: ServerAddress, statement: string): Promise<void> {
-  const client = new pg.Client({ ...address, connectionTimeoutMillis: 10_000, query_timeout: 30_000 });
+  const client = new pg.Client({
+    ...address,
+    connectionTimeoutMillis: 10_000,
+    query_timeout: 30_000,
+  });
   await client.connect();
   try {
     await client.query(statement);

