@@ -65,7 +65,7 @@ export class InProcessLane implements Lane {
     this.#tools = new Map(service.tools.map((tool) => [tool.name, tool]));
     const stamp = { resultType: "complete", _meta: { [META.serverInfo]: this.serverInfo } };
     const cacheable = { ...stamp, ttlMs: listTtlMs, cacheScope: "public" };
-    this.#resultEnd = `,${stringify(stamp).slice(1)}}`;
+    this.#resultEnd = `,${stringify(stamp).slice(1)}`;
     this.#listResult = stringify({ tools: service.tools.map(listed), ...cacheable });
     this.#discoverResult = stringify({
       supportedVersions: [MODERN_REVISION],
