@@ -1,6 +1,7 @@
 import { isSecretName } from "../foundation/index.ts";
 import { parse } from "smol-toml";
 import { nearestName } from "./nearest-name.ts";
+import { fromCommandLine } from "./origin.ts";
 import type { Assignment } from "./origin.ts";
 import type { Problem } from "./problem.ts";
 import type { SettingPath } from "./setting-path.ts";
@@ -42,7 +43,7 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
       if ("message" in outcome) problems.push(outcome);
       else assignments.push(outcome);
     } else {
-      assignments.push({ path, value: numeric(value), origin: { kind: "cli", flag } });
+      assignments.push({ path, value: numeric(value), origin: fromCommandLine(flag) });
     }
   }
   return { assignments, problems, configPath };
@@ -92,7 +93,7 @@ function readSet(text: string): Assignment | Problem {
     return { source: "--set", path: pathText(path), message };
   }
   const value = tomlValue(text.slice(equals + 1));
-  return { path, value, origin: { kind: "cli", flag: `--set ${pathText(path)}` } };
+  return { path, value, origin: fromCommandLine(`--set ${pathText(path)}`) };
 }
 
 function keyPath(key: string): string[] | undefined {

@@ -3,6 +3,7 @@ import { relative, resolve, sep } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { messageOf, SignalboxError } from "../foundation/index.ts";
 import type { Environment } from "./environment.ts";
+import { fromFile } from "./origin.ts";
 import type { Assignment } from "./origin.ts";
 import type { Problem } from "./problem.ts";
 import type { SettingPath } from "./setting-path.ts";
@@ -43,7 +44,7 @@ export function readConfigFile(options: {
     longestPrefix(at, (prefix) => lines.get(prefix))?.found;
   const references = new Map<string, string>();
   const assignments = [...leaves(tree, [])].map(([at, value]): Assignment => {
-    const origin = { kind: "file", file, line: lineOf(at) } as const;
+    const origin = fromFile(file, lineOf(at));
     if (at[0] !== "servers") return { path: at, value, origin };
     const filler = new ReferenceFiller({ environment: options.environment, file, lineOf });
     const filled = filler.fill(value, at);

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
+import { messageOf, SignalboxError } from "../foundation/index.ts";
 import { nearestName } from "./nearest-name.ts";
-import type { Assignment, Origin } from "./origin.ts";
-import { problemPlace } from "./origin.ts";
+import { fromEnvironment } from "./origin.ts";
+import type { Assignment } from "./origin.ts";
 import type { Problem } from "./problem.ts";
 import type { SettingPath } from "./setting-path.ts";
 import { pathText } from "./setting-path.ts";
@@ -55,7 +56,7 @@ export interface Environment {
 /** Reads `.env` in the folder, if there is one. Empty variables count as not set. */
 export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environment {
   const path = join(cwd, ".env");
-  const fromFile = existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {};
+  const fromFile = existsSync(path) ? parseEnv(readDotEnv(path)) : {};
   const get = (name: string): string | undefined => {
     const own = env[name];
     return presence(own === undefined ? fromFile[name] : own);
@@ -65,6 +66,16 @@ export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environmen
     names: () => new Set([...Object.keys(fromFile), ...Object.keys(env)]),
     fileOf: (name) => (env[name] === undefined && name in fromFile ? ".env" : undefined),
   };
+}
+
+function readDotEnv(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new SignalboxError("CONFIG_UNREADABLE", `Cannot read ${path}: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
 }
 
 /** What the environment sets, with the values that do not read as their kind as problems. */
@@ -77,11 +88,11 @@ export function environmentLayer(environment: Environment): {
   for (const { name, path, kind } of variables) {
     const text = environment.get(name);
     if (text === undefined) continue;
-    const origin = originOf(environment, name);
+    const origin = fromEnvironment(name, environment.fileOf(name));
     const read = readers[kind](text);
     if (read === undefined) {
       problems.push({
-        ...problemPlace(origin),
+        ...origin.place,
         path: pathText(path),
         message: expected[kind](text),
       });
@@ -103,11 +114,6 @@ export function unknownVariables(environment: Environment): string[] {
       const hint = nearest === undefined ? "" : ` (did you mean ${nearest}?)`;
       return `The environment variable ${name} is not known and has no effect${hint}`;
     });
-}
-
-function originOf(environment: Environment, name: string): Origin {
-  const file = environment.fileOf(name);
-  return { kind: "env", name, ...(file === undefined ? {} : { file }) };
 }
 
 function presence(text: string | undefined): string | undefined {

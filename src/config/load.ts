@@ -6,7 +6,7 @@ import { readCommandLine } from "./command-line.ts";
 import { readConfigFile } from "./config-file.ts";
 import type { ConfigFile } from "./config-file.ts";
 import { environmentLayer, readEnvironment, unknownVariables } from "./environment.ts";
-import { originText, problemPlace } from "./origin.ts";
+import { fromFile, fromProfile } from "./origin.ts";
 import type { Assignment, Origin } from "./origin.ts";
 import { configInvalid } from "./problem.ts";
 import type { Problem } from "./problem.ts";
@@ -141,7 +141,7 @@ function* profileAssignments(
   for (const [key, value] of Object.entries(settings)) {
     const path = [...above, key];
     if (isTable(value)) yield* profileAssignments(value, path, name);
-    else yield { path, value, origin: { kind: "profile", name } };
+    else yield { path, value, origin: fromProfile(name) };
   }
 }
 
@@ -151,9 +151,8 @@ function located(finding: Finding, layers: Layers, file: ConfigFile): Problem {
   const assigned = longestPrefix(path, (prefix) => layers.origin(prefix));
   const line = file.lineOf(path);
   const inFile = assigned === undefined || assigned.found.kind === "file";
-  const origin: Origin | undefined =
-    inFile && line !== undefined ? { kind: "file", file: file.name, line } : assigned?.found;
-  return { ...problemPlace(origin), path: pathText(path), ...rest };
+  const origin = inFile && line !== undefined ? fromFile(file.name, line) : assigned?.found;
+  return { ...origin?.place, path: pathText(path), ...rest };
 }
 
 // By file and line, what has none first: the reader goes through the file once.
@@ -169,7 +168,7 @@ function originsOf(values: ConfigValues, layers: Layers): Map<string, string> {
   const origins = new Map<string, string>();
   for (const path of settingPaths(values, [])) {
     const assigned = longestPrefix(path, (prefix) => layers.origin(prefix));
-    origins.set(pathText(path), originText(assigned?.found));
+    origins.set(pathText(path), assigned?.found.text ?? "default");
   }
   return origins;
 }

@@ -1,8 +1,8 @@
 const DISTANCE_MAX = 3;
 
-/** The candidate a misspelt name was probably meant to be: at most three edits away, and less than half of the name. */
+/** The candidate a misspelt name was probably meant to be: at most three edits away, and at most half of the name. */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
-  const limit = Math.min(DISTANCE_MAX, Math.ceil(name.length / 2));
+  const limit = Math.min(DISTANCE_MAX, Math.max(1, Math.floor(name.length / 2)));
   let nearest: string | undefined;
   let least = limit + 1;
   for (const candidate of candidates) {

@@ -1,11 +1,13 @@
 import type { SettingPath } from "./setting-path.ts";
 
 /** Where a value comes from. */
-export type Origin =
-  | { readonly kind: "cli"; readonly flag: string }
-  | { readonly kind: "env"; readonly name: string; readonly file?: string }
-  | { readonly kind: "file"; readonly file: string; readonly line: number | undefined }
-  | { readonly kind: "profile"; readonly name: string };
+export interface Origin {
+  readonly kind: "cli" | "env" | "file" | "profile";
+  /** As shown behind a value: `cli`, `env:PORT`, `file:signalbox.toml:3`, `profile:test`. */
+  readonly text: string;
+  /** The part of a problem that says where. */
+  readonly place: { readonly file?: string; readonly line?: number; readonly source?: string };
+}
 
 /** One value for one setting, from one place. */
 export interface Assignment {
@@ -14,36 +16,22 @@ export interface Assignment {
   readonly origin: Origin;
 }
 
-/** As shown behind a value: `cli`, `env:PORT`, `file:signalbox.toml:3`, `profile:test`. */
-export function originText(origin: Origin | undefined): string {
-  if (origin === undefined) return "default";
-  switch (origin.kind) {
-    case "cli":
-      return "cli";
-    case "env":
-      return `env:${origin.name}${origin.file === undefined ? "" : ` in ${origin.file}`}`;
-    case "file":
-      return `file:${origin.file}${origin.line === undefined ? "" : `:${origin.line}`}`;
-    case "profile":
-      return `profile:${origin.name}`;
-  }
+export function fromCommandLine(flag: string): Origin {
+  return { kind: "cli", text: "cli", place: { source: flag } };
 }
 
-/** The part of a problem that says where. */
-export function problemPlace(origin: Origin | undefined): {
-  file?: string;
-  line?: number;
-  source?: string;
-} {
-  if (origin === undefined) return {};
-  switch (origin.kind) {
-    case "cli":
-      return { source: origin.flag };
-    case "env":
-      return { source: `${origin.name} (${origin.file ?? "environment"})` };
-    case "file":
-      return { file: origin.file, ...(origin.line === undefined ? {} : { line: origin.line }) };
-    case "profile":
-      return { source: `profile ${origin.name}` };
-  }
+/** `file` is `.env` for a variable that only stands there. */
+export function fromEnvironment(name: string, file: string | undefined): Origin {
+  const text = file === undefined ? `env:${name}` : `env:${name} in ${file}`;
+  return { kind: "env", text, place: { source: `${name} (${file ?? "environment"})` } };
+}
+
+export function fromFile(file: string, line: number | undefined): Origin {
+  return line === undefined
+    ? { kind: "file", text: `file:${file}`, place: { file } }
+    : { kind: "file", text: `file:${file}:${line}`, place: { file, line } };
+}
+
+export function fromProfile(name: string): Origin {
+  return { kind: "profile", text: `profile:${name}`, place: { source: `profile ${name}` } };
 }

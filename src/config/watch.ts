@@ -1,8 +1,8 @@
 // Editors replace a file, Kubernetes swaps a link above it, and some file systems tell nothing at all. So the folder is
 // watched for promptness, and the file is looked at once a second for certainty.
-import { watch } from "node:fs";
-import { stat } from "node:fs/promises";
+import { statSync, watch } from "node:fs";
 import { basename, dirname } from "node:path";
+import { messageOf } from "../foundation/index.ts";
 
 const SETTLE_MS = 100;
 const LOOK_MS = 1000;
@@ -28,34 +28,36 @@ class FileWatcher {
   readonly #poll: NodeJS.Timeout;
   readonly #stopWatching: () => void;
   #settling: NodeJS.Timeout | undefined;
-  #seen: Promise<string>;
-  #closed = false;
+  #seen: string;
 
   constructor(path: string, onChange: () => void) {
     this.#path = path;
     this.#onChange = onChange;
     this.#seen = signature(path);
-    this.#poll = setInterval(() => void this.#look(), LOOK_MS).unref();
+    this.#poll = setInterval(() => this.#look(), LOOK_MS).unref();
     this.#stopWatching = watchFolder(path, () => this.#settle());
   }
 
   close(): void {
-    this.#closed = true;
     this.#stopWatching();
     clearInterval(this.#poll);
     clearTimeout(this.#settling);
   }
 
-  #settle(): void {
-    clearTimeout(this.#settling);
-    this.#settling = setTimeout(() => void this.#look(), SETTLE_MS).unref();
+  #look(): void {
+    if (signature(this.#path) !== this.#seen) this.#settle();
   }
 
-  async #look(): Promise<void> {
-    const before = this.#seen;
+  #settle(): void {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.#report(), SETTLE_MS).unref();
+  }
+
+  #report(): void {
     const now = signature(this.#path);
+    if (now === this.#seen) return;
     this.#seen = now;
-    if ((await now) !== (await before) && !this.#closed) this.#onChange();
+    this.#onChange();
   }
 }
 
@@ -72,11 +74,12 @@ function watchFolder(path: string, onEvent: () => void): () => void {
   }
 }
 
-async function signature(path: string): Promise<string> {
+// Synchronous, so that nothing that happens after watchConfigFile returns is taken for the state before it.
+function signature(path: string): string {
   try {
-    const { mtimeMs, size, ino } = await stat(path);
+    const { mtimeMs, size, ino } = statSync(path);
     return `${mtimeMs} ${size} ${ino}`;
-  } catch {
-    return "absent";
+  } catch (error) {
+    return `absent: ${messageOf(error)}`;
   }
 }
