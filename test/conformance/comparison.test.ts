@@ -32,3 +32,11 @@ test("the worst occurrence of a repeated check counts", () => {
   const through = new Map([["s", [check("a", "SUCCESS"), check("a", "FAILURE")]]]);
   expect(losses(direct, through)).toHaveLength(1);
 });
+
+test("a check of what is left to each party may be reported as not exercised, but not fail", () => {
+  const direct = new Map([["s", [check("server-sse-streams-functional", "SUCCESS")]]]);
+  const through = (status: Check["status"]): Map<string, Check[]> =>
+    new Map([["s", [check("server-sse-streams-functional", status)]]]);
+  expect(losses(direct, through("INFO"))).toEqual([]);
+  expect(losses(direct, through("FAILURE"))).toHaveLength(1);
+});

@@ -10,7 +10,8 @@ export interface Loss {
 
 /**
  * What the gateway loses: every check that succeeds directly and is anything but a success through it, absent and
- * skipped included. A check that occurs several times in a scenario counts by its worst occurrence.
+ * skipped included, unless `optionalChecks` says why. A check that occurs several times in a scenario counts by its
+ * worst occurrence.
  */
 export function losses(direct: Outcome, through: Outcome): Loss[] {
   return [...direct].flatMap(([scenario, checks]) =>
@@ -26,8 +27,34 @@ export function lostChecks(
   const after = worstByCheck(through);
   return [...worstByCheck(direct)]
     .filter(([, check]) => check.status === "SUCCESS")
-    .filter(([key]) => after.get(key)?.status !== "SUCCESS")
+    .filter(([key, check]) => !isKept(check.id, after.get(key)))
     .map(([key]) => describeLoss(key, after.get(key)));
+}
+
+function isKept(id: string, through: Check | undefined): boolean {
+  if (through === undefined) return false;
+  return through.status === "SUCCESS" || through.status === optionalChecks[id]?.reported;
+}
+
+/**
+ * Checks of what the protocol leaves to each party, where the gateway chose otherwise than our server or client; a suite
+ * then reports the status named here, which is not a failure.
+ */
+export const optionalChecks: Readonly<
+  Record<string, { reported: Check["status"]; why: string } | undefined>
+> = {
+  "server-sse-streams-functional": {
+    reported: "INFO",
+    why: "the gateway answers lists as JSON, not as event streams",
+  },
+  "sep-2575-client-declares-roots-capability": undeclared(),
+  "sep-2575-client-declares-sampling-capability": undeclared(),
+  "sep-2575-client-declares-elicitation-capability": undeclared(),
+};
+
+function undeclared(): { reported: "SKIPPED"; why: string } {
+  const why = "capabilities are declared with a caller's request, and this server offers no call";
+  return { reported: "SKIPPED", why };
 }
 
 /** A table `scenario | direct | through` of passed and other checks, for people. */

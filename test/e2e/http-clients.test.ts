@@ -195,7 +195,7 @@ describe.each(clientKinds)("%s over HTTP", (kind) => {
 
 test("a request without a key is refused", async () => {
   const url = `${town.gateway.url}/mcp`;
-  const unauthorized = /401|unauthorized/i;
+  const unauthorized = /KEY_MISSING|KEY_INVALID|unauthorized/i;
   const wrong = `sbx_${"x".repeat(43)}`;
   await expect(connect("client 2.4.0, legacy", { url })).rejects.toThrow(unauthorized);
   await expect(connect("sdk 1.32.2", { url, key: wrong })).rejects.toThrow(unauthorized);
