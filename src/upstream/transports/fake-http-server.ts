@@ -1,7 +1,13 @@
 // For tests: an HTTP server that behaves exactly as badly as its handler, and an ear for one exchange.
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import { systemClock, silentLog, type SignalboxError } from "../../foundation/index.ts";
-import { isJsonObject, parseJson, type JsonObject } from "../../protocol/index.ts";
+import {
+  isJsonObject,
+  parseJson,
+  type JsonObject,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+} from "../../protocol/index.ts";
 import type { ExchangeSink, LaneContext, LaneListener, TransportDeps } from "../lane.ts";
 
 /** One request as the server received it. */
@@ -200,8 +206,8 @@ export class HeardLane implements LaneListener {
   notification(message: object): void {
     this.notifications.push(isJsonObject(message) ? message : {});
   }
-  request(message: object): void {
-    this.requests.push(isJsonObject(message) ? message : {});
+  request(message: JsonRpcRequest | JsonRpcNotification): void {
+    this.requests.push({ ...message });
   }
   closed(error: SignalboxError): void {
     this.ends.push(error);

@@ -36,6 +36,9 @@ export class ServerStream implements Dispatcher.DispatchHandler {
   #failures = 0;
   #wasOpen = false;
   #stopped = false;
+  readonly #answered = Promise.withResolvers<void>();
+  /** The server has answered the first GET, in whatever way. */
+  readonly answered = this.#answered.promise;
 
   constructor(host: ServerStreamHost) {
     this.#host = host;
@@ -63,6 +66,7 @@ export class ServerStream implements Dispatcher.DispatchHandler {
     headers: IncomingHttpHeaders,
   ): void {
     if (this.#stopped || status < 200) return;
+    this.#answered.resolve();
     if (status === 200 && headers["content-type"]?.startsWith("text/event-stream")) {
       this.#parser = new SseParser(this.#host.responseBytesMax);
       this.#wasOpen = true;
@@ -108,6 +112,7 @@ export class ServerStream implements Dispatcher.DispatchHandler {
 
   // A stream that was open and ended is opened again after the server's own delay; one that fails waits longer each time.
   #again(): void {
+    this.#answered.resolve();
     if (this.#stopped) return;
     this.#timer = setTimeout(() => this.#get(), this.#delayMs()).unref();
     this.#failures++;

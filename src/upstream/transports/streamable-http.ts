@@ -1,5 +1,6 @@
 // Streamable HTTP, both eras: 2026-07-28 (stateless) and 2025-03-26 to 2025-11-25 (sessions).
 import type { IncomingHttpHeaders } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 import { isSignalboxError, type CounterSlot, type SignalboxError } from "../../foundation/index.ts";
 import {
   encodeHeaderValue,
@@ -37,6 +38,7 @@ import { open as openHttpSse } from "./http-sse.ts";
 import { ServerStream, type ServerStreamHost } from "./server-stream.ts";
 
 const closeTimeoutMs = 2000;
+const streamWaitMs = 300;
 const messageTimeoutMs = 10_000;
 
 type RemoteOptions = Pick<
@@ -240,6 +242,8 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
     await this.#announce(signal);
     this.#stream?.stop();
     this.#stream = new ServerStream(this).start();
+    // What the server asks before its stream is there, many servers drop; some open it only with their first word.
+    await Promise.race([this.#stream.answered, delay(streamWaitMs, undefined, { ref: false })]);
   }
 
   // --- for its exchanges
