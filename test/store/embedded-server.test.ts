@@ -7,34 +7,55 @@ import {
   existsSync,
   readFileSync,
   readdirSync,
-  rmSync,
+  renameSync,
   statSync,
 } from "node:fs";
 import { mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { describe, expect, test } from "vitest";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { silentLog } from "../../foundation/index.ts";
-import { openStore } from "../store.ts";
-import { temporaryHome } from "../test-database.ts";
-import { databaseUser } from "./database-user.ts";
-import { locateData } from "./data-location.ts";
-import { startEmbeddedServer } from "./embedded-server.ts";
-import { isAlive, readPidFile } from "./postmaster.ts";
+import { silentLog } from "../../src/foundation/index.ts";
+import { openStore } from "../../src/store/store.ts";
+import { temporaryHome } from "../../src/store/test-database.ts";
+import { databaseUser } from "../../src/store/embedded/database-user.ts";
+import { locateData } from "../../src/store/embedded/data-location.ts";
+import { startEmbeddedServer } from "../../src/store/embedded/embedded-server.ts";
+import type { EmbeddedServer } from "../../src/store/embedded/embedded-server.ts";
+import { isAlive, readPidFile } from "../../src/store/embedded/postmaster.ts";
 
 const signal = AbortSignal.timeout(120_000);
 const asRoot = process.getuid?.() === 0;
 const slow = { timeout: 60_000 };
+
+/** Most tests share one home, for making a data directory takes longest; each leaves it stopped and whole. */
+let shared: Awaited<ReturnType<typeof temporaryHome>>;
+let path: string;
+let data: string;
+/** Settings that the server reads over those of postgresql.conf. */
+let settingsFile: string;
+
+beforeAll(async () => {
+  shared = await temporaryHome();
+  path = join(shared.path, "a home with spaces");
+  data = join(path, "database", "data");
+  settingsFile = join(data, "postgresql.auto.conf");
+  await mkdir(path, { mode: 0o755 });
+  const server = await start(path);
+  await server.stop();
+}, 60_000);
+
+afterAll(async () => {
+  await shared[Symbol.asyncDispose]();
+});
 
 describe("killed with -9", () => {
   test(
     "no acknowledged row is lost, no server stays, and the next start finds everything",
     slow,
     async () => {
-      await using home = await temporaryHome();
-      const path = join(home.path, "a home with spaces");
       const acknowledged = new Set<string>();
       for (let round = 0; round < 3; round += 1) {
         const writer = startWriter(path);
@@ -57,30 +78,24 @@ describe("killed with -9", () => {
     "with its watchdog, its server is adopted by the next gateway and ends with that",
     slow,
     async () => {
-      await using home = await temporaryHome();
-      const writer = startWriter(home.path);
+      const writer = startWriter(path);
       await writer.ready;
-      const data = join(home.path, "database", "data");
-      process.kill(
-        Number(readFileSync(join(home.path, "database", "watchdog.pid"), "utf8")),
-        "SIGKILL",
-      );
+      process.kill(Number(readFileSync(join(path, "database", "watchdog.pid"), "utf8")), "SIGKILL");
       await writer.kill();
       const left = readPidFile(data)?.pid;
       expect(left !== undefined && isAlive(left)).toBe(true);
-      const server = await startEmbeddedServer({ home: home.path, log: silentLog, signal });
+      const server = await start(path);
       expect(server.pid).toBe(left);
       await server.stop();
-      await untilNoServerOf(home.path);
+      await untilNoServerOf(path);
     },
   );
 });
 
 test("a second gateway on the home is refused with the id of the first", slow, async () => {
-  await using home = await temporaryHome();
-  const writer = startWriter(home.path);
+  const writer = startWriter(path);
   await writer.ready;
-  await expect(openStore({ home: home.path, log: silentLog })).rejects.toMatchObject({
+  await expect(openStore({ home: path, log: silentLog })).rejects.toMatchObject({
     code: "HOME_LOCKED",
     message: expect.stringContaining(`process id ${writer.child.pid}`),
   });
@@ -91,13 +106,12 @@ test(
   "Ctrl-C for the whole group leaves the server to the gateway, and its end ends the server",
   slow,
   async () => {
-    await using home = await temporaryHome();
-    const writer = startWriter(home.path);
+    const writer = startWriter(path);
     await writer.ready;
     process.kill(-(writer.child.pid ?? 0), "SIGINT");
     const [, ended] = await once(writer.child, "exit");
     expect(ended).toBe("SIGINT");
-    await untilNoServerOf(home.path);
+    await untilNoServerOf(path);
   },
 );
 
@@ -105,10 +119,8 @@ test(
   "a server that ends by itself is brought back, elsewhere when its port is taken",
   slow,
   async () => {
-    await using home = await temporaryHome();
-    await using store = await openStore({ home: home.path, log: silentLog });
+    await using store = await openStore({ home: path, log: silentLog });
     await store.settings.set("kept", 1);
-    const data = join(home.path, "database", "data");
     const before = readPidFile(data);
     let changes = 0;
     store.onChange(() => {
@@ -129,10 +141,6 @@ test(
   "a pid file whose number belongs to another program now does not hold up the start",
   slow,
   async () => {
-    await using home = await temporaryHome();
-    const first = await startEmbeddedServer({ home: home.path, log: silentLog, signal });
-    await first.stop();
-    const data = join(home.path, "database", "data");
     const { uid, gid } = statSync(data);
     const stranger = spawn("sleep", ["60"], {
       stdio: "ignore",
@@ -142,7 +150,7 @@ test(
     const pidFile = join(data, "postmaster.pid");
     await writeFile(pidFile, `${stranger.pid}\n${data}\n1\n5432\n\n127.0.0.1\n1 1\nready\n`);
     if (asRoot) chownSync(pidFile, uid, gid);
-    const second = await startEmbeddedServer({ home: home.path, log: silentLog, signal });
+    const second = await start(path);
     expect(second.pid).not.toBe(stranger.pid);
     expect(stranger.exitCode).toBe(null);
     await second.stop();
@@ -154,16 +162,12 @@ test(
   "commits are made durable whatever postgresql.conf says, and only the loopback is listened on",
   slow,
   async () => {
-    await using home = await temporaryHome();
-    const first = await startEmbeddedServer({ home: home.path, log: silentLog, signal });
-    await first.stop();
-    const settings = join(home.path, "database", "data", "postgresql.auto.conf");
+    const usual = await readFile(settingsFile);
     await writeFile(
-      settings,
+      settingsFile,
       "fsync = off\nfull_page_writes = off\nsynchronous_commit = off\nlisten_addresses = '*'\nwork_mem = '5MB'\n",
     );
-    const server = await startEmbeddedServer({ home: home.path, log: silentLog, signal });
-    const { default: pg } = await import("pg");
+    const server = await start(path);
     const client = new pg.Client({ ...server.address });
     await client.connect();
     const names = [
@@ -180,24 +184,19 @@ test(
     expect(rows.map((row) => row.setting)).toEqual(["on", "on", "on", "127.0.0.1", "5120"]);
     await client.end();
     await server.stop();
+    await writeFile(settingsFile, usual);
   },
 );
 
 test("a start that fails gives the end of the server's log", slow, async () => {
-  await using home = await temporaryHome();
-  const first = await startEmbeddedServer({ home: home.path, log: silentLog, signal });
-  await first.stop();
-  await writeFile(
-    join(home.path, "database", "data", "postgresql.auto.conf"),
-    "shared_buffers = nonsense\n",
-  );
-  await expect(
-    startEmbeddedServer({ home: home.path, log: silentLog, signal }),
-  ).rejects.toMatchObject({
+  const usual = await readFile(settingsFile);
+  await writeFile(settingsFile, "shared_buffers = nonsense\n");
+  await expect(start(path)).rejects.toMatchObject({
     code: "STORE_START",
     message: expect.stringMatching(/invalid value for parameter "shared_buffers"/u),
   });
-  await untilNoServerOf(home.path);
+  await untilNoServerOf(path);
+  await writeFile(settingsFile, usual);
 });
 
 test("what initdb left half done is made anew", slow, async () => {
@@ -205,39 +204,34 @@ test("what initdb left half done is made anew", slow, async () => {
   const { folder } = locateData(home.path);
   await mkdir(join(folder, "data.draft"));
   await writeFile(join(folder, "data.draft", "PG_VERSION"), "18");
-  const server = await startEmbeddedServer({ home: home.path, log: silentLog, signal });
+  const server = await start(home.path);
   await server.stop();
   expect(await readdir(folder)).not.toContain("data.draft");
 });
 
 test("secrets lie where only their owner reads them, and on no command line", slow, async () => {
-  await using home = await temporaryHome();
-  const server = await startEmbeddedServer({ home: home.path, log: silentLog, signal });
-  expect((await stat(join(home.path, "database.json"))).mode & 0o777).toBe(0o600);
-  expect((await stat(join(home.path, "database"))).mode & 0o777).toBe(0o700);
+  const server = await start(path);
+  expect((await stat(join(path, "database.json"))).mode & 0o777).toBe(0o600);
+  expect((await stat(join(path, "database"))).mode & 0o777).toBe(0o700);
   const commands = spawnSync("ps", ["-eo", "args"], { encoding: "utf8" }).stdout;
   expect(commands).not.toContain(server.address.password);
-  expect(await readdir(join(home.path, "database"))).not.toContain("password.draft");
+  expect(await readdir(join(path, "database"))).not.toContain("password.draft");
   await server.stop();
 });
 
 test("a database whose record is gone is neither opened nor overwritten", slow, async () => {
-  await using home = await temporaryHome();
-  const server = await startEmbeddedServer({ home: home.path, log: silentLog, signal });
-  await server.stop();
-  rmSync(join(home.path, "database.json"));
-  await expect(
-    startEmbeddedServer({ home: home.path, log: silentLog, signal }),
-  ).rejects.toMatchObject({
+  const record = join(path, "database.json");
+  renameSync(record, `${record}.away`);
+  await expect(start(path)).rejects.toMatchObject({
     code: "STORE_START",
     message: expect.stringContaining("database.json"),
   });
+  renameSync(`${record}.away`, record);
 });
 
 describe.runIf(asRoot)("started as root", () => {
   test("the server runs as somebody else", slow, async () => {
-    await using home = await temporaryHome();
-    const server = await startEmbeddedServer({ home: home.path, log: silentLog, signal });
+    const server = await start(path);
     const status = await readFile(`/proc/${server.pid}/status`, "utf8");
     expect(status).toMatch(new RegExp(`^Uid:\\s+${databaseUser(undefined)?.uid}\\s`, "mu"));
     await server.stop();
@@ -257,7 +251,7 @@ describe.runIf(asRoot)("started as root", () => {
       expect(first.outsideHome).toBe(true);
       expect(first.folder.startsWith(elsewhere.path)).toBe(true);
       expect(readdirSync(inner)).toEqual(["database.json"]);
-      const server = await startEmbeddedServer({ home: inner, log: silentLog, signal });
+      const server = await start(inner);
       expect(server.folder).toBe(first.folder);
       await server.stop();
     },
@@ -287,6 +281,10 @@ describe.runIf(asRoot)("started as root", () => {
     expect((await store.calls.recent({ limit: 500 })).length).toBeGreaterThanOrEqual(3);
   });
 });
+
+function start(at: string): Promise<EmbeddedServer> {
+  return startEmbeddedServer({ home: at, log: silentLog, signal });
+}
 
 const report = z.union([
   z.object({ ready: z.literal(true), found: z.array(z.string()), uid: z.number().optional() }),
@@ -349,27 +347,28 @@ function parseLine(line: string): unknown {
 
 /** Resolves when no process of the home's database lives any more. */
 async function untilNoServerOf(home: string): Promise<void> {
-  const data = join(home, "database", "data");
-  await expect.poll(() => processesFor(data), { timeout: 15_000 }).toEqual([]);
+  const directory = join(home, "database", "data");
+  await expect.poll(() => processesFor(directory), { timeout: 15_000 }).toEqual([]);
 }
 
-function processesFor(data: string): string[] {
+function processesFor(directory: string): string[] {
   if (!existsSync("/proc/self/cmdline")) {
     const { stdout } = spawnSync("ps", ["-eo", "args"], { encoding: "utf8" });
-    return stdout.split("\n").filter((line) => line.includes(data));
+    return stdout.split("\n").filter((line) => line.includes(directory));
   }
   const pids = readdirSync("/proc").filter((name) => /^\d+$/u.test(name));
-  return pids.filter((pid) => isAlive(Number(pid)) && isOf(pid, data));
+  return pids.filter((pid) => isAlive(Number(pid)) && isOf(pid, directory));
 }
 
 /** Children of the server show a title for their arguments; their working directory gives them away. */
-function isOf(pid: string, data: string): boolean {
+function isOf(pid: string, directory: string): boolean {
   try {
     const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-    if (command.includes(data) || command.includes("crash-writer")) return command.includes(data);
+    if (command.includes(directory) || command.includes("crash-writer"))
+      return command.includes(directory);
     return (
       command.startsWith("postgres: ") &&
-      spawnSync("readlink", [`/proc/${pid}/cwd`], { encoding: "utf8" }).stdout.trim() === data
+      spawnSync("readlink", [`/proc/${pid}/cwd`], { encoding: "utf8" }).stdout.trim() === directory
     );
   } catch {
     return false;

@@ -1,14 +1,14 @@
 // For tests: a gateway in little that opens the store of a home, appends calls and reports each on standard output
-// once it is acknowledged, until it is killed. What it finds there is reported first. Argument: the home.
-import { newId, silentLog } from "../../foundation/index.ts";
-import { openStore } from "../store.ts";
+// once it is acknowledged, until it is killed; after a hundred it only waits for that. What it finds there is reported first. Argument: the home.
+import { newId, silentLog } from "../../src/foundation/index.ts";
+import { openStore } from "../../src/store/index.ts";
 
 const [, , home = ""] = process.argv;
 const store = await openStore({ home, log: silentLog });
 const found = await store.calls.recent({ limit: 500 });
 tell({ ready: true, found: found.map(({ id }) => id), uid: process.getuid?.() });
 
-for (;;) {
+for (let written = 0; written < 100; written += 1) {
   const id = newId();
   await store.calls.append([
     {
@@ -29,6 +29,8 @@ for (;;) {
   ]);
   tell({ written: id });
 }
+
+setInterval(() => undefined, 60_000);
 
 function tell(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
