@@ -18,12 +18,12 @@ export interface CliIo {
   signal?: AbortSignal;
   /** The command that starts this program, absolute, for snippets that spawn it; default: node and `scripts/signalbox.mjs`. */
   launcher?: readonly string[];
-  /** `signalbox config …`, which needs every module: given by the composition root. */
+  /** `signalbox config print`, which needs every module: given by the composition root; `argv` is what follows the command. */
   configPrint?: (argv: readonly string[]) => Promise<number>;
-  /** `signalbox serve …`: given by the composition root. */
+  /** `signalbox serve`: given by the composition root; `argv` is what follows the command. */
   serve?: (argv: readonly string[]) => Promise<number>;
-  /** Starts a gateway in this process for `signalbox stdio` when none runs: given by the composition root. */
-  startGateway?: () => Promise<StartedGateway>;
+  /** Starts a gateway for a home in this process, for `signalbox stdio` where none runs: given by the composition root. */
+  startGateway?: (home: string) => Promise<StartedGateway>;
 }
 
 export interface StartedGateway {

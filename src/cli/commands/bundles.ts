@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { bundleView, listOf } from "../api-shapes.ts";
 import { exitCodes, usageError } from "../exit-code.ts";
-import { handle, repeatable } from "../invocation.ts";
+import { addGlobalOptions, handle, repeatable } from "../invocation.ts";
 import type { RunState } from "../invocation.ts";
 import { mcpUrl } from "../mcp/modern-request.ts";
 import { Prompter } from "../prompter.ts";
@@ -13,6 +13,7 @@ export function addBundlesCommands(program: Command, state: RunState): void {
   const bundles = program
     .command("bundles")
     .description("named selections of tools, each served at /mcp/{bundle}");
+  addGlobalOptions(bundles, true);
   bundles.addHelpText(
     "after",
     `

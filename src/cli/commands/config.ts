@@ -20,8 +20,17 @@ export function addConfigCommand(program: Command, state: RunState, argv: readon
     )
     .action(async () => {
       if (state.io.configPrint === undefined) throw notHere("config print");
-      state.exitCode = await state.io.configPrint(argv);
+      state.exitCode = await state.io.configPrint(wordsAfter(argv, "print", "config"));
     });
+}
+
+/** What was typed after the first of these words that was typed. */
+export function wordsAfter(
+  argv: readonly string[],
+  ...words: readonly string[]
+): readonly string[] {
+  const word = words.find((candidate) => argv.includes(candidate));
+  return word === undefined ? argv : argv.slice(argv.indexOf(word) + 1);
 }
 
 /** The failure of a command that only the whole program can run. */

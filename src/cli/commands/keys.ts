@@ -5,7 +5,7 @@ import { keyView, listOf } from "../api-shapes.ts";
 import type { KeyView } from "../api-shapes.ts";
 import { createKey } from "../create-key.ts";
 import { CliError, exitCodes, usageError } from "../exit-code.ts";
-import { handle, repeatable } from "../invocation.ts";
+import { addGlobalOptions, handle, repeatable } from "../invocation.ts";
 import type { Invocation, RunState } from "../invocation.ts";
 import { duration } from "../../foundation/index.ts";
 import { Prompter } from "../prompter.ts";
@@ -16,6 +16,7 @@ export function addKeysCommands(program: Command, state: RunState): void {
   const keys = program
     .command("keys")
     .description("create, list and revoke the keys that clients carry");
+  addGlobalOptions(keys, true);
   keys.addHelpText(
     "after",
     `

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { RunState } from "../invocation.ts";
-import { notHere } from "./config.ts";
+import { notHere, wordsAfter } from "./config.ts";
 
 /** `signalbox serve`: run by the composition root. */
 export function addServeCommand(program: Command, state: RunState, argv: readonly string[]): void {
@@ -21,6 +21,6 @@ Examples:
     )
     .action(async () => {
       if (state.io.serve === undefined) throw notHere("serve");
-      state.exitCode = await state.io.serve(argv);
+      state.exitCode = await state.io.serve(wordsAfter(argv, "serve"));
     });
 }

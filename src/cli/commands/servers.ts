@@ -3,7 +3,7 @@ import { z } from "zod";
 import { listOf, serverView } from "../api-shapes.ts";
 import type { ServerView } from "../api-shapes.ts";
 import { exitCodes, usageError } from "../exit-code.ts";
-import { handle, repeatable } from "../invocation.ts";
+import { addGlobalOptions, handle, repeatable } from "../invocation.ts";
 import type { Invocation, RunState } from "../invocation.ts";
 import { plain } from "../output.ts";
 import { presets } from "../presets.ts";
@@ -23,6 +23,7 @@ export function addServersCommands(
   const servers = program
     .command("servers")
     .description("list, add, test and remove the servers behind the gateway");
+  addGlobalOptions(servers, true);
   servers.addHelpText(
     "after",
     `

@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { z } from "zod";
-import { messageOf } from "../../foundation/index.ts";
-import type { StartedGateway } from "../cli-io.ts";
+import { isSignalboxError, messageOf } from "../../foundation/index.ts";
+import type { CliIo, StartedGateway } from "../cli-io.ts";
 import { CliError, exitCodes } from "../exit-code.ts";
+import { homeFolder } from "../gateway-address.ts";
 import type { GatewayAddress } from "../gateway-address.ts";
 import { send } from "../http-send.ts";
 import { handle } from "../invocation.ts";
@@ -76,7 +78,10 @@ async function findOrStart(invocation: Invocation): Promise<Supply> {
   out.note(
     "signalbox stdio: no gateway is running here; starting one for as long as this client is connected",
   );
-  const started = await start(io.startGateway);
+  const started = await start(io.startGateway, invocation);
+  if (!("stop" in started)) {
+    return { address: started, own: false, [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
   return {
     address: {
       url: started.url.replace(/\/+$/, ""),
@@ -89,10 +94,23 @@ async function findOrStart(invocation: Invocation): Promise<Supply> {
   };
 }
 
-async function start(startGateway: () => Promise<StartedGateway>): Promise<StartedGateway> {
+/** Two clients that start together both find nothing: the home admits one gateway, and the other uses that one. */
+async function start(
+  startGateway: NonNullable<CliIo["startGateway"]>,
+  invocation: Invocation,
+): Promise<StartedGateway | GatewayAddress> {
   try {
-    return await startGateway();
+    return await startGateway(homeFolder(invocation.io, invocation.address));
   } catch (cause) {
+    for (
+      let tries = 0;
+      isSignalboxError(cause) && cause.code === "HOME_LOCKED" && tries < 60;
+      tries += 1
+    ) {
+      const found = await runningGateway(invocation);
+      if (!(found instanceof CliError)) return found;
+      await sleep(500, undefined, { signal: invocation.signal });
+    }
     throw new CliError({
       exitCode: exitCodes.unreachable,
       code: "GATEWAY_NOT_STARTED",

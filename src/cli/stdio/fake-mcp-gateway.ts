@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { getRequestListener } from "@hono/node-server";
+import { pipeline } from "node:stream/promises";
 import { McpServer as LegacyServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
@@ -41,9 +41,8 @@ export class FakeMcpGateway implements AsyncDisposable {
 
   /** Begins to listen, on the port it had before when it listened before. */
   async listen(): Promise<void> {
-    const modern = getRequestListener((request) => this.#modern.fetch(request));
     this.#server = createServer((request, response) => {
-      void this.#handle(request, response, modern);
+      void this.#handle(request, response);
     });
     this.#server.listen(this.#port, "127.0.0.1");
     await once(this.#server, "listening");
@@ -79,11 +78,7 @@ export class FakeMcpGateway implements AsyncDisposable {
     await this.#modern.close();
   }
 
-  async #handle(
-    request: IncomingMessage,
-    response: ServerResponse,
-    modern: (request: IncomingMessage, response: ServerResponse) => unknown,
-  ): Promise<void> {
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = "", url: path = "", headers } = request;
     if (path === "/health") {
       response.end("{}");
@@ -97,8 +92,29 @@ export class FakeMcpGateway implements AsyncDisposable {
       );
       return;
     }
-    if (headers["mcp-protocol-version"] === "2026-07-28") await modern(request, response);
+    if (headers["mcp-protocol-version"] === "2026-07-28")
+      await this.#answerModern(request, response);
     else await this.#legacy(request, response);
+  }
+
+  async #answerModern(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    const gone = new AbortController();
+    response.on("close", () => {
+      gone.abort();
+    });
+    const answer = await this.#modern.fetch(
+      new Request(`${this.url}${request.url ?? ""}`, {
+        method: "POST",
+        headers: Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
+        body: Buffer.concat(chunks),
+        signal: gone.signal,
+      }),
+    );
+    response.writeHead(answer.status, Object.fromEntries(answer.headers));
+    if (answer.body === null) response.end();
+    else await pipeline(answer.body, response).catch(() => undefined);
   }
 
   async #legacy(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -119,7 +135,7 @@ export class FakeMcpGateway implements AsyncDisposable {
         this.#sessions.delete(session);
       },
     });
-    await server.connect(transport as Parameters<LegacyServer["connect"]>[0]);
+    await server.connect(transport);
     await transport.handleRequest(request, response);
   }
 
@@ -138,7 +154,7 @@ export class FakeMcpGateway implements AsyncDisposable {
       return { content: [] };
     });
     server.registerTool("steps", {}, async (context) => {
-      const progressToken = context.mcpReq._meta?.progressToken;
+      const progressToken = context.mcpReq["_meta"]?.progressToken;
       for (const progress of [1, 2, 3]) {
         if (progressToken !== undefined) {
           await context.mcpReq.notify({

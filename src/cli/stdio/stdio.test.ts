@@ -204,17 +204,15 @@ describe("a legacy client", () => {
   test("hears what belongs to no request", async () => {
     const client = await legacyClient();
     await vi.waitUntil(() => gateway.seen.some(({ method }) => method === "GET"), patience);
-    const heard = Promise.withResolvers<void>();
+    const heard = new Set<string>();
     client.fallbackNotificationHandler = ({ method }) => {
-      if (method === "notifications/tools/list_changed") heard.resolve();
+      heard.add(method);
       return Promise.resolve();
     };
-    await vi.waitUntil(() => {
-      gateway.addLegacyTool(`added-${String(Math.random()).slice(2)}`);
-      return Promise.race([
-        heard.promise.then(() => true),
-        new Promise((resolve) => setImmediate(resolve, false)),
-      ]);
+    let added = 0;
+    await vi.waitFor(() => {
+      gateway.addLegacyTool(`added-${String((added += 1))}`);
+      expect(heard).toContain("notifications/tools/list_changed");
     }, patience);
   });
 
@@ -224,7 +222,7 @@ describe("a legacy client", () => {
     const call = client.callTool({ name: "wait" }, undefined, { signal: stop.signal });
     await vi.waitUntil(() => gateway.waiting === 1, patience);
     stop.abort();
-    await expect(call).rejects.toThrow();
+    await expect(call).rejects.toThrow("abort");
     await vi.waitUntil(() => gateway.cancelled === 1, patience);
   });
 
@@ -238,10 +236,13 @@ describe("a legacy client", () => {
   test("keeps working after the gateway was restarted; what was in flight fails with a sentence", async () => {
     const client = await legacyClient();
     const lost = client.callTool({ name: "wait" });
-    const sentence = expect(lost).rejects.toThrow(/gateway/);
+    const sentence = lost.then(
+      () => "it was answered",
+      (error: unknown) => String(error),
+    );
     await vi.waitUntil(() => gateway.waiting === 1, patience);
     await gateway.kill();
-    await sentence;
+    expect(await sentence).toContain("gateway");
     const meanwhile = client.callTool({ name: "echo", arguments: { text: "back" } });
     await gateway.listen();
     expect((await meanwhile)["content"]).toEqual([{ type: "text", text: "back" }]);
@@ -295,16 +296,16 @@ describe("the end of the input", () => {
     const { child, lines, say } = raw();
     say(modernCall(1, "steps"));
     child.stdin?.end();
-    const [code] = (await once(child, "exit")) as [number | null];
-    expect(code).toBe(0);
+    await once(child, "exit");
+    expect(child.exitCode).toBe(0);
     expect(lines.at(-1)).toMatchObject({ id: 1, result: { content: [{ text: "three steps" }] } });
   });
 
   test("a gateway that never ran ends the command with 3 and nothing on stdout", async () => {
     await gateway.kill();
     const { child, lines } = raw();
-    const [code] = (await once(child, "exit")) as [number | null];
-    expect(code).toBe(3);
+    await once(child, "exit");
+    expect(child.exitCode).toBe(3);
     expect(lines).toEqual([]);
     await gateway.listen();
   });
