@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import type { HttpBindings } from "@hono/node-server";
 import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { allows, anonymous } from "../access/index.ts";
 import type { Principal } from "../access/index.ts";
 import { parseTraceparent, SignalboxError } from "../foundation/index.ts";
@@ -31,7 +32,8 @@ export function createApi(deps: ApiDeps, routes: readonly Route[] = routeTable):
   recordTraffic(app, { ...deps, log });
   for (const route of routes) addRoute(app, route, deps);
   refuseOtherMethods(app, routes, deps);
-  app.notFound((c) => {
+  // A route and not `notFound`, whose errors would pass by the recording of traffic.
+  app.all("*", (c) => {
     requireKeyBelowApi(c, deps);
     throw unknownAddress(c.req.method, c.req.path, routes);
   });
@@ -52,7 +54,7 @@ interface Environment {
 }
 
 type App = OpenAPIHono<Environment>;
-type Context = Parameters<Parameters<App["notFound"]>[0]>[0];
+type RequestContext = Context<Environment>;
 
 function recordTraffic(app: App, { clock, metrics, log }: ApiDeps): void {
   const record = trafficRecorder(metrics, log);
@@ -105,7 +107,7 @@ function addRoute(app: App, route: Route, deps: ApiDeps): void {
   });
 }
 
-function admit(c: Context, route: Route, deps: ApiDeps): Principal {
+function admit(c: RequestContext, route: Route, deps: ApiDeps): Principal {
   if (route.scope === "public") return anonymous;
   const principal = authenticated(c, deps);
   if (allows(principal.role, route.scope)) return principal;
@@ -116,7 +118,7 @@ function admit(c: Context, route: Route, deps: ApiDeps): Principal {
   );
 }
 
-function authenticated(c: Context, deps: ApiDeps): Principal {
+function authenticated(c: RequestContext, deps: ApiDeps): Principal {
   const { headers, socket } = c.env.incoming;
   const outcome = deps.authenticate(headers, socket.remoteAddress);
   if (!outcome.ok) throw new SignalboxError(outcome.code, outcome.message);
@@ -124,7 +126,7 @@ function authenticated(c: Context, deps: ApiDeps): Principal {
   return outcome.principal;
 }
 
-async function bodyOf(c: Context, route: Route): Promise<unknown> {
+async function bodyOf(c: RequestContext, route: Route): Promise<unknown> {
   const given = await readJsonBody(c.env.incoming, { signal: c.req.raw.signal });
   if (given === undefined && route.bodyOptional === true) return undefined;
   if (given === undefined)
@@ -132,7 +134,7 @@ async function bodyOf(c: Context, route: Route): Promise<unknown> {
   return route.body === undefined ? undefined : parseInput("body", route.body, given);
 }
 
-function queryOf(c: Context): Record<string, string> {
+function queryOf(c: RequestContext): Record<string, string> {
   const entries = Object.entries(c.req.queries()).map(([name, values]) => {
     const [value = "", ...others] = values;
     if (others.length === 0) return [name, value] as const;
@@ -158,7 +160,7 @@ function refuseOtherMethods(app: App, routes: readonly Route[], deps: ApiDeps): 
 }
 
 // A stranger is not told what exists below /api and what does not.
-function requireKeyBelowApi(c: Context, deps: ApiDeps): void {
+function requireKeyBelowApi(c: RequestContext, deps: ApiDeps): void {
   if (c.req.path === "/api" || c.req.path.startsWith("/api/")) authenticated(c, deps);
 }
 
