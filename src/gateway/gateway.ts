@@ -12,7 +12,6 @@ import {
 import {
   JsonBoundsError,
   RPC,
-  errorResponse,
   parseJson,
   readIngress,
   stringify,
@@ -55,7 +54,7 @@ export interface GatewayDeps {
 }
 
 /** Housekeeping: idle sessions, streams that need a sign of life. */
-const SWEEP_MS = 5_000;
+const SWEEP_MS = 1_000;
 const MCP_PATH = "/mcp";
 
 export class Gateway {
@@ -69,8 +68,10 @@ export class Gateway {
   readonly #modern: ModernDoor;
   readonly #legacy: LegacyDoor;
   readonly #single: SingleStreamDoor;
+  /** Replies that are still open, and when they next need a sign of life. */
   readonly #pending = new Map<Reply, number>();
   readonly #sweeper: NodeJS.Timeout;
+  #lastKeepAlive = 0;
   #snapshot: Snapshot;
   #epoch = 0;
   #requestCount = 0;
@@ -203,7 +204,7 @@ export class Gateway {
   }
 
   /** The servers whose things a principal can reach. */
-  visibleServers(principal: Principal): ReadonlySet<string> {
+  visibleServers(principal: Pick<Principal, "bundles">): ReadonlySet<string> {
     const { bundles, whole } = this.#snapshot;
     const views =
       principal.bundles === "all"
@@ -341,29 +342,28 @@ export class Gateway {
     }
   }
 
-  // Answers that are slow to come get a sign of life; most are there before this is reached.
+  // Answers that are slow to come become event streams with signs of life.
   #keepAlive(post: Post, reply: Reply | undefined): void {
     if (reply === undefined || post.res.writableEnded) return;
-    this.#pending.set(reply, post.startedAt);
+    this.#pending.set(reply, post.startedAt + this.#deps.limits.events_after);
     post.res.once("close", () => this.#pending.delete(reply));
   }
 
   #sweep(): void {
     const now = this.#deps.clock.monotonicMs();
     this.#sessions.sweep();
-    for (const [reply, since] of this.#pending) {
-      if (now - since < this.#deps.limits.keep_alive - SWEEP_MS) continue;
+    const keepAlive = this.#deps.limits.keep_alive;
+    for (const [reply, dueAt] of this.#pending) {
+      if (now < dueAt) continue;
       reply.keepAlive();
-      this.#pending.set(reply, now);
+      this.#pending.set(reply, now + keepAlive - SWEEP_MS);
     }
-    if (now - this.#lastKeepAlive < this.#deps.limits.keep_alive - SWEEP_MS) return;
+    if (now - this.#lastKeepAlive < keepAlive - SWEEP_MS) return;
     this.#lastKeepAlive = now;
     this.#listens.keepAlive();
     this.#single.keepAlive();
     for (const session of this.#sessions.all()) session.keepAlive();
   }
-
-  #lastKeepAlive = 0;
 
   #view(bundle: string | undefined): View | undefined {
     return bundle === undefined ? this.#snapshot.whole : this.#snapshot.bundles.get(bundle);
@@ -407,10 +407,12 @@ export class Gateway {
       clock,
       log,
       metrics,
-      clientInfo: { ...this.#identity },
-      responseBytesMax: definition.options.response_bytes_max ?? limits.response_bytes_max,
-      inspectBytesMax: limits.inspect_bytes_max,
-      connectTimeoutMs: limits.connect_timeout,
+      options: {
+        clientInfo: { ...this.#identity },
+        responseBytesMax: limits.response_bytes_max,
+        inspectBytesMax: limits.inspect_bytes_max,
+        connectTimeoutMs: limits.connect_timeout,
+      },
     });
   }
 

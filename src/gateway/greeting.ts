@@ -1,5 +1,11 @@
 /** How the gateway introduces itself: `initialize` and `server/discover`. */
-import { META, MODERN_REVISION, isJsonObject, type JsonObject } from "../protocol/index.ts";
+import {
+  LEGACY_REVISIONS,
+  META,
+  MODERN_REVISION,
+  isJsonObject,
+  type JsonObject,
+} from "../protocol/index.ts";
 import type { View } from "./view.ts";
 
 const INSTRUCTIONS_MAX = 16 * 1024;
@@ -27,7 +33,7 @@ export function discoverResult(view: View, identity: Identity): JsonObject {
   const instructions = instructionsOf(view);
   return {
     resultType: "complete",
-    supportedVersions: [MODERN_REVISION],
+    supportedVersions: [MODERN_REVISION, ...LEGACY_REVISIONS],
     capabilities: { ...legacyCapabilities(), ...extensionsOf(view) },
     ...(instructions === undefined ? {} : { instructions }),
     ttlMs: 0,

@@ -7,7 +7,7 @@ export function sendError(res: ServerResponse, error: SignalboxError, requestId:
     res.destroy();
     return;
   }
-  const body = JSON.stringify(error.toJSON(requestId));
+  const body = JSON.stringify(error.body(requestId));
   res.writeHead(error.status, {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(body),

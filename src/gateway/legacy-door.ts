@@ -15,7 +15,7 @@ import {
   type JsonRpcRequest,
   type Message,
 } from "../protocol/index.ts";
-import { ask, type LaneKey, type UpstreamServer } from "../upstream/index.ts";
+import { ask, type SessionKey, type UpstreamServer } from "../upstream/index.ts";
 import type { Incoming } from "./call.ts";
 import { startEvents, readEventId } from "./event-stream.ts";
 import { unresolved } from "./failure.ts";
@@ -364,7 +364,7 @@ export class LegacyDoor {
     }
   }
 
-  #laneKey(session: LegacySession, server: UpstreamServer): LaneKey & { kind: "session" } {
+  #laneKey(session: LegacySession, server: UpstreamServer): SessionKey {
     return {
       kind: "session",
       id: session.id,

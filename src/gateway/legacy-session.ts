@@ -18,7 +18,7 @@ import {
   type RequestId,
   type Revision,
 } from "../protocol/index.ts";
-import type { Lane, LaneKey, UpstreamServer } from "../upstream/index.ts";
+import type { Lane, LaneKey, SessionKey, UpstreamServer } from "../upstream/index.ts";
 import { EventStream, ReplayStore } from "./event-stream.ts";
 import type { Reply } from "./reply.ts";
 import type { Audience, View } from "./view.ts";
@@ -33,10 +33,7 @@ export interface SessionStart {
   readonly replayBytesMax: number;
   readonly now: number;
   /** Hears from a server outside any call; made once per server the session talks to. */
-  readonly listen: (
-    session: LegacySession,
-    server: UpstreamServer,
-  ) => LaneKey & { kind: "session" };
+  readonly listen: (session: LegacySession, server: UpstreamServer) => SessionKey;
 }
 
 /** A server's request that waits for the client's answer. */
@@ -74,7 +71,7 @@ export class LegacySession implements Audience {
   readonly #standalone: EventStream;
   #streams: Map<string, EventStream> | undefined;
   readonly #listen: SessionStart["listen"];
-  #keys: Map<UpstreamServer, LaneKey & { kind: "session" }> | undefined;
+  #keys: Map<UpstreamServer, SessionKey> | undefined;
   #inflight: Map<RequestId, Cancellable> | undefined;
   #asked: Map<string, Asked> | undefined;
   /** Public URIs the client has subscribed to. */

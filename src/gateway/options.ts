@@ -45,6 +45,8 @@ export const limitOptions = z.strictObject({
   connect_timeout: duration.default(10_000),
   /** An event stream carries a comment at least this often. */
   keep_alive: duration.default(15_000),
+  /** A call that lasts longer is answered as an event stream, which lives through proxies and can be resumed. */
+  events_after: duration.default(2_000),
   /** How long calls in flight may finish when the gateway stops. */
   drain: duration.default(10_000),
 });

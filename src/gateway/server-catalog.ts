@@ -24,7 +24,14 @@ import {
   type Envelope,
   type JsonObject,
 } from "../protocol/index.ts";
-import { ask, resultOf, type Lane, type LaneKey, type UpstreamServer } from "../upstream/index.ts";
+import {
+  ask,
+  resultOf,
+  type Lane,
+  type LaneKey,
+  type ServerStatus,
+  type UpstreamServer,
+} from "../upstream/index.ts";
 import type { Limits } from "./options.ts";
 
 export type ListKind = "tools" | "prompts" | "resources" | "templates";
@@ -68,6 +75,13 @@ export interface ListingView {
   readonly missing: Missing | undefined;
 }
 
+/** A server's state as the API shows it. */
+export interface CatalogStatus extends ServerStatus {
+  readonly tools: number;
+  /** Why its part of lists is missing or old. */
+  readonly missing?: Pick<Missing, "reason" | "message" | "since">;
+}
+
 /** How often a failed listing is tried again while it is asked for. */
 const RETRY_PAUSE_MS = 2_000;
 const PAGES_MAX = 1_000;
@@ -91,6 +105,18 @@ export class ServerCatalog {
   constructor(server: UpstreamServer, deps: Deps) {
     this.server = server;
     this.#deps = deps;
+  }
+
+  /** The server's state with what its lists say: how many tools, and why they are missing. */
+  status(): CatalogStatus {
+    const { items, missing } = this.listing("tools").view();
+    return {
+      ...this.server.status(),
+      tools: items.length,
+      ...(missing === undefined
+        ? {}
+        : { missing: { reason: missing.reason, message: missing.message, since: missing.since } }),
+    };
   }
 
   /** Starts fetching everything, so that the first reader finds it; never throws. */

@@ -15,9 +15,11 @@ export { serverName, serverOptions } from "./server-options.ts";
 export type { InProcessService, ServerDefinition, ServerOptions } from "./server-options.ts";
 export { UpstreamServer } from "./upstream-server.ts";
 export type {
+  Introduction,
   LaneKey,
   ServerState,
   ServerStatus,
+  SessionKey,
   UpstreamDeps,
   UpstreamEvents,
   UpstreamOptions,

@@ -58,6 +58,8 @@ export interface UpstreamOptions {
   principalIdleMs?: number;
   /** Lanes of principals and sessions together; default 10,000. */
   lanesMax?: number;
+  /** How often idle lanes and old verdicts are looked for; default 30 s. */
+  tendEveryMs?: number;
 }
 
 export interface UpstreamDeps {
@@ -68,19 +70,19 @@ export interface UpstreamDeps {
 }
 
 /** Whose lane is wanted. */
-export type LaneKey =
-  | { kind: "shared" }
-  | { kind: "principal"; id: string }
-  | {
-      kind: "session";
-      id: string;
-      clientInfo: JsonObject;
-      capabilities: JsonObject;
-      revision?: string;
-      listener: LaneListener;
-      /** Hears of the lane once it is open, before it is used. */
-      opened?: (lane: Lane) => void;
-    };
+export type LaneKey = { kind: "shared" } | { kind: "principal"; id: string } | SessionKey;
+
+/** A legacy client's session: it has lanes of its own, opened as the client. */
+export interface SessionKey {
+  kind: "session";
+  id: string;
+  clientInfo: JsonObject;
+  capabilities: JsonObject;
+  revision?: string;
+  listener: LaneListener;
+  /** Hears of the lane once it is open, before it is used. */
+  opened?: (lane: Lane) => void;
+}
 
 export type ServerState = "idle" | "connecting" | "connected" | "error" | "disabled";
 
@@ -115,7 +117,6 @@ export type UpstreamEvents = {
   stateChanged: ServerStatus;
 };
 
-const tendEveryMs = 30_000;
 /** A lane that is lost sooner after its opening counts as a failed opening. */
 const shortLifeMs = 10_000;
 /** How often a lost shared lane is opened again without anyone asking. */
@@ -310,8 +311,9 @@ export class UpstreamServer {
   // A server that speaks both eras meets a legacy client in the client's own, where nothing has to be bridged. One
   // that refuses is modern only, and is remembered as such until its shared lane is opened anew.
   async #legacyLane(key: LaneKey): Promise<Lane | undefined> {
+    if (this.#era === undefined) await this.#opened(this.#shared);
     const slot = this.#slotFor(key);
-    slot.tentative = this.#modern !== undefined;
+    slot.tentative = this.#era === "modern";
     const verdict = this.#endpoints[this.#endpointIndex]?.verdict;
     try {
       const lane = await this.#opened(slot);
@@ -491,7 +493,8 @@ export class UpstreamServer {
     slot.opened(lane, this.#deps.clock.monotonicMs());
     if (slot === this.#shared) this.#sharedOpened(lane);
     this.#enter("connected");
-    this.#tending ??= setInterval(() => this.#tend(), tendEveryMs).unref();
+    const everyMs = this.#deps.options.tendEveryMs ?? 30_000;
+    this.#tending ??= setInterval(() => this.#tend(), everyMs).unref();
   }
 
   #sharedOpened(lane: Lane): void {

@@ -1,0 +1,435 @@
+/** The composition root: one gateway in this process, every part of it wired by hand, in the order they start. */
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import type { Server } from "node:http";
+import { join } from "node:path";
+import { hostPolicy } from "./access/index.ts";
+import { createApi, createMetricsListener } from "./api/index.ts";
+import { loadConfig, watchConfigFile, type Config } from "./config.ts";
+import {
+  Lifecycle,
+  Metrics,
+  SignalboxError,
+  createLog,
+  isSignalboxError,
+  messageOf,
+  newId,
+  processMetrics,
+  redact,
+  systemClock,
+  type Log,
+} from "./foundation/index.ts";
+import { Gateway, createListener, listen, type CallRecord } from "./gateway/index.ts";
+import { CallLog, HealthChecks, databaseCheck, diskSpaceCheck } from "./ops/index.ts";
+import { Registry } from "./registry/index.ts";
+import { signalboxService, type SignalboxPorts } from "./services/signalbox/index.ts";
+import { openStore, type CallFilter, type Store } from "./store/index.ts";
+
+const STORE_RETRY_MS = 5_000;
+const PRUNE_EVERY_MS = 3_600_000;
+/** What stopping may take beside draining: the call log's last rows, the database. */
+const STOP_MARGIN_MS = 20_000;
+
+/** One gateway: `start` makes it serve, `lifecycle.stop` ends it. */
+export class GatewayProcess {
+  readonly lifecycle: Lifecycle;
+  readonly log: Log;
+  readonly #config: Config;
+  readonly #argv: readonly string[];
+  readonly #version: string;
+  readonly #startedAt = systemClock.now();
+  readonly #metrics = new Metrics();
+  readonly #health: HealthChecks;
+  readonly #callLog: CallLog;
+  readonly #gateway: Gateway;
+  readonly #registry: Registry;
+  readonly #listener: Server;
+  readonly #metricsListener: ReturnType<typeof createMetricsListener>;
+  readonly #stopping = new AbortController();
+  #values: Config["values"];
+  #store: Store | undefined;
+  #createdKey: string | undefined;
+  #port = 0;
+
+  constructor(
+    config: Config,
+    version: string,
+    argv: readonly string[],
+    logTo: { write(line: string): void } = process.stdout,
+  ) {
+    const { values } = config;
+    this.#config = config;
+    this.#values = values;
+    this.#argv = argv;
+    this.#version = version;
+    this.log = createLog({ ...values.log, debug: process.env["DEBUG"], destination: logTo });
+    this.lifecycle = new Lifecycle({
+      log: this.log,
+      stopWithinMs: values.limits.drain + STOP_MARGIN_MS,
+    });
+    processMetrics(this.#metrics);
+    const clock = systemClock;
+    const { log } = this;
+    this.#health = new HealthChecks({ log, clock });
+    this.#callLog = new CallLog({
+      append: (rows) => this.#requireStore().calls.append(rows),
+      log,
+      metrics: this.#metrics,
+      queueMax: values.call_log.queue_max,
+      clock,
+    });
+    this.#gateway = new Gateway({
+      clock,
+      log,
+      metrics: this.#metrics,
+      limits: values.limits,
+      hostPolicy: hostPolicy({
+        host: values.host,
+        allowedHosts: values.allowed_hosts,
+        allowedOrigins: values.allowed_origins,
+      }),
+      record: (call) => this.#record(call),
+      recordArguments: values.call_log.arguments,
+      authRequired: values.auth.required,
+      version,
+    });
+    this.#registry = new Registry({
+      gateway: this.#gateway,
+      log,
+      clock,
+      configServers: () => new Map(Object.entries(this.#values.servers)),
+      configBundles: () => new Map(Object.entries(this.#values.bundles)),
+      builtin: [
+        {
+          name: "signalbox",
+          origin: "builtin",
+          options: {},
+          service: signalboxService(this.#servicePorts()),
+        },
+      ],
+    });
+    const api = this.#createApi();
+    this.#listener = createListener({
+      gateway: this.#gateway,
+      limits: values.limits,
+      other: (req, res) => api.handle(req, res),
+    });
+    this.#metricsListener = createMetricsListener({
+      host: values.metrics.host,
+      port: values.metrics.port,
+      metrics: this.#metrics,
+    });
+    this.#addParts();
+  }
+
+  get url(): string {
+    const { host } = this.#values;
+    const shown = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+    return `http://${shown.includes(":") ? `[${shown}]` : shown}:${this.#port}`;
+  }
+
+  async start(): Promise<void> {
+    for (const warning of this.#config.warnings) this.log.warn({}, warning);
+    await mkdir(this.#values.home, { recursive: true, mode: 0o700 });
+    await this.lifecycle.start();
+    this.log.info({ url: this.url, version: this.#version }, "Signalbox is ready");
+  }
+
+  /** The key with which this gateway can be administered: given, or kept in the home. */
+  async adminKey(): Promise<string> {
+    return this.#values.auth.admin_key ?? (await readFile(this.#keyFile(), "utf8")).trim();
+  }
+
+  /** What a person sees when the gateway has started. */
+  async banner(): Promise<string> {
+    const created = this.#createdKey;
+    const key = created ?? "<YOUR_KEY>";
+    const lines = [
+      "",
+      `  Signalbox ${this.#version} is running.`,
+      "",
+      `  Start page    ${this.url}/`,
+      `  MCP endpoint  ${this.url}/mcp`,
+      ...(this.#values.metrics.enabled ? [`  Metrics       ${this.#metricsListener.url}`] : []),
+      `  Database      ${this.#store?.describe ?? "not reachable yet; serving the configuration file"}`,
+      "",
+      ...(created === undefined
+        ? [`  Admin key     ${await this.#whereTheKeyIs()}`]
+        : [
+            `  Admin key     ${created}`,
+            `                Shown once; kept in ${this.#keyFile()} (readable by you alone).`,
+          ]),
+      "",
+      "  Connect a client, for example Claude Code:",
+      `    claude mcp add --transport http signalbox ${this.url}/mcp --header "Authorization: Bearer ${key}"`,
+      "  Add a first server:",
+      "    npx signalbox servers add everything",
+      "",
+    ];
+    return `${lines.join("\n")}\n`;
+  }
+
+  #addParts(): void {
+    this.lifecycle.add({
+      name: "database",
+      start: (signal) => this.#openStore(signal),
+      stop: async () => {
+        await this.#store?.close();
+      },
+    });
+    this.lifecycle.add({
+      name: "gateway",
+      start: () => this.#startGateway(),
+      stop: async () => {
+        await this.#registry.stop();
+        await this.#gateway.close();
+      },
+    });
+    this.lifecycle.add({
+      name: "call log",
+      start: async () => {
+        if (this.#values.call_log.enabled) this.#callLog.start();
+        this.#pruneCalls();
+      },
+      stop: (signal) => this.#callLog.stop(signal),
+    });
+    this.lifecycle.add({
+      name: "health checks",
+      start: () => this.#startHealth(),
+      stop: async () => this.#health.stop(),
+    });
+    if (this.#values.metrics.enabled) this.lifecycle.add(this.#metricsListener);
+    this.lifecycle.add({
+      name: "listener",
+      start: () => this.#listen(),
+      stop: (signal) => this.#stopListening(signal),
+    });
+  }
+
+  // A gateway without its database still serves what its configuration file says; only an embedded one has to start.
+  async #openStore(signal: AbortSignal): Promise<void> {
+    try {
+      this.#store = await this.#open(signal);
+    } catch (error) {
+      const external = this.#values.database.url !== undefined;
+      if (!external || !isSignalboxError(error) || error.code !== "STORE_UNAVAILABLE") throw error;
+      this.log.error({ code: error.code }, `${error.message} It is tried again in the background.`);
+      void this.#openStoreLater();
+    }
+  }
+
+  #open(signal: AbortSignal): Promise<Store> {
+    const { database, home } = this.#values;
+    return openStore({ ...database, home, log: this.log, signal });
+  }
+
+  async #openStoreLater(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await pause(STORE_RETRY_MS, signal);
+      try {
+        const store = await this.#open(signal);
+        this.#store = store;
+        await this.#registry.attachStore(store);
+        this.log.info({}, "The database is reachable");
+        return;
+      } catch (error) {
+        this.log.debug({ error: messageOf(error) }, "The database is not reachable yet");
+      }
+    }
+  }
+
+  async #startGateway(): Promise<void> {
+    if (this.#store !== undefined) await this.#registry.attachStore(this.#store);
+    await this.#registry.start();
+    const { created } = await this.#registry.seedAdminKey(this.#values.auth.admin_key);
+    if (created !== undefined) {
+      this.#createdKey = created;
+      await writeFile(this.#keyFile(), `${created}\n`, { mode: 0o600 });
+    }
+    watchConfigFile(this.#config.file, () => void this.#reloadConfig(), {
+      signal: this.#stopping.signal,
+    });
+  }
+
+  // Servers and bundles are taken over at once; other settings are read at the start.
+  async #reloadConfig(): Promise<void> {
+    try {
+      const { values } = loadConfig({ argv: this.#argv, env: process.env, cwd: process.cwd() });
+      await this.#registry.reloadConfig(
+        new Map(Object.entries(values.servers)),
+        new Map(Object.entries(values.bundles)),
+      );
+      this.#values = { ...this.#values, servers: values.servers, bundles: values.bundles };
+      this.log.info({}, "The changed configuration file is served");
+    } catch (error) {
+      this.log.error(
+        { code: isSignalboxError(error) ? error.code : "INTERNAL" },
+        `The changed configuration file is not served, the one before still is. ${messageOf(error)}`,
+      );
+    }
+  }
+
+  async #startHealth(): Promise<void> {
+    this.#health.add(
+      "database",
+      databaseCheck(async (signal) => this.#requireStore().ping(signal)),
+    );
+    this.#health.add("mcp_servers", async () => this.#serversHealth());
+    this.#health.add("disk_space", diskSpaceCheck(this.#values.home));
+    await this.#health.start();
+  }
+
+  #serversHealth(): { status: "ok" | "warning"; failing: string[] } {
+    const failing = this.#gateway
+      .serverStatus()
+      .filter((server) => server.state === "error")
+      .map((server) => server.name);
+    return { status: failing.length === 0 ? "ok" : "warning", failing };
+  }
+
+  async #listen(): Promise<void> {
+    const { host, port, home } = this.#values;
+    this.#port = await listen(this.#listener, port, host);
+    const about = {
+      url: this.url,
+      pid: process.pid,
+      startedAt: new Date(this.#startedAt).toISOString(),
+      ...(this.#values.metrics.enabled ? { metricsUrl: this.#metricsListener.url } : {}),
+    };
+    await writeFile(join(home, "gateway.json"), `${JSON.stringify(about, undefined, 2)}\n`, {
+      mode: 0o600,
+    });
+  }
+
+  async #stopListening(signal: AbortSignal): Promise<void> {
+    this.#stopping.abort();
+    this.#listener.close();
+    this.#listener.closeIdleConnections();
+    const drained = AbortSignal.any([signal, AbortSignal.timeout(this.#values.limits.drain)]);
+    await this.#gateway.drain(drained);
+    this.#listener.closeAllConnections();
+    await rm(join(this.#values.home, "gateway.json"), { force: true });
+  }
+
+  #record(call: CallRecord): void {
+    if (!this.#values.call_log.enabled) return;
+    const row = { ...call, id: newId("call") };
+    if ("arguments" in call) row.arguments = redact(call.arguments);
+    this.#callLog.record(row);
+  }
+
+  #pruneCalls(): void {
+    const prune = (): void => {
+      const before = systemClock.now() - this.#values.call_log.retention;
+      this.#store?.calls.prune(before).catch((error: unknown) => {
+        this.log.warn({ error: messageOf(error) }, "Old calls could not be deleted");
+      });
+    };
+    const timer = setInterval(prune, PRUNE_EVERY_MS);
+    timer.unref();
+    this.#stopping.signal.addEventListener("abort", () => clearInterval(timer), { once: true });
+  }
+
+  #createApi(): ReturnType<typeof createApi> {
+    return createApi({
+      version: this.#version,
+      startedAt: this.#startedAt,
+      registry: this.#registry,
+      authenticate: (headers) => this.#gateway.authenticate(headers),
+      catalog: async (principal, bundle) => {
+        const catalog = await this.#gateway.catalog(principal, bundle);
+        if (catalog !== undefined) return catalog;
+        throw new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${bundle ?? ""}".`);
+      },
+      calls: (filter: CallFilter) => this.#requireStore().calls.recent(filter),
+      health: () => ({
+        ready: this.#ready(),
+        checks: this.#health.results(),
+      }),
+      describe: () => ({
+        url: this.url,
+        home: this.#values.home,
+        profile: this.#values.profile,
+        database: this.#store?.describe ?? "not reachable",
+        metricsUrl: this.#values.metrics.enabled ? this.#metricsListener.url : undefined,
+        callsDropped: this.#callLog.dropped,
+      }),
+      metrics: this.#metrics,
+      log: this.log,
+      clock: systemClock,
+    });
+  }
+
+  #ready(): boolean {
+    const database = this.#health.statuses()["database"];
+    return this.lifecycle.state === "running" && database === "ok";
+  }
+
+  #servicePorts(): SignalboxPorts {
+    const visible = (principal: Parameters<SignalboxPorts["servers"]>[0]): Set<string> =>
+      new Set(this.#gateway.visibleServers(principal));
+    const summaries = (principal: Parameters<SignalboxPorts["servers"]>[0]) => {
+      const names = visible(principal);
+      return this.#gateway
+        .serverStatus()
+        .filter(({ name }) => names.has(name))
+        .map(({ lastError, since, ...status }) => ({
+          ...status,
+          since: new Date(since).toISOString(),
+          ...(lastError === undefined
+            ? {}
+            : { lastError: { ...lastError, at: new Date(lastError.at).toISOString() } }),
+        }));
+    };
+    return {
+      servers: async (principal) => summaries(principal),
+      server: async (name, principal) => summaries(principal).find((one) => one.name === name),
+      recentCalls: async (principal, filter) => {
+        const { limit, server, outcome } = filter;
+        const rows = await this.#requireStore().calls.recent({
+          limit,
+          ...(server === undefined ? {} : { server }),
+          ...(outcome === undefined ? {} : { outcome }),
+          ...(principal.role === "caller" ? { principalId: principal.id } : {}),
+        });
+        return rows.map(({ at, publicName, principalName, ...row }) => ({
+          ...row,
+          at: new Date(at).toISOString(),
+          tool: publicName,
+          principal: principalName,
+        }));
+      },
+    };
+  }
+
+  #requireStore(): Store {
+    if (this.#store !== undefined) return this.#store;
+    throw new SignalboxError("STORE_UNAVAILABLE", "The database cannot be reached.");
+  }
+
+  #keyFile(): string {
+    return join(this.#values.home, "admin.key");
+  }
+
+  async #whereTheKeyIs(): Promise<string> {
+    if (this.#values.auth.admin_key !== undefined) return "the one in SIGNALBOX_ADMIN_KEY";
+    const kept = await readFile(this.#keyFile(), "utf8").catch(() => undefined);
+    return kept === undefined
+      ? "shown at the first start; set SIGNALBOX_ADMIN_KEY to replace it"
+      : `in ${this.#keyFile()}`;
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

@@ -1,0 +1,92 @@
+/** The entry: `serve` runs a gateway, everything else is the command line. */
+import { readFile } from "node:fs/promises";
+import { exitCodes, runCli } from "./cli/index.ts";
+import { loadConfig, printConfig } from "./config.ts";
+import { isSignalboxError, messageOf, stopOnSignals } from "./foundation/index.ts";
+import { GatewayProcess } from "./gateway-process.ts";
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [command, ...rest] = argv;
+  if (command === "serve" && !rest.includes("--help")) return serve(rest);
+  return runCli(argv, {
+    env: process.env,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    version: await readVersion(),
+    serve,
+    configPrint,
+    startGateway,
+  });
+}
+
+/** `signalbox serve`: runs until it is told to stop; the exit code. */
+async function serve(argv: readonly string[]): Promise<number> {
+  try {
+    const config = loadConfig({ argv, env: process.env, cwd: process.cwd() });
+    const running = new GatewayProcess(config, await readVersion(), argv);
+    // The exit ends this process wherever it stands, so nothing below it is reached once a signal came.
+    stopOnSignals(running.lifecycle, { log: running.log, exit: (code) => process.exit(code) });
+    const started = await running.start().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (isSignalboxError(started) && started.code === "SHUTTING_DOWN") return await untilExit();
+    if (started !== undefined) throw started;
+    process.stdout.write(await running.banner());
+    return await untilExit();
+  } catch (error) {
+    process.stderr.write(`${sentenceOf(error)}\n`);
+    return 1;
+  }
+}
+
+function untilExit(): Promise<never> {
+  return new Promise(() => {});
+}
+
+async function configPrint(argv: readonly string[]): Promise<number> {
+  const withOrigin = argv.includes("--with-origin");
+  const settings = argv.filter((word) => word !== "--with-origin" && word !== "print");
+  try {
+    const config = loadConfig({ argv: settings, env: process.env, cwd: process.cwd() });
+    process.stdout.write(printConfig(config, { withOrigin }));
+    for (const warning of config.warnings) process.stderr.write(`warning: ${warning}\n`);
+    return exitCodes.ok;
+  } catch (error) {
+    process.stderr.write(`${sentenceOf(error)}\n`);
+    return exitCodes.usage;
+  }
+}
+
+// For `signalbox stdio` where no gateway runs: one that lives as long as the command, on ports that are free.
+async function startGateway(): Promise<{ url: string; key: string; stop: () => Promise<void> }> {
+  const settings = ["--set", "port=0", "--set", "metrics.port=0", "--set", "log.level=error"];
+  const config = loadConfig({ argv: settings, env: process.env, cwd: process.cwd() });
+  const gateway = new GatewayProcess(config, await readVersion(), settings, process.stderr);
+  await gateway.start();
+  return {
+    url: gateway.url,
+    key: await gateway.adminKey(),
+    stop: () => gateway.lifecycle.stop("the command ended"),
+  };
+}
+
+async function readVersion(): Promise<string> {
+  const manifest: unknown = JSON.parse(
+    await readFile(new URL("../package.json", import.meta.url), "utf8"),
+  );
+  const version =
+    typeof manifest === "object" && manifest !== null && "version" in manifest
+      ? manifest.version
+      : undefined;
+  return typeof version === "string" ? version : "0.0.0";
+}
+
+function sentenceOf(error: unknown): string {
+  return isSignalboxError(error)
+    ? `${error.message}\n(${error.code}: docs/errors/${error.code}.md)`
+    : messageOf(error);
+}
