@@ -1,12 +1,14 @@
 // A data directory is made under another name and renamed when it is whole, so that a start that is killed in the
 // middle leaves nothing that looks like a database.
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import {
   chownSync,
   closeSync,
   existsSync,
   fsyncSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -39,12 +41,20 @@ const initialSettings = {
 /** Makes the data directory when there is none yet; throws STORE_START with what initdb said. */
 export function ensureCluster(location: DataLocation, binaries: Binaries): { created: boolean } {
   if (existsSync(join(location.data, "PG_VERSION"))) return { created: false };
-  const draft = `${location.data}.draft`;
-  rmSync(draft, { recursive: true, force: true });
+  removeDrafts(location.folder);
+  // Under a new name each time: the initdb of a start that was killed may still be writing.
+  const draft = `${location.data}.draft-${randomBytes(4).toString("hex")}`;
   initialise(draft, location, binaries);
   renameSync(draft, location.data);
   syncFolder(location.folder);
   return { created: true };
+}
+
+function removeDrafts(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith("data.draft-")) continue;
+    rmSync(join(folder, name), { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  }
 }
 
 function initialise(draft: string, location: DataLocation, binaries: Binaries): void {

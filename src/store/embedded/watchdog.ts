@@ -8,6 +8,7 @@ import type { ChildProcess } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf } from "../../foundation/index.ts";
 import type { Log } from "../../foundation/index.ts";
 import type { DataLocation } from "./data-location.ts";
 import { identityOf } from "./database-user.ts";
@@ -59,7 +60,12 @@ export class Watchdog {
       stdio: ["pipe", "ignore", "ignore"],
     });
     this.#child = child;
-    child.on("error", () => undefined); // Followed by "exit" or "close" only when it had started; see below.
+    child.on("error", (error) => {
+      this.#log.error(
+        { error: messageOf(error) },
+        "the watchdog of the database does not run: should this gateway be killed, its database goes on",
+      );
+    });
     child.on("close", () => {
       this.#ended();
     });

@@ -13,10 +13,10 @@ import {
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { temporaryHome } from "../test-database.ts";
-import { databaseUser } from "./database-user.ts";
-import { makeFolderFor } from "./data-location.ts";
-import { findBinaries, findNativeFolder } from "./platform-binaries.ts";
+import { temporaryHome } from "../../src/store/test-database.ts";
+import { databaseUser } from "../../src/store/embedded/database-user.ts";
+import { makeFolderFor } from "../../src/store/embedded/data-location.ts";
+import { findBinaries, findNativeFolder } from "../../src/store/embedded/platform-binaries.ts";
 
 const asRoot = process.getuid?.() === 0;
 const user = databaseUser(undefined);
