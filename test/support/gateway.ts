@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "smol-toml";
@@ -42,7 +42,7 @@ export interface TestGateway {
 
 /** Starts a gateway and waits until it is ready; throws with its output when it is not. */
 export async function startGateway(setup: GatewaySetup = {}): Promise<TestGateway> {
-  const home = setup.home ?? (await mkdtemp(join(tmpdir(), "signalbox-test-")));
+  const home = setup.home ?? (await newHome());
   const key = setup.env?.["SIGNALBOX_ADMIN_KEY"] ?? `sbx_${randomBytes(32).toString("base64url")}`;
   const configFile = join(home, "signalbox.toml");
   await writeFile(configFile, toToml(setup));
@@ -76,6 +76,14 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<TestGatewa
     },
     kill: () => child.kill(),
   };
+}
+
+// Run as root, the database belongs to another user: it stays in the home only where that user can reach it.
+async function newHome(): Promise<string> {
+  const home = await mkdtemp(join(tmpdir(), "signalbox-test-"));
+  await chmod(home, 0o755);
+  await mkdir(join(home, "data"), { mode: 0o755 });
+  return home;
 }
 
 function toToml(setup: GatewaySetup): string {
