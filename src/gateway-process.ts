@@ -24,6 +24,8 @@ import { Registry } from "./registry/index.ts";
 import { signalboxService, type SignalboxPorts } from "./services/signalbox/index.ts";
 import { openStore, type CallFilter, type Store } from "./store/index.ts";
 
+const DATABASE_LABEL = "db:signalbox";
+const POOL_HELP = "Open connections: to servers (pool upstream) and to the database (pool database).";
 const STORE_RETRY_MS = 5_000;
 const PRUNE_EVERY_MS = 3_600_000;
 /** What stopping may take beside draining: the call log's last rows, the database. */
@@ -66,7 +68,8 @@ export class GatewayProcess {
       log: this.log,
       stopWithinMs: values.limits.drain + STOP_MARGIN_MS,
     });
-    processMetrics(this.#metrics);
+    processMetrics(this.#metrics, { version });
+    this.#measureDatabase();
     const clock = systemClock;
     const { log } = this;
     this.#health = new HealthChecks({ log, clock });
@@ -328,6 +331,23 @@ export class GatewayProcess {
     const timer = setInterval(prune, PRUNE_EVERY_MS);
     timer.unref();
     this.#stopping.signal.addEventListener("abort", () => clearInterval(timer), { once: true });
+  }
+
+  #measureDatabase(): void {
+    const metrics = this.#metrics;
+    const label = ["server_id", "pool"] as const;
+    const size = metrics.gauge("mcp_connection_pool_size", POOL_HELP, label);
+    const idle = metrics.gauge("mcp_connection_pool_idle", "Open connections not in use.", label);
+    const waiting = metrics.gauge("mcp_connection_pool_waiting", "Waiters for one.", label);
+    const up = metrics.gauge("mcp_database_up", "1 while the database answers.").slot();
+    metrics.collect(() => {
+      up.set(this.#health.statuses()["database"] === "ok" ? 1 : 0);
+      const use = this.#store?.poolUse();
+      if (use === undefined) return;
+      size.slot(DATABASE_LABEL, "database").set(use.inUse + use.idle);
+      idle.slot(DATABASE_LABEL, "database").set(use.idle);
+      waiting.slot(DATABASE_LABEL, "database").set(use.waiting);
+    });
   }
 
   #createApi(): ReturnType<typeof createApi> {

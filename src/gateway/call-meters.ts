@@ -1,5 +1,5 @@
 /** Metrics of calls, in slots that are bound once per server and tool so that a call only adds numbers. */
-import type { Metrics } from "../foundation/index.ts";
+import type { CounterSlot, Metrics } from "../foundation/index.ts";
 
 export type CallOutcome = "ok" | "tool_error" | "error" | "timeout" | "cancelled" | "refused";
 
@@ -8,12 +8,13 @@ export interface CallMeter {
   ended(outcome: CallOutcome, durationMs: number, responseBytes: number): void;
 }
 
+const BYTES_PER_TOKEN = 4;
+
 export class CallMeters {
   readonly #executions;
   readonly #executionSeconds;
-  readonly #operations;
-  readonly #operationSeconds;
   readonly #responseBytes;
+  readonly #tokens;
   readonly #overhead;
   readonly #inflight;
   readonly #meters = new Map<string, CallMeter>();
@@ -29,21 +30,17 @@ export class CallMeters {
       "Time from a tool call's arrival to its answer.",
       ["server_id", "tool_name"],
     );
-    this.#operations = metrics.counter(
-      "mcp_operation_total",
-      "Operations by service, operation and status.",
-      ["service", "operation", "status"],
-    );
-    this.#operationSeconds = metrics.histogram(
-      "mcp_operation_duration_seconds",
-      "Time from an operation's arrival to its answer.",
-      ["service", "operation"],
-    );
     this.#responseBytes = metrics.counter(
       "mcp_response_bytes_total",
-      "Bytes of answers relayed, by server.",
-      ["server_id"],
+      "Bytes of answers relayed.",
+      ["server_id", "tool_name"],
     );
+    this.#tokens = metrics.counter(
+      "mcp_token_usage_total",
+      "Tokens that answers cost a model that reads them, estimated at four bytes each.",
+      ["service", "operation"],
+    );
+    this.#addOlderNames(metrics);
     this.#overhead = metrics
       .histogram(
         "mcp_gateway_overhead_seconds",
@@ -77,25 +74,45 @@ export class CallMeters {
   }
 
   #create(server: string, tool: string): CallMeter {
-    const slots = new Map<CallOutcome, { inc(): void }[]>();
+    const slots = new Map<CallOutcome, CounterSlot>();
     const seconds = this.#executionSeconds.slot(server, tool);
-    const operationSeconds = this.#operationSeconds.slot(server, tool);
-    const bytes = this.#responseBytes.slot(server);
-    const slotsOf = (outcome: CallOutcome): { inc(): void }[] => {
-      const bound = [
-        this.#executions.slot(server, tool, outcome),
-        this.#operations.slot(server, tool, outcome === "ok" ? "success" : outcome),
-      ];
-      slots.set(outcome, bound);
-      return bound;
+    const bytes = this.#responseBytes.slot(server, tool);
+    const tokens = this.#tokens.slot(server, tool);
+    const ok = this.#executions.slot(server, tool, "ok");
+    const slotOf = (outcome: CallOutcome): CounterSlot => {
+      const slot = this.#executions.slot(server, tool, outcome);
+      slots.set(outcome, slot);
+      return slot;
     };
     return {
       ended(outcome, durationMs, responseBytes) {
-        for (const slot of slots.get(outcome) ?? slotsOf(outcome)) slot.inc();
+        (outcome === "ok" ? ok : (slots.get(outcome) ?? slotOf(outcome))).inc();
         seconds.observe(durationMs / 1000);
-        operationSeconds.observe(durationMs / 1000);
         bytes.inc(responseBytes);
+        tokens.inc(Math.ceil(responseBytes / BYTES_PER_TOKEN));
       },
     };
+  }
+
+  // Names that dashboards of other gateways ask for. They are read off the counters above when scraped.
+  #addOlderNames(metrics: Metrics): void {
+    metrics.alias({
+      name: "mcp_operation_total",
+      help: "Operations by service, operation and status; the same calls as mcp_tool_executions_total.",
+      labelNames: ["service", "operation", "status"],
+      source: this.#executions,
+      relabel: ([service = "", operation = "", status = ""]) => [
+        service,
+        operation,
+        status === "ok" ? "success" : status,
+      ],
+    });
+    metrics.alias({
+      name: "mcp_operation_duration_seconds",
+      help: "Time from an operation's arrival to its answer.",
+      labelNames: ["service", "operation"],
+      source: this.#executionSeconds,
+      relabel: (values) => values,
+    });
   }
 }

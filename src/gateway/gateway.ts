@@ -30,6 +30,7 @@ import { bundleName, type Limits } from "./options.ts";
 import type { Reply } from "./reply.ts";
 import { Requests } from "./requests.ts";
 import { ServerCatalog } from "./server-catalog.ts";
+import { ServerMeters } from "./server-meters.ts";
 import { Sessions } from "./sessions.ts";
 import { SingleStreamDoor } from "./single-stream-door.ts";
 import { buildSnapshot, type GatewayConfiguration, type Snapshot } from "./snapshot.ts";
@@ -62,6 +63,7 @@ export class Gateway {
   readonly #identity: Identity;
   readonly #bounds: JsonBounds;
   readonly #meters: CallMeters;
+  readonly #serverMeters: ServerMeters;
   readonly #authenticate: Authenticate;
   readonly #sessions: Sessions;
   readonly #listens: Listens;
@@ -118,10 +120,14 @@ export class Gateway {
       watchChanged: () => this.#watchChanged(),
     });
     this.#single = new SingleStreamDoor({ legacy: this.#legacy, sessions: this.#sessions });
+    this.#serverMeters = new ServerMeters(metrics, clock, () =>
+      [...this.#snapshot.catalogs.values()].map((catalog) => catalog.server),
+    );
     this.#snapshot = this.#build({ version: 0, servers: [], bundles: [], keys: [] }).snapshot;
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     this.#sweeper.unref();
-    this.#observe(metrics);
+    const sessions = metrics.gauge("mcp_sessions", "Legacy sessions that are open.").slot();
+    metrics.collect(() => sessions.set(this.#sessions.count));
   }
 
   /**
@@ -393,6 +399,7 @@ export class Gateway {
         this.#epoch++;
       },
     });
+    this.#serverMeters.watch(server);
     server.events.on("listChanged", ({ kind }) => {
       catalog.invalidate(kind);
       this.#listens.listChanged(server.name, kind);
@@ -481,29 +488,6 @@ export class Gateway {
       known ?? new SignalboxError("INTERNAL", "The gateway failed on this request."),
       requestId,
     );
-  }
-
-  #observe(metrics: Metrics): void {
-    const sessions = metrics.gauge("mcp_sessions", "Legacy sessions that are open.").slot();
-    const servers = metrics
-      .gauge("mcp_orch_mcp_servers_online", "Servers that are connected.")
-      .slot();
-    const configured = metrics
-      .gauge("mcp_orch_mcp_servers_configured", "Servers that are configured and enabled.")
-      .slot();
-    const up = metrics.gauge("mcp_upstream_up", "1 while a server is connected.", [
-      "server_id",
-      "transport",
-    ]);
-    metrics.collect(() => {
-      const states = this.serverStatus();
-      sessions.set(this.#sessions.count);
-      configured.set(states.length);
-      servers.set(states.filter((status) => status.state === "connected").length);
-      for (const { name, transport, state } of states) {
-        up.slot(name, transport).set(state === "connected" ? 1 : 0);
-      }
-    });
   }
 }
 

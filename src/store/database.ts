@@ -15,6 +15,7 @@ export type DatabaseTarget =
 
 export interface PoolUse {
   readonly inUse: number;
+  readonly idle: number;
   readonly waiting: number;
   readonly max: number;
 }
@@ -112,7 +113,7 @@ export class Database {
 
   use(): PoolUse {
     const { totalCount, idleCount, waitingCount } = this.#pool;
-    return { inUse: totalCount - idleCount, waiting: waitingCount, max: this.#max };
+    return { inUse: totalCount - idleCount, idle: idleCount, waiting: waitingCount, max: this.#max };
   }
 
   /** Closes the connections; those whose queries do not end in time are left to die with their server. */

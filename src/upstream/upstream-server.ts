@@ -261,6 +261,13 @@ export class UpstreamServer {
     };
   }
 
+  /** How many lanes are open. */
+  get openLanes(): number {
+    let count = 0;
+    for (const { lane } of this.#slots()) if (lane !== undefined && !lane.closed) count++;
+    return count;
+  }
+
   /** The last lines of a local process's standard error. */
   stderr(): string[] {
     return this.#stderr.lines();
