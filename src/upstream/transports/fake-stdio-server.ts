@@ -66,6 +66,10 @@ function receive(message: Json): void {
     case "subscriptions/listen":
       subscribe(id);
       return;
+    case "tools/list":
+      waiting.set("q2", id);
+      write(JSON.stringify({ jsonrpc: "2.0", id: "q2", method: "roots/list" }));
+      return;
     case "tools/call":
       call(id, params);
       return;

@@ -215,8 +215,13 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   }
 
   #receiveRequest(request: JsonRpcRequest): void {
-    if (request.method === "ping") this.respond({ jsonrpc: "2.0", id: request.id, result: {} });
-    else this.#route(request);
+    if (request.method === "ping") {
+      this.respond({ jsonrpc: "2.0", id: request.id, result: {} });
+      return;
+    }
+    const only = this.#onlyCall();
+    if (only !== undefined && mayAsk.has(only.method)) only.sink.message(request);
+    else this.#listener.request(request);
   }
 
   #receiveNotification(notification: JsonRpcNotification): void {
@@ -275,11 +280,10 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   }
 
   /** What names no exchange belongs to the one in flight, where there is exactly one. */
-  #route(message: JsonRpcNotification | JsonRpcRequest): void {
+  #route(message: JsonRpcNotification): void {
     const only = this.#onlyCall();
-    if (only !== undefined) only.sink.message(message);
-    else if ("id" in message) this.#listener.request(message);
-    else this.#listener.notification(message);
+    if (only === undefined) this.#listener.notification(message);
+    else only.sink.message(message);
   }
 
   #onlyCall(): Exchange | undefined {
@@ -393,6 +397,9 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
     return new SignalboxError(code, `The server "${this.#options.serverName}" ${what}.`);
   }
 }
+
+/** What a server does on behalf of a user, so that it may have to ask the user something. */
+const mayAsk = new Set(["tools/call", "prompts/get", "resources/read", "completion/complete"]);
 
 const inFlightMax = 10_000;
 const queueBytesMax = 16 * 1024 * 1024;

@@ -561,6 +561,18 @@ describe("what the server says unasked", () => {
     });
   });
 
+  test("and asks during a list, which asks nobody, goes to the listener", async () => {
+    const heard = new Heard();
+    const opened = await legacyLane(heard);
+    const sink = new Answer();
+    const list = { jsonrpc: "2.0" as const, id: 1, method: "tools/list" };
+    opened.send({ message: list, timeoutMs: 10_000 }, sink);
+    await vi.waitFor(() => expect(heard.requests).toMatchObject([{ method: "roots/list" }]));
+    opened.respond({ jsonrpc: "2.0", id: "q2", result: { roots: [] } });
+    await sink.body;
+    expect(sink.messages).toEqual([]);
+  });
+
   test("with ping is answered at once", async () => {
     const answer = call(await legacyLane(), "ping");
     expect((await answer.body).toString()).toContain('\\"id\\":\\"p1\\"');
