@@ -109,6 +109,14 @@ test("added with a test, a server that does not answer is not kept", async () =>
   expect(candidate.json).toEqual({ ok: true, ms: 3, tools: 2 });
 });
 
+test("a server that is switched off says so", async () => {
+  const { ask } = await startApi();
+  await ask("admin", "POST", "/api/servers", { name: "off", command: "x", enabled: false });
+  const { json } = await ask("admin", "GET", "/api/servers/off");
+  expect(json.status).toEqual({ state: "disabled", transport: "stdio", calls: 0, errors: 0 });
+  expect((await ask("admin", "GET", "/api/status")).json.servers).toMatchObject({ disabled: 1 });
+});
+
 test("a server may be named like a word of the API", async () => {
   const { ask } = await startApi();
   await ask("admin", "POST", "/api/servers", { name: "test", url: "https://a.example/mcp" });

@@ -26,6 +26,8 @@ export class Keys {
   constructor(deps: KeysDeps) {
     this.#deps = deps;
     deps.live.onLateLoad = () => this.#seedLate();
+    // What the gateway knows of the last uses goes with the keys it is given next.
+    deps.live.onBeforeServe = () => this.#collectLastUsed();
   }
 
   /** Mints a key; the key itself is in the answer and nowhere else. */
@@ -90,8 +92,8 @@ export class Keys {
 
   /** Writes when keys were last used; what cannot be written now is kept for the next time. */
   async flushLastUsed(): Promise<void> {
-    const { gateway, live, log } = this.#deps;
-    for (const [id, at] of gateway.takeLastUsed()) this.#unwritten.set(id, at);
+    const { live, log } = this.#deps;
+    this.#collectLastUsed();
     const taken = this.#unwritten;
     if (live.store === undefined || taken.size === 0) return;
     this.#unwritten = new Map();
@@ -102,6 +104,10 @@ export class Keys {
       log.warn({ problem: messageOf(error) }, "The last use of keys could not be written");
       this.#unwritten = new Map([...taken, ...this.#unwritten]);
     }
+  }
+
+  #collectLastUsed(): void {
+    for (const [id, at] of this.#deps.gateway.takeLastUsed()) this.#unwritten.set(id, at);
   }
 
   async #seedNow(): Promise<{ created?: string }> {

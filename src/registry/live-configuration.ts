@@ -2,7 +2,9 @@
 // has the gateway build and serve it, then stores it. When the gateway cannot build it nothing is stored; when the
 // store fails the gateway is put back to what it served. While the database is away the last state is served (at
 // start: what the configuration file and the product define), changes fail with STORE_UNAVAILABLE, and the store is
-// asked again until it answers.
+// asked again until it answers. A stored bundle that cannot be served (two owners of one bare name) is set aside, so
+// that it holds up neither the start nor the revocation of a key by another process.
+import { isDeepStrictEqual } from "node:util";
 import { isSignalboxError, messageOf, SignalboxError } from "../foundation/index.ts";
 import type { Log } from "../foundation/index.ts";
 import type {
@@ -40,14 +42,18 @@ export class LiveConfiguration {
   #store: RegistryStore | undefined;
   #fixed: FixedState;
   #stored: StoredState = emptyState;
+  #aside: ReadonlySet<string> = new Set();
   #version = 0;
   #loaded = false;
+  #started = false;
   #reloadWaits = false;
   #stopped = false;
   #stopListening: (() => void) | undefined;
   #timers: NodeJS.Timeout[] = [];
   /** Called in the queue's turn, once, when the stored state was first read after a start without it. */
   onLateLoad: (() => Promise<void>) | undefined;
+  /** Called before the gateway is given something else to serve. */
+  onBeforeServe: (() => void) | undefined;
 
   constructor(deps: LiveConfigurationDeps) {
     this.#deps = deps;
@@ -87,9 +93,10 @@ export class LiveConfiguration {
     const fixed: FixedState = { builtin: this.#deps.builtin, servers, bundles };
     await this.#queue.run(async () => {
       const state = await this.#tryLoad();
-      await this.#serveAtStart(fixed, state ?? emptyState);
+      await this.#serveLoaded(fixed, state ?? emptyState);
       this.#loaded = state !== undefined;
     });
+    this.#started = true;
     this.#listen();
     this.#timers = [
       setInterval(() => void this.reload(), reloadEveryMs).unref(),
@@ -106,9 +113,10 @@ export class LiveConfiguration {
     for (const timer of this.#timers) clearInterval(timer);
   }
 
-  /** Hands in the database when it could not be reached at start, and serves what it holds. */
+  /** Hands in the database; after the start, serves what it holds. */
   async attachStore(store: RegistryStore): Promise<void> {
     this.#store = store;
+    if (!this.#started) return;
     this.#listen();
     await this.reload();
   }
@@ -185,7 +193,7 @@ export class LiveConfiguration {
     if (state === undefined) return;
     const late = !this.#loaded;
     if (late || !sameState(state, this.#stored)) {
-      await this.#serve(this.#fixed, state);
+      await this.#serveLoaded(this.#fixed, state);
       this.#deps.log.info({ version: this.#version }, "Serving the stored configuration");
     }
     this.#loaded = true;
@@ -205,26 +213,60 @@ export class LiveConfiguration {
     }
   }
 
+  // A change of the bundle that is set aside brings it back; anything else leaves it where it is.
   async #serve(fixed: FixedState, stored: StoredState): Promise<void> {
+    const unchanged = [...this.#aside].filter(
+      (name) =>
+        stored.bundles.has(name) && stored.bundles.get(name) === this.#stored.bundles.get(name),
+    );
+    await this.#serveWithout(new Set(unchanged), fixed, stored);
+  }
+
+  async #serveLoaded(fixed: FixedState, stored: StoredState): Promise<void> {
+    try {
+      await this.#serveWithout(new Set(), fixed, stored);
+    } catch (error) {
+      if (stored.bundles.size === 0) throw error;
+      await this.#serveAllThatFit(fixed, stored);
+      this.#deps.log.error(
+        { problem: messageOf(error), bundles: [...this.#aside] },
+        "Stored bundles cannot be served and are set aside until they are changed",
+      );
+    }
+  }
+
+  async #serveAllThatFit(fixed: FixedState, stored: StoredState): Promise<void> {
+    // What is served as it is stays, since its clients would be cut off.
+    const asideNow = this.#aside;
+    const candidates = [...stored.bundles].filter(
+      ([name, options]) =>
+        asideNow.has(name) || !isDeepStrictEqual(options, this.#stored.bundles.get(name)),
+    );
+    const aside = new Set(candidates.map(([name]) => name));
+    await this.#serveWithout(new Set(aside), fixed, stored);
+    for (const [name] of candidates) {
+      aside.delete(name);
+      try {
+        await this.#serveWithout(new Set(aside), fixed, stored);
+      } catch {
+        aside.add(name);
+      }
+    }
+  }
+
+  async #serveWithout(
+    aside: ReadonlySet<string>,
+    fixed: FixedState,
+    stored: StoredState,
+  ): Promise<void> {
     const version = this.#version + 1;
-    await this.#deps.gateway.apply(configurationOf(fixed, stored, version));
+    const bundles = new Map([...stored.bundles].filter(([name]) => !aside.has(name)));
+    this.onBeforeServe?.();
+    await this.#deps.gateway.apply(configurationOf(fixed, { ...stored, bundles }, version));
     this.#version = version;
     this.#fixed = fixed;
     this.#stored = stored;
-  }
-
-  // A stored bundle that no longer fits must not keep the gateway from starting.
-  async #serveAtStart(fixed: FixedState, stored: StoredState): Promise<void> {
-    try {
-      await this.#serve(fixed, stored);
-    } catch (error) {
-      if (stored.bundles.size === 0) throw error;
-      await this.#serve(fixed, { ...stored, bundles: new Map() });
-      this.#deps.log.error(
-        { problem: messageOf(error), bundles: [...stored.bundles.keys()] },
-        "The stored bundles cannot be served and are left out",
-      );
-    }
+    this.#aside = aside;
   }
 
   #listen(): void {

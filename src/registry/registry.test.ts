@@ -67,16 +67,30 @@ test("a stored row that no longer parses is left out and the others are served",
   expect(namesServed(gateway)).toEqual(["signalbox:builtin", "notes:store"]);
 });
 
-test("stored bundles that cannot be served do not keep the gateway from starting", async () => {
-  const { registry, gateway, store } = setup();
-  store.bundles.rows.set("coding", bundle());
+test("a stored bundle that cannot be served holds up neither the start nor a revocation, and can be mended", async () => {
+  const { registry, gateway, store, clock } = setup();
+  store.bundles.rows.set("good", bundle());
+  store.bundles.rows.set("bad", bundle(["collision"]));
   const apply = gateway.apply.bind(gateway);
   gateway.apply = async (configuration) => {
-    if (configuration.bundles.length > 0) throw new Error("collision");
+    const bad = configuration.bundles.some(({ options }) => options.include[0] === "collision");
+    if (bad) throw new Error("two owners of one name");
     await apply(configuration);
   };
   await registry.start();
-  expect(gateway.now.bundles).toEqual([]);
+  expect(gateway.now.bundles.map(({ name }) => name)).toEqual(["good"]);
+  const { key, record } = await registry.createKey({ name: "ci", role: "caller" });
+  store.bundles.rows.set("worse", bundle(["collision"]));
+  await store.keys.revoke(record.id, 5);
+  await registry.reload();
+  const ring = new KeyRing(gateway.now.keys, clock);
+  expect(ring.authenticate({ "x-api-key": key })).toMatchObject({ code: "KEY_REVOKED" });
+  expect(registry.bundles().map(({ name }) => name)).toEqual(["good", "bad", "worse"]);
+  expect(gateway.now.bundles.map(({ name }) => name)).toEqual(["good"]);
+  await registry.removeBundle("worse");
+  await expect(registry.updateBundle("bad", bundle(["collision"]))).rejects.toThrow("two owners");
+  await registry.updateBundle("bad", bundle(["fine"]));
+  expect(gateway.now.bundles.map(({ name }) => name)).toEqual(["good", "bad"]);
 });
 
 test("a server is added, changed and removed: served first, then stored", async () => {
@@ -245,6 +259,11 @@ test("the last use of keys is written, and kept when it cannot be", async () => 
   const { version } = registry;
   await registry.reload();
   expect(registry.version).toBe(version);
+  gateway.used.set(record.id, 9_000);
+  await registry.addServer("notes", remote());
+  gateway.used.clear();
+  await registry.flushLastUsed();
+  expect(store.records.get(record.id)?.lastUsedAt).toBe(9_000);
 });
 
 test("without a key on record the first start mints an admin key and shows it once", async () => {

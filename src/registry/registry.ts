@@ -54,7 +54,7 @@ export class Registry {
     await this.flushLastUsed();
   }
 
-  /** Hands in the database when it could not be reached at start, and serves what it holds. */
+  /** Hands in the database, before the start or later when it could not be reached then, and serves what it holds. */
   async attachStore(store: RegistryStore): Promise<void> {
     await this.#live.attachStore(store);
   }

@@ -66,7 +66,7 @@ const server = z
       .looseObject({
         state: z.enum(["idle", "connecting", "connected", "error", "disabled"]),
         transport: z.string(),
-        since: z.iso.datetime().describe("Since when it is in this state."),
+        since: z.iso.datetime().optional().describe("Since when it is in this state."),
         era: z.enum(["modern", "legacy"]).optional(),
         revision: z.string().optional(),
         eraProbedAt: z.iso.datetime().optional(),
@@ -265,7 +265,7 @@ export const serverRoutes: readonly Route[] = [
 
 function presented(view: ServerView): object {
   const { status, ...rest } = view;
-  if (status === undefined) return rest;
+  if (status === undefined) return { ...rest, status: unstarted(view) };
   const { since, lastError, era_probed_at: eraProbedAt, ...figures } = status;
   const failing = status.state === "error";
   return {
@@ -278,6 +278,12 @@ function presented(view: ServerView): object {
     },
     ...(failing && { missing: { reason: lastError?.code ?? "INTERNAL", since: iso(since) } }),
   };
+}
+
+// The gateway keeps nothing running for a server that is switched off.
+function unstarted({ options: { enabled, command, transport } }: ServerView): object {
+  const kind = transport ?? (command === undefined ? "streamable-http" : "stdio");
+  return { state: enabled === false ? "disabled" : "idle", transport: kind, calls: 0, errors: 0 };
 }
 
 function requirePassed(name: string, test: TestReport): void {

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import type { ServerView } from "../../registry/index.ts";
 import type { ApiDeps } from "../ports.ts";
 import { route } from "../route.ts";
 import type { Route } from "../route.ts";
@@ -59,10 +60,14 @@ function statusOf(deps: ApiDeps): object {
     uptimeSeconds: Math.floor((deps.clock.now() - deps.startedAt) / 1000),
     ...deps.describe?.(),
     configuration: { version: registry.version, stored: registry.loaded },
-    servers: countStates(registry.servers().map((server) => server.status?.state ?? "idle")),
+    servers: countStates(registry.servers().map(stateOf)),
     bundles: registry.bundles().length,
     checks,
   };
+}
+
+function stateOf(server: ServerView): string {
+  return server.status?.state ?? (server.options.enabled === false ? "disabled" : "idle");
 }
 
 function countStates(states: readonly string[]): Record<string, number> {
