@@ -1,5 +1,5 @@
 /** The composition root: one gateway in this process, every part of it wired by hand, in the order they start. */
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import { hostPolicy } from "./access/index.ts";
@@ -25,7 +25,8 @@ import { signalboxService, type SignalboxPorts } from "./services/signalbox/inde
 import { openStore, type CallFilter, type Store } from "./store/index.ts";
 
 const DATABASE_LABEL = "db:signalbox";
-const POOL_HELP = "Open connections: to servers (pool upstream) and to the database (pool database).";
+const POOL_HELP =
+  "Open connections: to servers (pool upstream) and to the database (pool database).";
 const STORE_RETRY_MS = 5_000;
 const PRUNE_EVERY_MS = 3_600_000;
 /** What stopping may take beside draining: the call log's last rows, the database. */
@@ -132,7 +133,6 @@ export class GatewayProcess {
 
   async start(): Promise<void> {
     for (const warning of this.#config.warnings) this.log.warn({}, warning);
-    await mkdir(this.#values.home, { recursive: true, mode: 0o700 });
     await this.lifecycle.start();
     this.log.info({ url: this.url, version: this.#version }, "Signalbox is ready");
   }
@@ -197,7 +197,7 @@ export class GatewayProcess {
     });
     this.lifecycle.add({
       name: "health checks",
-      start: () => this.#startHealth(),
+      start: async () => this.#startHealth(),
       stop: async () => this.#health.stop(),
     });
     if (this.#values.metrics.enabled) this.lifecycle.add(this.#metricsListener);
@@ -272,14 +272,15 @@ export class GatewayProcess {
     }
   }
 
-  async #startHealth(): Promise<void> {
+  // The first round of checks goes on while the listener opens; until it is over the gateway is not ready.
+  #startHealth(): void {
     this.#health.add(
       "database",
       databaseCheck(async (signal) => this.#requireStore().ping(signal)),
     );
     this.#health.add("mcp_servers", async () => this.#serversHealth());
     this.#health.add("disk_space", diskSpaceCheck(this.#values.home));
-    await this.#health.start();
+    void this.#health.start();
   }
 
   #serversHealth(): { status: "ok" | "warning"; failing: string[] } {

@@ -1,15 +1,19 @@
-/** The entry: `serve` runs a gateway, everything else is the command line. */
+/**
+ * The entry: `serve` runs a gateway, everything else is the command line. Modules are imported where they are needed, so
+ * that a short command does not load the whole product, and from the compile cache, so that a restart is quick.
+ */
 import { readFile } from "node:fs/promises";
-import { exitCodes, runCli } from "./cli/index.ts";
-import { loadConfig, printConfig } from "./config.ts";
+import { enableCompileCache } from "node:module";
 import { isSignalboxError, messageOf, stopOnSignals } from "./foundation/index.ts";
-import { GatewayProcess } from "./gateway-process.ts";
+import type { GatewayProcess } from "./gateway-process.ts";
 
+enableCompileCache();
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv;
   if (command === "serve" && !rest.includes("--help")) return serve(rest);
+  const { runCli } = await import("./cli/index.ts");
   return runCli(argv, {
     env: process.env,
     stdin: process.stdin,
@@ -25,8 +29,7 @@ async function main(argv: readonly string[]): Promise<number> {
 /** `signalbox serve`: runs until it is told to stop; the exit code. */
 async function serve(argv: readonly string[]): Promise<number> {
   try {
-    const config = loadConfig({ argv, env: process.env, cwd: process.cwd() });
-    const running = new GatewayProcess(config, await readVersion(), argv);
+    const running = await createGateway(argv);
     // The exit ends this process wherever it stands, so nothing below it is reached once a signal came.
     stopOnSignals(running.lifecycle, { log: running.log, exit: (code) => process.exit(code) });
     const started = await running.start().then(
@@ -48,6 +51,8 @@ function untilExit(): Promise<never> {
 }
 
 async function configPrint(argv: readonly string[]): Promise<number> {
+  const { loadConfig, printConfig } = await import("./config.ts");
+  const { exitCodes } = await import("./cli/index.ts");
   const withOrigin = argv.includes("--with-origin");
   const settings = argv.filter((word) => word !== "--with-origin" && word !== "print");
   try {
@@ -64,14 +69,23 @@ async function configPrint(argv: readonly string[]): Promise<number> {
 // For `signalbox stdio` where no gateway runs: one that lives as long as the command, on ports that are free.
 async function startGateway(): Promise<{ url: string; key: string; stop: () => Promise<void> }> {
   const settings = ["--set", "port=0", "--set", "metrics.port=0", "--set", "log.level=error"];
-  const config = loadConfig({ argv: settings, env: process.env, cwd: process.cwd() });
-  const gateway = new GatewayProcess(config, await readVersion(), settings, process.stderr);
+  const gateway = await createGateway(settings, process.stderr);
   await gateway.start();
   return {
     url: gateway.url,
     key: await gateway.adminKey(),
     stop: () => gateway.lifecycle.stop("the command ended"),
   };
+}
+
+async function createGateway(
+  argv: readonly string[],
+  logTo?: NodeJS.WriteStream,
+): Promise<GatewayProcess> {
+  const { loadConfig } = await import("./config.ts");
+  const { GatewayProcess: Gateway } = await import("./gateway-process.ts");
+  const config = loadConfig({ argv, env: process.env, cwd: process.cwd() });
+  return new Gateway(config, await readVersion(), argv, logTo);
 }
 
 async function readVersion(): Promise<string> {
@@ -86,7 +100,6 @@ async function readVersion(): Promise<string> {
 }
 
 function sentenceOf(error: unknown): string {
-  return isSignalboxError(error)
-    ? `${error.message}\n(${error.code}: docs/errors/${error.code}.md)`
-    : messageOf(error);
+  if (!isSignalboxError(error)) return messageOf(error);
+  return `${error.message}\nSee docs/errors/${error.code}.md`;
 }
