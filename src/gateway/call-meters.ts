@@ -30,11 +30,10 @@ export class CallMeters {
       "Time from a tool call's arrival to its answer.",
       ["server_id", "tool_name"],
     );
-    this.#responseBytes = metrics.counter(
-      "mcp_response_bytes_total",
-      "Bytes of answers relayed.",
-      ["server_id", "tool_name"],
-    );
+    this.#responseBytes = metrics.counter("mcp_response_bytes_total", "Bytes of answers relayed.", [
+      "server_id",
+      "tool_name",
+    ]);
     this.#tokens = metrics.counter(
       "mcp_token_usage_total",
       "Tokens that answers cost a model that reads them, estimated at four bytes each.",

@@ -103,6 +103,7 @@ export class Gateway {
     });
     const record = new Record({
       clock,
+      log,
       meters: this.#meters,
       write: deps.record,
       withArguments: deps.recordArguments,

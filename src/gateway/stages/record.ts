@@ -1,5 +1,5 @@
 /** What is remembered of a call: one record for the call log, and its metrics. Never throws, never waits. */
-import { parseTraceparent, type Clock } from "../../foundation/index.ts";
+import { parseTraceparent, type Clock, type Log } from "../../foundation/index.ts";
 import type { Call, CallEnd } from "../call.ts";
 import type { CallMeters, CallOutcome } from "../call-meters.ts";
 
@@ -29,19 +29,24 @@ export interface CallRecord {
   readonly arguments?: unknown;
 }
 
+const UNHAPPY: ReadonlySet<CallOutcome> = new Set(["error", "timeout"]);
+
 export class Record implements CallEnd {
   readonly #clock: Clock;
   readonly #meters: CallMeters;
   readonly #write: (record: CallRecord) => void;
   readonly #withArguments: boolean;
+  readonly #log: Log;
 
   constructor(options: {
     clock: Clock;
+    log: Log;
     meters: CallMeters;
     write: (record: CallRecord) => void;
     withArguments: boolean;
   }) {
     this.#clock = options.clock;
+    this.#log = options.log.child({ area: "calls" });
     this.#meters = options.meters;
     this.#write = options.write;
     this.#withArguments = options.withArguments;
@@ -60,7 +65,26 @@ export class Record implements CallEnd {
     this.#meters.finished(ownMs);
     route.meter.ended(call.outcome, durationMs, call.responseBytes);
     if (start.session !== undefined) start.session.untrack(start.message.id);
-    this.#write(this.#recordOf(call, durationMs, ownMs));
+    const record = this.#recordOf(call, durationMs, ownMs);
+    this.#write(record);
+    if (UNHAPPY.has(call.outcome)) this.#say(record);
+  }
+
+  // A line for each call that failed; the others are in the call log, which costs a call less than a line would.
+  #say(record: CallRecord): void {
+    this.#log.info(
+      {
+        method: record.method,
+        serverId: record.server,
+        tool: record.publicName,
+        principal: record.principalName,
+        duration: record.durationMs,
+        requestId: record.requestId,
+        traceId: record.traceId,
+        code: record.errorCode,
+      },
+      `Call ended with ${record.outcome}`,
+    );
   }
 
   #recordOf(call: Call, durationMs: number, ownMs: number): CallRecord {
