@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { startApi } from "../../test/support/api-over-http.ts";
 
@@ -228,6 +229,9 @@ test("the start page says how to connect, and names no server, key or script", a
     expect(text).toContain(part);
   expect(text).toContain("&lt;YOUR_KEY&gt;");
   expect(text).not.toMatch(/<script|fixed|sbx_/);
+  const [, sheet = ""] = /<style>([^]*?)<\/style>/.exec(text) ?? [];
+  const hash = createHash("sha256").update(sheet).digest("base64");
+  expect(headers.get("content-security-policy")).toContain(`style-src 'sha256-${hash}'`);
 });
 
 test("metrics are served on this port to who may read", async () => {

@@ -266,7 +266,7 @@ export const serverRoutes: readonly Route[] = [
 function presented(view: ServerView): object {
   const { status, ...rest } = view;
   if (status === undefined) return { ...rest, status: unstarted(view) };
-  const { since, lastError, era_probed_at: eraProbedAt, ...figures } = status;
+  const { name: _name, since, lastError, era_probed_at: eraProbedAt, ...figures } = status;
   const failing = status.state === "error";
   return {
     ...rest,
