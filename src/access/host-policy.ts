@@ -19,6 +19,8 @@ export interface HostPolicy {
   readonly hosts: ReadonlySet<string>;
   readonly origins: ReadonlySet<string>;
   readonly anyAddress: boolean;
+  /** `Host` headers that were accepted before, as they were written: nearly all requests carry one of a few. */
+  readonly seen: Set<string>;
 }
 
 /** The part of the configuration that `hostPolicy` reads. */
@@ -50,6 +52,7 @@ export function hostPolicy(options: {
     hosts: new Set([...loopback, ...bound, ...allowed.map((host) => host.toLowerCase())]),
     origins: new Set((options.allowedOrigins ?? []).map((origin) => origin.toLowerCase())),
     anyAddress: everyInterface && allowed.length === 0,
+    seen: new Set(),
   };
 }
 
@@ -58,9 +61,12 @@ export function checkHost(
   headers: { readonly host?: string | undefined; readonly origin?: string | string[] | undefined },
   policy: HostPolicy,
 ): HostOutcome {
-  const host = headers.host === undefined ? undefined : parseHost(headers.host);
+  const { host: written, origin } = headers;
+  if (written === undefined) return hostRefused;
+  if (origin === undefined && policy.seen.has(written)) return accepted;
+  const host = parseHost(written);
   if (host === undefined || !hostAccepted(host, policy)) return hostRefused;
-  const origin = headers.origin;
+  if (policy.seen.size < seenHostsMax) policy.seen.add(written);
   if (origin === undefined) return accepted;
   return typeof origin === "string" && originAccepted(origin, host, policy)
     ? accepted
@@ -112,6 +118,7 @@ function unbracketed(host: string): string {
 const loopback: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
 const unspecified: ReadonlySet<string> = new Set(["", "0.0.0.0", "::", "[::]"]);
 const hostLengthMax = 300;
+const seenHostsMax = 256;
 const hostShape = /^([a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?$/;
 const webOrigin = /^(https?):\/\/([^/]+)$/;
 
