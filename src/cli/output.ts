@@ -84,7 +84,7 @@ export class Output {
 }
 
 export class ProgressLine {
-  readonly #terminal: TerminalOutput | undefined;
+  #terminal: TerminalOutput | undefined;
 
   constructor(terminal: TerminalOutput | undefined, text: string) {
     this.#terminal = terminal;
@@ -98,6 +98,7 @@ export class ProgressLine {
 
   done(): void {
     this.#terminal?.write("\r\u001B[2K");
+    this.#terminal = undefined;
   }
 }
 

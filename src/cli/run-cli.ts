@@ -28,12 +28,10 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
     const failure = error instanceof CliError ? error : unexpected(error);
     state.out.failure(failure);
     return failure.exitCode;
-  } finally {
-    io.stdout.off("error", ignoreBrokenPipe);
   }
 }
 
-/** A reader such as `head` may close the pipe before everything is written. */
+/** A reader such as `head` may close the pipe before everything is written; the error comes after the command ended. */
 function ignoreBrokenPipe(): void {}
 
 /** Keys given as arguments end up in shell histories and process lists. */

@@ -34,7 +34,6 @@ export function describeTest(name: string, report: TestReport, out: Output): str
   return [
     `${out.paint.red("failed")} ${plain(name)}: ${plain(message)} (${plain(code)})`,
     ...(remedy === undefined ? [] : [`  ${remedy}`]),
-    `  What it wrote: \`signalbox servers logs ${plain(name)}\``,
   ];
 }
 

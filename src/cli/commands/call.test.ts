@@ -76,17 +76,17 @@ test("mirrors parameters in headers for a tool that asks for it", async () => {
 test("an interrupt cancels the call and ends with 130", async () => {
   const interrupt = new AbortController();
   const ran = call(["wait"], { signal: interrupt.signal });
-  await vi.waitUntil(() => gateway.waiting === 1);
+  await vi.waitUntil(() => gateway.waiting === 1, { timeout: 10_000 });
   interrupt.abort();
   expect((await ran).code).toBe(130);
-  await vi.waitUntil(() => gateway.cancelled === 1);
+  await vi.waitUntil(() => gateway.cancelled === 1, { timeout: 10_000 });
 });
 
 test("a timeout cancels the call and says so", async () => {
   const ran = await call(["wait", "-t", "50ms"]);
   expect(ran.code).toBe(1);
   expect(ran.stderr).toContain("did not answer within 50 ms");
-  await vi.waitUntil(() => gateway.cancelled === gateway.waiting);
+  await vi.waitUntil(() => gateway.cancelled === gateway.waiting, { timeout: 10_000 });
 });
 
 test("an unknown tool is told with the protocol's sentence", async () => {
