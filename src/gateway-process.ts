@@ -121,6 +121,7 @@ export class GatewayProcess {
       host: values.metrics.host,
       port: values.metrics.port,
       metrics: this.#metrics,
+      allowedHosts: values.allowed_hosts,
     });
     this.#addParts();
   }

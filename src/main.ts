@@ -67,8 +67,19 @@ async function configPrint(argv: readonly string[]): Promise<number> {
 }
 
 // For `signalbox stdio` where no gateway runs: one that lives as long as the command, on ports that are free.
-async function startGateway(): Promise<{ url: string; key: string; stop: () => Promise<void> }> {
-  const settings = ["--set", "port=0", "--set", "metrics.port=0", "--set", "log.level=error"];
+async function startGateway(
+  home: string,
+): Promise<{ url: string; key: string; stop: () => Promise<void> }> {
+  const settings = [
+    "--home",
+    home,
+    "--set",
+    "port=0",
+    "--set",
+    "metrics.port=0",
+    "--set",
+    "log.level=error",
+  ];
   const gateway = await createGateway(settings, process.stderr);
   await gateway.start();
   return {

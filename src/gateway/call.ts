@@ -115,6 +115,7 @@ export class Call implements ExchangeSink {
   cancel(reason: string): void {
     if (this.#done) return;
     this.outcome = "cancelled";
+    this.#answered();
     this.#handle?.cancel(reason);
     this.#finish();
   }

@@ -1,6 +1,7 @@
 /** The one HTTP listener: the data plane takes its paths, everything else goes to the API. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { SignalboxError, messageOf } from "../foundation/index.ts";
+import { answersCors } from "./cors.ts";
 import type { Gateway } from "./gateway.ts";
 import type { Limits } from "./options.ts";
 
@@ -33,6 +34,7 @@ export function createListener({ gateway, limits, other }: ListenerOptions): Ser
         req.resume();
         return;
       }
+      if (answersCors(req, res)) return;
       if (!gateway.handle(req, res)) other(req, res);
     },
   );

@@ -3,8 +3,14 @@
  * it stays a plain JSON response until something precedes the answer; only then it becomes an event stream.
  */
 import type { ServerResponse } from "node:http";
-import { EventStream, startEvents } from "./event-stream.ts";
-import type { LegacySession } from "./legacy-session.ts";
+import type { Revision } from "../protocol/index.ts";
+import { type EventStream, startEvents } from "./event-stream.ts";
+
+/** Where streams that can be resumed come from: a legacy session. */
+export interface StreamSource {
+  readonly revision: Revision;
+  openStream(): EventStream;
+}
 
 export interface Reply {
   /** A notification or a server's request, ahead of the answer; dropped where the client takes no event stream. */
@@ -33,12 +39,12 @@ const END_OF_EVENT = "\n\n";
 export class PostReply implements Reply {
   readonly #res: ServerResponse;
   readonly #events: boolean;
-  readonly #session: LegacySession | undefined;
+  readonly #session: StreamSource | undefined;
   #stream: EventStream | undefined;
   #state: "open" | "json" | "events" | "ended" = "open";
 
   /** `events`: whether the client takes an event stream. `session`: a legacy one, whose streams can be resumed. */
-  constructor(res: ServerResponse, events: boolean, session?: LegacySession) {
+  constructor(res: ServerResponse, events: boolean, session?: StreamSource) {
     this.#res = res;
     this.#events = events;
     this.#session = session;
