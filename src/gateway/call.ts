@@ -50,8 +50,6 @@ export interface Incoming {
   readonly view: View;
   readonly audience: Audience;
   readonly message: JsonRpcRequest;
-  /** The body as it came, while nothing in it was changed. */
-  text: string | undefined;
   readonly bytes: number;
   readonly headers: IncomingHttpHeaders;
   readonly reply: Reply;
@@ -207,9 +205,8 @@ export class Call implements ExchangeSink {
   }
 
   #outbound(lane: Lane, times: CallTimes): OutboundRequest {
-    const { message, era, text, traceparent, envelope } = this.start;
+    const { message, era, traceparent, envelope } = this.start;
     let sent = message;
-    let unchanged = text;
     if (lane.era !== era) {
       const params =
         lane.era === "modern"
@@ -217,7 +214,6 @@ export class Call implements ExchangeSink {
           : toLegacyParams(message.params);
       sent = { jsonrpc: "2.0", id: message.id, method: message.method };
       if (params !== undefined) sent.params = params;
-      unchanged = undefined;
     }
     const outbound: OutboundRequest = {
       message: sent,
@@ -227,7 +223,6 @@ export class Call implements ExchangeSink {
     if (this.route.server.definition.service !== undefined) {
       outbound.caller = { principal: this.start.principal, requestId: this.start.requestId };
     }
-    if (unchanged !== undefined) outbound.text = unchanged;
     if (traceparent !== undefined) outbound.traceparent = traceparent;
     if (lane.era === "modern") this.#addHeaders(outbound, sent);
     return outbound;

@@ -329,13 +329,16 @@ export class Gateway {
     const ingress = readIngress(value, post.req.headers, this.#deps.limits.batch_max);
     switch (ingress.kind) {
       case "modern-request":
-        this.#keepAlive(post, this.#modern.handle(post, ingress.message, text));
+        this.#keepAlive(post, this.#modern.handle(post, ingress.message, body.length));
         break;
       case "modern-notification":
         post.res.writeHead(202, { "content-length": 0 }).end();
         break;
       case "legacy":
-        this.#keepAlive(post, this.#legacy.post(post, ingress.messages, ingress.batch, text));
+        this.#keepAlive(
+          post,
+          this.#legacy.post(post, ingress.messages, ingress.batch, body.length),
+        );
         break;
       case "refused": {
         const refused = stringify(ingress.body);

@@ -67,7 +67,7 @@ export class LegacyDoor {
   }
 
   /** Answers a POST; the reply, if any, is what may need keeping alive. */
-  post(post: Post, messages: readonly Message[], batch: boolean, text: string): Reply | undefined {
+  post(post: Post, messages: readonly Message[], batch: boolean, bytes: number): Reply | undefined {
     const [first] = messages;
     if (first !== undefined && isRequest(first) && first.method === "initialize") {
       this.#initialize(post, first);
@@ -88,7 +88,7 @@ export class LegacyDoor {
     }
     if (!batch) {
       const reply = new PostReply(post.res, takesEvents(post.req), session);
-      this.#request(session, only, reply, post, text);
+      this.#request(session, only, reply, post, bytes);
       return reply;
     }
     this.#batch(session, requests, post);
@@ -140,7 +140,7 @@ export class LegacyDoor {
       reply.answer(stringify({ jsonrpc: "2.0", id: message.id, result }), 200);
       return;
     }
-    this.#request(session, message, reply, origin, undefined);
+    this.#request(session, message, reply, origin, 0);
   }
 
   /** Makes the session that an `initialize` asks for; throws SESSION_LIMIT. */
@@ -232,7 +232,7 @@ export class LegacyDoor {
           finish();
         },
       );
-      this.#request(session, request, reply, post, undefined);
+      this.#request(session, request, reply, post, 0);
     }
   }
 
@@ -241,7 +241,7 @@ export class LegacyDoor {
     message: JsonRpcRequest,
     reply: Reply,
     origin: Origin,
-    text: string | undefined,
+    bytes: number,
   ): void {
     const incoming: Incoming = {
       requestId: origin.requestId,
@@ -250,8 +250,7 @@ export class LegacyDoor {
       view: session.view,
       audience: session,
       message,
-      text,
-      bytes: text?.length ?? 0,
+      bytes,
       headers: origin.req.headers,
       reply,
       session,

@@ -41,7 +41,7 @@ export class ModernDoor {
   }
 
   /** Answers one request; the reply is what may need keeping alive. */
-  handle(post: Post, message: JsonRpcRequest, text: string): PostReply {
+  handle(post: Post, message: JsonRpcRequest, bytes: number): PostReply {
     const { req, res, principal, view } = post;
     const reply = new PostReply(res, takesEvents(req));
     const incoming: Incoming = {
@@ -51,8 +51,7 @@ export class ModernDoor {
       view,
       audience: MODERN_AUDIENCE,
       message,
-      text,
-      bytes: text.length,
+      bytes,
       headers: req.headers,
       reply,
       session: undefined,

@@ -52,7 +52,7 @@ export class Requests {
   /** Sends a request on to a server under the server's own URI: what a session asks for beside reading. */
   forward(incoming: Incoming, route: Route, params: JsonObject): Call {
     const message = { ...incoming.message, params };
-    return this.#call({ ...incoming, message, text: undefined }, route);
+    return this.#call({ ...incoming, message }, route);
   }
 
   /** The lane on which a caller reaches a server. */
@@ -112,10 +112,7 @@ export class Requests {
         return;
       }
     }
-    if (params["name"] !== route.original) {
-      params["name"] = route.original;
-      incoming.text = undefined;
-    }
+    params["name"] = route.original;
     this.#call(incoming, route);
   }
 
@@ -129,10 +126,7 @@ export class Requests {
       if (!resolution.ok) this.refuse(incoming, unresolved("resource", uri, resolution));
       else {
         const { params } = incoming.message;
-        if (params !== undefined && uri !== resolution.route.original) {
-          params["uri"] = resolution.route.original;
-          incoming.text = undefined;
-        }
+        if (params !== undefined) params["uri"] = resolution.route.original;
         this.#call(incoming, resolution.route);
       }
     });
@@ -152,10 +146,7 @@ export class Requests {
           unresolved(field === "name" ? "prompt" : "resource", value, resolution),
         );
       } else {
-        if (value !== resolution.route.original) {
-          ref[field] = resolution.route.original;
-          incoming.text = undefined;
-        }
+        ref[field] = resolution.route.original;
         this.#call(incoming, resolution.route);
       }
     });
