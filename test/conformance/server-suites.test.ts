@@ -29,16 +29,16 @@ afterAll(async () => {
   await Promise.all(Object.values(servers ?? {}).map((server) => server.stop()));
 }, 60_000);
 
-const sameEra: readonly (readonly [ServerSuite, Era])[] = [
-  [serverSuites.active, "both"],
-  [serverSuites.legacy, "both"],
-  [serverSuites.modern, "both"],
-  [serverSuites.active, "legacy"],
-  [serverSuites.legacy, "legacy"],
-  [serverSuites.modern, "modern"],
+const sameEra: readonly { suite: ServerSuite; era: Era }[] = [
+  { suite: serverSuites.active, era: "both" },
+  { suite: serverSuites.legacy, era: "both" },
+  { suite: serverSuites.modern, era: "both" },
+  { suite: serverSuites.active, era: "legacy" },
+  { suite: serverSuites.legacy, era: "legacy" },
+  { suite: serverSuites.modern, era: "modern" },
 ];
 
-describe.each(sameEra)("$name against a server of era %s", (suite, era) => {
+describe.each(sameEra)("$suite.name against a server of era $era", ({ suite, era }) => {
   test("no check that passes directly is lost through the gateway", async () => {
     const [direct, through] = await bothWays(suite, era);
     expect(losses(direct, through)).toEqual([]);
@@ -46,10 +46,10 @@ describe.each(sameEra)("$name against a server of era %s", (suite, era) => {
 });
 
 // Across the eras only tools, resources and prompts are promised. The list names what both wires have in common.
-const crossing: readonly (readonly [ServerSuite, Era])[] = [
-  [serverSuites.active, "modern"],
-  [serverSuites.legacy, "modern"],
-  [serverSuites.modern, "legacy"],
+const crossing: readonly { suite: ServerSuite; era: Era }[] = [
+  { suite: serverSuites.active, era: "modern" },
+  { suite: serverSuites.legacy, era: "modern" },
+  { suite: serverSuites.modern, era: "legacy" },
 ];
 const crossingScenarios = [
   "completion-complete",
@@ -75,7 +75,7 @@ const crossingScenarios = [
   "caching",
 ];
 
-describe.each(crossing)("$name against a server of the other era, %s", (suite, era) => {
+describe.each(crossing)("$suite.name against a server that is only $era", ({ suite, era }) => {
   test("tools, resources and prompts cross as well as if the server spoke both eras", async () => {
     const direct = await runServerSuite(suite, servers.both.url);
     const through = await runServerSuite(suite, endpoint(era));

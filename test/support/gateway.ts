@@ -34,7 +34,7 @@ export interface TestGateway {
   api(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }>;
   /** Rewrites the configuration file, which the gateway reloads. */
   configure(setup: GatewaySetup): Promise<void>;
-  /** Ends the process as an operator would, and removes its home unless `keepHome`. */
+  /** Ends the process as an operator would, and removes its home unless `keepHome`; throws when it had died before. */
   stop(options?: { keepHome?: boolean }): Promise<void>;
   /** Ends the process as a crash would; the home stays. */
   kill(): Promise<void>;
@@ -71,8 +71,10 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<TestGatewa
     api: (method, path, body) => callApi(url, key, method, path, body),
     configure: (changed) => writeFile(configFile, toToml(changed)),
     stop: async (options) => {
+      const died = child.exited() ? `${child.stdout()}\n${child.stderr()}` : undefined;
       await child.stop(30_000);
       if (!options?.keepHome) await rm(home, { recursive: true, force: true });
+      if (died !== undefined) throw new Error(`the gateway had died during the test\n${died}`);
     },
     kill: () => child.kill(),
   };

@@ -143,3 +143,40 @@ function baseHeaders(key: string): Record<string, string> {
     accept: "application/json, text/event-stream",
   };
 }
+
+/** An answer read while it comes: its text so far, and a way to hang up. */
+export interface OpenAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  text(): string;
+  ended(): boolean;
+  hangUp(): void;
+}
+
+/** Sends one request and returns as soon as its answer begins. */
+export async function open(url: string, wire: WireRequest): Promise<OpenAnswer> {
+  const { method = "POST", headers = {}, body = "" } = wire;
+  return await new Promise((resolve, reject) => {
+    const outgoing = request(url, { method, headers, agent: false }, (answer) => {
+      let text = "";
+      let ended = false;
+      answer.setEncoding("utf8");
+      answer.on("data", (chunk: string) => {
+        if (text.length < keptCharactersMax) text += chunk;
+      });
+      answer.on("close", () => {
+        ended = true;
+      });
+      answer.on("error", () => undefined);
+      resolve({
+        status: answer.statusCode ?? 0,
+        headers: answer.headers,
+        text: () => text,
+        ended: () => ended,
+        hangUp: () => outgoing.destroy(),
+      });
+    });
+    outgoing.on("error", reject);
+    outgoing.end(body);
+  });
+}
