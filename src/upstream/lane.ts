@@ -43,6 +43,8 @@ export interface OutboundRequest {
   timeoutMs: number;
   /** Progress resets the timeout up to this much in total; default 10 minutes. */
   timeoutMaxMs?: number;
+  /** An answer larger than this may be streamed, unseen by the caller; default what the lane was opened with. */
+  inspectBytesMax?: number;
   /** Who calls; a service in this process decides by it what may be seen. It never leaves the process. */
   caller?: LaneCaller;
 }

@@ -23,7 +23,8 @@ export function headIdAt(head: string, idText: string): number {
     if (!head.startsWith(prefix)) continue;
     const end = prefix.length + idText.length;
     if (!head.startsWith(idText, prefix.length)) return -1;
-    return afterId.some((text) => head.startsWith(text, end)) ? prefix.length : -1;
+    for (const text of afterId) if (head.startsWith(text, end)) return prefix.length;
+    return -1;
   }
   return -1;
 }

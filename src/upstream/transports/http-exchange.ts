@@ -12,15 +12,16 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import type { ErrorCode, SignalboxError } from "../../foundation/index.ts";
 import {
+  isJsonObject,
   isNotification,
   isRequest,
   META,
   parseJson,
   readMessage,
-  RPC,
   SseParser,
   stringify,
   type Era,
+  type JsonObject,
   type JsonRpcNotification,
   type JsonRpcRequest,
   type JsonRpcResponse,
@@ -28,18 +29,21 @@ import {
   type SseEvent,
 } from "../../protocol/index.ts";
 import type { ExchangeHandle, ExchangeSink, OutboundRequest } from "../lane.ts";
-import {
-  headIdAt,
-  idAtInBytes,
-  idAtInText,
-  mayEndWithId,
-  tailIdFromEnd,
-  windowOf,
-  withIdBytes,
-  withRequestId,
-} from "./answer-id.ts";
+import { idAtInBytes, idAtInText, withIdBytes } from "./answer-id.ts";
 import type { HttpEndpoint, Timed } from "./http-endpoint.ts";
-import { connectionFailure, failureOf, statusFailure } from "./http-failure.ts";
+import { connectionFailure, failureOf } from "./http-failure.ts";
+import {
+  contradictsEra,
+  isAboutThisHop,
+  refusalFailure,
+  refusalOf,
+  saysSessionIsGone,
+} from "./http-refusal.ts";
+import { LargeAnswer } from "./large-answer.ts";
+import { lineMargin } from "./line-splitter.ts";
+import { findId, found, withFoundId } from "./minted-id.ts";
+import { callersToken, mintedBody } from "./minted-request.ts";
+import { WholeBody } from "./whole-body.ts";
 
 /** What an exchange needs of its lane. */
 export interface ExchangeHost {
@@ -83,6 +87,7 @@ type Phase = "waiting" | "body" | "relay" | "events" | "lingering" | "refusal" |
 /** One request in flight over streamable HTTP. */
 export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchHandler {
   deadlineMs: number;
+  place = -1;
   readonly #host: ExchangeHost;
   readonly #request: OutboundRequest;
   readonly #sink: ExchangeSink;
@@ -95,10 +100,10 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   #controller: Dispatcher.DispatchController | undefined;
   #status = 0;
   #first: Buffer | undefined;
-  #chunks: Buffer[] | undefined;
+  #whole: WholeBody | undefined;
+  #large: LargeAnswer | undefined;
   #bytes = 0;
   #length: number | undefined;
-  #held: Buffer | undefined;
   #parser: SseParser | undefined;
   #garbage = false;
   #sessionUsed: string | undefined;
@@ -138,9 +143,8 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
 
   cancel(reason: string): void {
     if (this.#phase === "over" || this.#phase === "lingering") return;
-    this.#leave();
+    this.#leaveAndStop();
     this.#tellCancelled(reason);
-    this.#controller?.abort(given);
   }
 
   resume(): void {
@@ -149,8 +153,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
 
   expire(): void {
     if (this.#phase === "lingering") {
-      this.#leave();
-      this.#controller?.abort(given);
+      this.#leaveAndStop();
       return;
     }
     if (this.#phase === "over") return;
@@ -189,12 +192,12 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
       case "relay":
         this.#bytes += chunk.length;
         if (this.#bytes > this.#host.responseBytesMax) this.#tooLarge();
-        else this.#relay(controller, chunk);
+        else this.#large?.relay(controller, chunk);
         return;
       case "refusal":
         this.#bytes += chunk.length;
-        if (this.#bytes <= refusalBytesMax) (this.#chunks ??= []).push(chunk);
-        else this.#refused(Buffer.alloc(0));
+        if (this.#bytes > refusalBytesMax) this.#refused(Buffer.alloc(0));
+        else (this.#whole ??= new WholeBody(undefined)).push(chunk);
         return;
       case "waiting":
       case "over":
@@ -217,7 +220,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
         this.#leave();
         return;
       case "refusal":
-        this.#refused(Buffer.concat(this.#chunks ?? []));
+        this.#refused(Buffer.concat(this.#whole?.chunks ?? []));
         return;
       case "waiting":
       case "over":
@@ -283,21 +286,26 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   // --- one JSON document
 
   #collect(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    const before = this.#bytes;
     this.#bytes += chunk.length;
     if (this.#bytes > this.#host.responseBytesMax) {
       this.#tooLarge();
       return;
     }
+    const inspectMax = this.#request.inspectBytesMax ?? this.#host.inspectBytesMax;
     if (this.#first === undefined) {
       this.#first = chunk;
-      if ((this.#length ?? 0) > this.#host.inspectBytesMax) this.#beginRelay(controller, [chunk]);
+      if ((this.#length ?? this.#bytes) > inspectMax) this.#beginRelay(controller, [chunk]);
       return;
     }
-    (this.#chunks ??= [this.#first]).push(chunk);
-    // Past the inspected size the head decides once; a document that cannot be relayed is read whole.
-    const before = this.#bytes - chunk.length;
-    if (this.#bytes > this.#host.inspectBytesMax && before <= this.#host.inspectBytesMax)
-      this.#beginRelay(controller, this.#chunks);
+    if (this.#whole === undefined) {
+      this.#whole = new WholeBody(this.#length);
+      this.#whole.push(this.#first);
+    }
+    this.#whole.push(chunk);
+    // The head decides once whether it can be relayed; what cannot is read whole.
+    if (this.#length === undefined && this.#bytes > inspectMax && before <= inspectMax)
+      this.#beginRelay(controller, this.#whole.chunks);
   }
 
   #answerBody(): void {
@@ -305,77 +313,65 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
       this.#break("SERVER_GARBAGE", "sent an empty answer");
       return;
     }
-    const body =
-      this.#chunks === undefined ? this.#first : Buffer.concat(this.#chunks, this.#bytes);
-    const at = this.#mustParse() ? -1 : idAtInBytes(body, this.#idText);
-    if (at >= 0) {
+    const bytes = this.#whole?.take() ?? this.#first;
+    const margin = this.#whole === undefined ? 0 : lineMargin;
+    const answer = this.#callersBytes(bytes, margin, bytes.length - margin);
+    if (answer !== undefined) {
       this.#leave();
-      this.#sink.answer(
-        this.#idText === this.#callerIdText
-          ? body
-          : withIdBytes(body, at, this.#idText.length, this.#callerIdText),
-      );
+      this.#sink.answer(answer);
       return;
     }
-    this.#parsed(body.toString("utf8"));
+    this.#parsed(bytes.toString("utf8", margin, bytes.length - margin));
     if (this.#phase === "lingering") this.#leave();
     else if (this.#phase === "body")
       this.#break("SERVER_GARBAGE", "sent something that is not the answer to the request");
   }
 
-  // A listen's own id is inside its messages too, and an answer to `initialize` is read by us anyway.
+  /** The answer under the caller's id, or undefined where it must be parsed to know whose it is. */
+  #callersBytes(bytes: Buffer, start: number, end: number): Buffer | undefined {
+    if (this.#mustParse()) return undefined;
+    const body = bytes.subarray(start, end);
+    if (this.#idText === this.#callerIdText)
+      return idAtInBytes(body, this.#idText) < 0 ? undefined : body;
+    if (findId(bytes, start, end)) {
+      if (found.id !== this.#id) return undefined;
+      // A shorter id is written in place: these bytes are nobody else's.
+      const inPlace = start > 0 || Buffer.byteLength(this.#callerIdText) <= this.#idText.length;
+      return withFoundId(bytes, start, end, inPlace, this.#callerIdText);
+    }
+    const at = idAtInBytes(body, this.#idText);
+    return at < 0 ? undefined : withIdBytes(body, at, this.#idText.length, this.#callerIdText);
+  }
+
+  // A listen's id is inside its messages too.
   #mustParse(): boolean {
     return this.#host.shared && this.#request.message.method === "subscriptions/listen";
   }
 
-  // --- a large JSON document, passed on as it comes
-
   #beginRelay(controller: Dispatcher.DispatchController, chunks: readonly Buffer[]): void {
     const [first, ...rest] = chunks;
-    if (first === undefined) return;
-    const window = windowOf(this.#idText.length);
-    const head = first.toString("latin1", 0, Math.min(window, first.length));
-    const at = headIdAt(head, this.#idText);
-    if (at < 0 && !mayEndWithId(head)) return;
+    if (first === undefined || this.#mustParse()) return;
     this.#phase = "relay";
-    this.#first = undefined;
-    this.#chunks = undefined;
-    const grows = Buffer.byteLength(this.#callerIdText) - Buffer.byteLength(this.#idText);
-    const length = this.#length === undefined ? undefined : this.#length + grows;
-    if (at < 0) {
-      this.#held = Buffer.alloc(0);
-      this.#sink.begin(this.#holdBack(first), length);
-    } else {
-      const bytes = withIdBytes(first, at, this.#idText.length, this.#callerIdText);
-      this.#sink.begin(bytes, length);
+    this.#large = LargeAnswer.begin(
+      this.#sink,
+      first,
+      this.#length,
+      this.#idText,
+      this.#callerIdText,
+    );
+    if (this.#large === undefined) {
+      this.#phase = "body";
+      return;
     }
-    for (const chunk of rest) this.#relay(controller, chunk);
-  }
-
-  #relay(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const bytes = this.#held === undefined ? chunk : this.#holdBack(chunk);
-    if (bytes.length > 0 && !this.#sink.chunk(bytes)) controller.pause();
-  }
-
-  // The id may stand at the very end: so many bytes are kept that it can be checked and replaced there.
-  #holdBack(chunk: Buffer): Buffer {
-    const window = windowOf(this.#idText.length);
-    const all = this.#held?.length === 0 ? chunk : Buffer.concat([this.#held ?? chunk, chunk]);
-    const keep = Math.min(window, all.length);
-    this.#held = all.subarray(all.length - keep);
-    return all.subarray(0, all.length - keep);
+    this.#first = undefined;
+    this.#whole = undefined;
+    for (const chunk of rest) this.#large?.relay(controller, chunk);
   }
 
   #endRelay(): void {
-    if (this.#held !== undefined) {
-      const held = this.#held;
-      const fromEnd = tailIdFromEnd(held.toString("latin1", 0, held.length), this.#idText);
-      if (fromEnd < 0) {
-        this.#break("SERVER_GARBAGE", "sent something that is not the answer to the request");
-        return;
-      }
-      const at = held.length - fromEnd;
-      this.#sink.chunk(withIdBytes(held, at, this.#idText.length, this.#callerIdText));
+    if (this.#large?.end() === false) {
+      this.#break("SERVER_GARBAGE", "sent something that is not the answer to the request");
+      return;
     }
     this.#leave();
     this.#sink.end();
@@ -465,7 +461,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   #callersAnswer(response: JsonRpcResponse): Buffer {
     response.id = this.#request.message.id;
     const meta = response.result?.["_meta"];
-    if (isObject(meta)) this.#restoreSubscription(meta);
+    if (isJsonObject(meta)) this.#restoreSubscription(meta);
     return Buffer.from(stringify(response));
   }
 
@@ -477,11 +473,11 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
         params["progressToken"] = callersToken(this.#request);
     }
     const meta = params?.["_meta"];
-    if (isObject(meta)) this.#restoreSubscription(meta);
+    if (isJsonObject(meta)) this.#restoreSubscription(meta);
     this.#sink.message(message);
   }
 
-  #restoreSubscription(meta: Record<string, unknown>): void {
+  #restoreSubscription(meta: JsonObject): void {
     if (this.#host.shared && meta[META.subscriptionId] === this.#id)
       meta[META.subscriptionId] = this.#request.message.id;
   }
@@ -561,48 +557,24 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   // --- refusals
 
   #refused(body: Buffer): void {
-    const status = this.#status;
-    const reply = status < 500 && status !== 401 && status !== 403 ? errorIn(body) : undefined;
-    const exact = reply?.id !== undefined && reply.id !== null && this.#isOurs(reply);
-    if (this.#sessionUsed !== undefined && !exact && saysSessionIsGone(status, reply)) {
-      this.#renewAndResend(this.#sessionUsed, status);
+    const { era, serverName } = this.#host;
+    const refusal = refusalOf(this.#status, body);
+    const { reply } = refusal;
+    const ours = reply !== undefined && this.#isOurs(reply);
+    const exact = ours && reply.id !== undefined && reply.id !== null;
+    if (this.#sessionUsed !== undefined && !exact && saysSessionIsGone(refusal)) {
+      this.#renewAndResend(this.#sessionUsed, refusal.status);
       return;
     }
-    if (reply !== undefined && this.#isOurs(reply) && !this.#isHopError(reply, exact)) {
+    if (ours && !isAboutThisHop(reply, era, exact)) {
       const answer = this.#callersAnswer(reply);
       this.#leaveAndStop();
       this.#sink.answer(answer);
       return;
     }
-    const failure = this.#refusal(status, reply);
+    const failure = refusalFailure(serverName, refusal);
     this.#fail(failure);
-    if (this.#contradictsEra(status, reply)) this.#host.doubtEra(failure);
-  }
-
-  // Errors that speak about this hop, not about the caller's request, are not for the caller.
-  #isHopError(reply: JsonRpcResponse, exact: boolean): boolean {
-    const code = reply.error?.code ?? 0;
-    if (code === RPC.headerMismatch || code === RPC.unsupportedProtocolVersion) return true;
-    return this.#host.era === "modern" && !exact && code <= -32000 && code > -32020;
-  }
-
-  #refusal(status: number, reply: JsonRpcResponse | undefined): SignalboxError {
-    if (reply?.error === undefined) return statusFailure(this.#host.serverName, status);
-    const { code, message } = reply.error;
-    return failureOf(
-      this.#host.serverName,
-      "SERVER_REFUSED",
-      `refused what the gateway sent: ${message.slice(0, 200)} (${code}, HTTP ${status})`,
-      { details: { status, rpcCode: code } },
-    );
-  }
-
-  #contradictsEra(status: number, reply: JsonRpcResponse | undefined): boolean {
-    const code = reply?.error?.code;
-    if (code === RPC.unsupportedProtocolVersion) return true;
-    if (this.#host.era === "legacy") return status === 405 && code === undefined;
-    if (status !== 400 && status !== 404 && status !== 405) return false;
-    return code === undefined || (code <= -32000 && code > -32020);
+    if (contradictsEra(refusal, era)) this.#host.doubtEra(failure);
   }
 
   #renewAndResend(session: string, status: number): void {
@@ -615,7 +587,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     this.#controller?.abort(given);
     this.#controller = undefined;
     this.#bytes = 0;
-    this.#chunks = undefined;
+    this.#whole = undefined;
     void this.#resend(session);
   }
 
@@ -644,17 +616,20 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   }
 
   #leaveAndStop(): void {
+    const controller = this.#controller;
     this.#leave();
-    this.#controller?.abort(given); // does nothing where the response is complete
+    controller?.abort(given); // does nothing where the response is complete
   }
 
   #leave(): void {
     this.#phase = "over";
     this.#host.endpoint.unwatch(this);
+    // What is over must not hold on to what can be collected.
+    this.#controller = undefined;
     if (this.#resuming !== undefined) clearTimeout(this.#resuming);
     this.#first = undefined;
-    this.#chunks = undefined;
-    this.#held = undefined;
+    this.#whole = undefined;
+    this.#large = undefined;
     this.#parser = undefined;
   }
 
@@ -666,58 +641,3 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
 
 /** The reason undici is given when we stop a response: our own doing, never shown. */
 const given = new Error("the exchange is over");
-
-/** The request's text with the minted id, also as progress token where the caller asked for progress. */
-function mintedBody(
-  request: OutboundRequest,
-  id: number,
-  callerIdText: string,
-  idText: string,
-): string {
-  const { message, text } = request;
-  const meta = message.params?.["_meta"];
-  const hasToken = isObject(meta) && meta["progressToken"] !== undefined;
-  if (text !== undefined && !hasToken) {
-    const replaced = withRequestId(text, callerIdText, idText);
-    if (replaced !== undefined) return replaced;
-  }
-  const callerId = message.id;
-  const token = hasToken ? meta["progressToken"] : undefined;
-  message.id = id;
-  if (hasToken) meta["progressToken"] = id;
-  try {
-    return stringify(message);
-  } finally {
-    message.id = callerId;
-    if (hasToken) meta["progressToken"] = token;
-  }
-}
-
-function callersToken(request: OutboundRequest): unknown {
-  const meta = request.message.params?.["_meta"];
-  return isObject(meta) ? meta["progressToken"] : undefined;
-}
-
-function errorIn(body: Buffer): JsonRpcResponse | undefined {
-  if (body.length === 0) return undefined;
-  try {
-    const read = readMessage(parseJson(body.toString("utf8")));
-    if (!read.ok || !("error" in read.message)) return undefined;
-    return read.message;
-  } catch {
-    return undefined;
-  }
-}
-
-// The specification says 404. Many servers built on the SDK's examples say 400 with -32000 instead.
-function saysSessionIsGone(status: number, reply: JsonRpcResponse | undefined): boolean {
-  if (status === 404) return true;
-  if (status !== 400 || reply?.error === undefined) return false;
-  const { code, message } = reply.error;
-  if (code === RPC.sessionNotFound) return true;
-  return code === -32000 && /session|not initialized/i.test(message);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

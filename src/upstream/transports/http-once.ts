@@ -37,6 +37,7 @@ export function once(endpoint: HttpEndpoint, request: OnceRequest): Promise<Once
 
 class Once implements Dispatcher.DispatchHandler, Timed {
   readonly deadlineMs: number;
+  place = -1;
   readonly #endpoint: HttpEndpoint;
   readonly #request: OnceRequest;
   readonly #resolve: (reply: OnceReply) => void;

@@ -86,6 +86,7 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
   closed = false;
   /** As a thing with deadlines it is always due: it looks through its exchanges itself. */
   readonly deadlineMs = -1;
+  place = -1;
   readonly #parts: LaneParts;
   readonly #serverName: string;
   readonly #pending = new Map<number, Exchange>();
