@@ -62,8 +62,10 @@ export class ModernDoor {
     };
     if (this.#requests.handle(incoming)) return reply;
     if (message.method === "server/discover") this.#discover(incoming);
-    else if (message.method === "subscriptions/listen") this.#listen(incoming, res);
-    else {
+    else if (message.method === "subscriptions/listen") {
+      this.#listen(incoming, res);
+      return undefined;
+    } else {
       const known = REVISION?.requests.has(message.method) === true;
       this.#requests.refuse(incoming, {
         rpcCode: RPC.methodNotFound,
