@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, test } from "vitest";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { startEverything, type TestServer } from "../support/servers.ts";
 import {
@@ -32,7 +32,9 @@ afterAll(async () => {
   await server?.stop();
 }, 60_000);
 
-test.concurrent("a listen stream lives on with signs of life, and then hears of a change", async () => {
+test.concurrent("a listen stream lives on with signs of life, and then hears of a change", async ({
+  expect,
+}) => {
   const listen = modernRequest(
     gateway.key,
     "subscriptions/listen",
@@ -52,7 +54,7 @@ test.concurrent("a listen stream lives on with signs of life, and then hears of 
   stream.hangUp();
 }, 60_000);
 
-test.concurrent("a session's stream lives on with signs of life", async () => {
+test.concurrent("a session's stream lives on with signs of life", async ({ expect }) => {
   const session = await openSession(endpoint, gateway.key);
   const headers = { ...session, accept: "text/event-stream" };
   const stream = await open(endpoint, { method: "GET", headers });
@@ -61,9 +63,10 @@ test.concurrent("a session's stream lives on with signs of life", async () => {
   stream.hangUp();
 }, 60_000);
 
-test.concurrent.each(["modern", "legacy"])(
+test.concurrent.for(["modern", "legacy"])(
   "a slow call of a %s client is answered",
-  async (era) => {
+  { timeout: 60_000 },
+  async (era, { expect }) => {
     const params = { name: "both__test_wait", arguments: { ms: waitMs } };
     const request =
       era === "modern"
@@ -75,10 +78,11 @@ test.concurrent.each(["modern", "legacy"])(
       content: [{ text: `Waited ${waitMs} ms.` }],
     });
   },
-  60_000,
 );
 
-test.concurrent("a legacy call whose connection breaks goes on, and its answer can be fetched", async () => {
+test.concurrent("a legacy call whose connection breaks goes on, and its answer can be fetched", async ({
+  expect,
+}) => {
   const session = await openSession(endpoint, gateway.key);
   const params = { name: "both__test_wait", arguments: { ms: waitMs } };
   const broken = await open(endpoint, legacyRequest(session, "tools/call", params, 42));
@@ -96,7 +100,7 @@ test.concurrent("a legacy call whose connection breaks goes on, and its answer c
   resumed.hangUp();
 }, 60_000);
 
-test.concurrent("a modern call whose connection breaks is cancelled", async () => {
+test.concurrent("a modern call whose connection breaks is cancelled", async ({ expect }) => {
   const count = async (): Promise<string> => {
     const request = modernRequest(gateway.key, "tools/call", {
       name: "both__test_cancelled_waits",
