@@ -25,8 +25,8 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await gateway?.stop();
   await Promise.all(Object.values(servers ?? {}).map((server) => server.stop()));
+  await gateway?.stop();
 }, 60_000);
 
 const sameEra: readonly { suite: ServerSuite; era: Era }[] = [

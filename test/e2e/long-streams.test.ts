@@ -28,8 +28,8 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await gateway?.stop();
   await server?.stop();
+  await gateway?.stop();
 }, 60_000);
 
 test.concurrent("a listen stream lives on with signs of life, and then hears of a change", async ({

@@ -46,9 +46,9 @@ export async function startTown(): Promise<Town> {
     gateway,
     folder,
     close: async () => {
-      await gateway.stop();
       await Promise.all([everything, both, old, modern].map((server) => server.stop()));
       await rm(folder, { recursive: true, force: true });
+      await gateway.stop();
     },
   };
 }

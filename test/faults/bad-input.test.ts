@@ -29,8 +29,8 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await gateway?.stop();
   await server?.stop();
+  await gateway?.stop();
 }, 60_000);
 
 // Whatever was sent, the next caller is served.

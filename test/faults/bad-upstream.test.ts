@@ -44,10 +44,10 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await gateway?.stop();
   await modern?.close();
   await legacy?.close();
   await neighbour?.stop();
+  await gateway?.stop();
 }, 60_000);
 
 // What the caller may get: the text of a result, or the code of a failure that names the server.

@@ -34,8 +34,8 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await gateway?.stop();
   await fine?.stop();
+  await gateway?.stop();
 }, 60_000);
 
 const missingSchema = z.array(

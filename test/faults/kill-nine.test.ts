@@ -12,8 +12,8 @@ let server: TestServer | undefined;
 let gateway: TestGateway | undefined;
 
 afterEach(async () => {
-  await gateway?.stop();
   await server?.stop();
+  await gateway?.stop();
 }, 60_000);
 
 test("kill -9 under load leaves no process behind and loses no acknowledged row", async () => {

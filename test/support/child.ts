@@ -29,6 +29,8 @@ export function runNode(
     env: { ...baseEnvironment(), ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   const closed = once(child, "close");
@@ -52,6 +54,12 @@ export function runNode(
     },
   };
 }
+
+// A test process that ends early takes its children along.
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
 
 /** What a child needs of our environment, and nothing that would configure it. */
 export function baseEnvironment(): Record<string, string> {

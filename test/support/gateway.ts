@@ -60,7 +60,10 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<TestGatewa
     },
   });
   const url = `http://127.0.0.1:${port}`;
-  await ready(url, child);
+  await ready(url, child).catch(async (error: unknown) => {
+    if (setup.home === undefined) await rm(home, { recursive: true, force: true });
+    throw error;
+  });
   return {
     url,
     metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
