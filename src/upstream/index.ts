@@ -13,13 +13,11 @@ export type {
 } from "./lane.ts";
 export { serverName, serverOptions } from "./server-options.ts";
 export type { InProcessService, ServerDefinition, ServerOptions } from "./server-options.ts";
+export type { LaneKey, SessionKey } from "./lane-slot.ts";
+export type { ServerState, ServerStatus } from "./server-status.ts";
 export { UpstreamServer } from "./upstream-server.ts";
 export type {
   Introduction,
-  LaneKey,
-  ServerState,
-  ServerStatus,
-  SessionKey,
   UpstreamDeps,
   UpstreamEvents,
   UpstreamOptions,

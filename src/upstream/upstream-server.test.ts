@@ -14,7 +14,8 @@ import {
   type FakeHttpServer,
   type Received,
 } from "./transports/fake-http-server.ts";
-import { UpstreamServer, type LaneKey, type UpstreamOptions } from "./upstream-server.ts";
+import type { LaneKey } from "./lane-slot.ts";
+import { UpstreamServer, type UpstreamOptions } from "./upstream-server.ts";
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {

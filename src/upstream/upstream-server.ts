@@ -12,28 +12,23 @@ import {
   isSignalboxError,
   SignalboxError,
   type Clock,
-  type ErrorCode,
   type Log,
   type Metrics,
 } from "../foundation/index.ts";
-import {
-  RPC,
-  errorResponse,
-  type Era,
-  type JsonObject,
-  type JsonRpcNotification,
-  type JsonRpcRequest,
-} from "../protocol/index.ts";
+import { type Era, type JsonObject, type JsonRpcNotification } from "../protocol/index.ts";
 import { BackOff } from "./back-off.ts";
 import { isFresh, modernMeta, probeEra } from "./era-probe.ts";
-import type { Lane, LaneContext, LaneListener, TransportDeps } from "./lane.ts";
-import { localAnswer, offeredCapabilities } from "./local-answers.ts";
+import { LaneSlot, type LaneKey, type SlotOwner } from "./lane-slot.ts";
+import type { Lane, LaneContext, TransportDeps } from "./lane.ts";
+import { offeredCapabilities } from "./local-answers.ts";
 import type { ServerDefinition, ServerOptions } from "./server-options.ts";
+import type { ServerState, ServerStatus } from "./server-status.ts";
 import {
   kindsOf,
   report,
   subscriptionsOf,
   type ListKind,
+  type ReportListener,
   type Subscriptions,
 } from "./subscriptions.ts";
 import { HttpEndpoint } from "./transports/http-endpoint.ts";
@@ -69,40 +64,6 @@ export interface UpstreamDeps {
   options: UpstreamOptions;
 }
 
-/** Whose lane is wanted. */
-export type LaneKey = { kind: "shared" } | { kind: "principal"; id: string } | SessionKey;
-
-/** A legacy client's session: it has lanes of its own, opened as the client. */
-export interface SessionKey {
-  kind: "session";
-  id: string;
-  clientInfo: JsonObject;
-  capabilities: JsonObject;
-  revision?: string;
-  listener: LaneListener;
-  /** Hears of the lane once it is open, before it is used. */
-  opened?: (lane: Lane) => void;
-}
-
-export type ServerState = "idle" | "connecting" | "connected" | "error" | "disabled";
-
-export interface ServerStatus {
-  name: string;
-  transport: "stdio" | "streamable-http" | "http-sse" | "in-process";
-  state: ServerState;
-  era?: Era;
-  revision?: string;
-  /** Epoch milliseconds since when the state holds. */
-  since: number;
-  lastError?: { code: ErrorCode; message: string; at: number };
-  pid?: number;
-  tools?: number;
-  era_probed_at?: number;
-  calls: number;
-  errors: number;
-  skippedLines?: number;
-}
-
 /** What a server says of itself when a lane to it opens. */
 export interface Introduction {
   readonly capabilities: JsonObject;
@@ -125,7 +86,7 @@ const reopensMax = 10;
 const retireMs = 10 * 60_000;
 
 /** One configured server. */
-export class UpstreamServer {
+export class UpstreamServer implements SlotOwner, ReportListener {
   readonly definition: ServerDefinition;
   readonly events = new Emitter<UpstreamEvents>();
   readonly #deps: UpstreamDeps;
@@ -133,9 +94,9 @@ export class UpstreamServer {
   readonly #backOff: BackOff;
   readonly #stderr = new StderrRing();
   readonly #endpoints: (HttpEndpoint | undefined)[] = [];
-  readonly #shared: Slot;
-  readonly #principals = new Map<string, Slot>();
-  readonly #sessions = new Map<string, Slot>();
+  #shared: LaneSlot;
+  readonly #principals = new Map<string, LaneSlot>();
+  readonly #sessions = new Map<string, LaneSlot>();
   readonly #retired = new Map<Lane, NodeJS.Timeout>();
   #endpointIndex = 0;
   /** The one lane of a modern server, for everyone. */
@@ -164,7 +125,7 @@ export class UpstreamServer {
     this.#deps = deps;
     this.#log = deps.log.child({ serverId: definition.name });
     this.#backOff = new BackOff(deps.clock);
-    this.#shared = new Slot({ kind: "shared" }, this);
+    this.#shared = new LaneSlot({ kind: "shared" }, this);
     this.#state = definition.options.enabled === false ? "disabled" : "idle";
     this.#since = deps.clock.now();
   }
@@ -339,13 +300,13 @@ export class UpstreamServer {
     return key.kind === "session" && this.servesLegacy;
   }
 
-  #opened(slot: Slot): Promise<Lane> {
+  #opened(slot: LaneSlot): Promise<Lane> {
     if (slot.lane !== undefined && !slot.lane.closed) return Promise.resolve(slot.lane);
     slot.opening ??= this.#open(slot);
     return slot.opening;
   }
 
-  async #open(slot: Slot): Promise<Lane> {
+  async #open(slot: LaneSlot): Promise<Lane> {
     try {
       this.#checkMayOpen();
       this.#enter("connecting");
@@ -377,7 +338,7 @@ export class UpstreamServer {
     });
   }
 
-  async #connect(slot: Slot): Promise<Lane> {
+  async #connect(slot: LaneSlot): Promise<Lane> {
     const abort = new AbortController();
     slot.abort = abort;
     const timeoutMs = this.#connectTimeoutMs();
@@ -399,7 +360,7 @@ export class UpstreamServer {
     }
   }
 
-  #openTransport(slot: Slot, signal: AbortSignal): Promise<Lane> {
+  #openTransport(slot: LaneSlot, signal: AbortSignal): Promise<Lane> {
     const { service } = this.definition;
     const options = this.#optionsFor(slot);
     const context = this.#contextOf(slot.key, signal);
@@ -411,7 +372,7 @@ export class UpstreamServer {
   }
 
   /** Tries the endpoints in turn, beginning with the one that worked last. */
-  async #openRemote(context: LaneContext, slot: Slot, deps: TransportDeps): Promise<Lane> {
+  async #openRemote(context: LaneContext, slot: LaneSlot, deps: TransportDeps): Promise<Lane> {
     const options = this.#optionsFor(slot);
     const open = options.transport === "http-sse" ? openHttpSse : openStreamableHttp;
     const urls = endpointsOf(options);
@@ -431,7 +392,7 @@ export class UpstreamServer {
     throw failure;
   }
 
-  #optionsFor(slot: Slot): ServerOptions {
+  #optionsFor(slot: LaneSlot): ServerOptions {
     const { options } = this.definition;
     return slot.tentative ? { ...options, protocol_era: "legacy" } : options;
   }
@@ -486,7 +447,7 @@ export class UpstreamServer {
     };
   }
 
-  #succeeded(slot: Slot, lane: Lane): void {
+  #succeeded(slot: LaneSlot, lane: Lane): void {
     this.#backOff.succeeded();
     if (slot === this.#shared || this.#era === undefined) {
       this.#era = lane.era;
@@ -541,18 +502,18 @@ export class UpstreamServer {
   }
 
   /** A notification on a lane of the gateway's own. */
-  slotNotification(slot: Slot, message: JsonRpcNotification): void {
+  slotNotification(slot: LaneSlot, message: JsonRpcNotification): void {
     if (slot === this.#shared || this.#shared.lane === undefined) report(message, this);
   }
 
   /** The server forgot the session of a lane and has a new one. */
-  slotRenewed(slot: Slot): void {
+  slotRenewed(slot: LaneSlot): void {
     if (slot !== this.#shared) return;
     this.#subscriptions?.renew();
     for (const kind of kindsOf(slot.lane ?? { capabilities: {} })) this.listChanged(kind);
   }
 
-  slotClosed(slot: Slot, error: SignalboxError): void {
+  slotClosed(slot: LaneSlot, error: SignalboxError): void {
     if (this.#closed) return;
     const livedMs = this.#deps.clock.monotonicMs() - slot.openedAtMs;
     if (slot !== this.#shared) this.#forget(slot);
@@ -641,27 +602,30 @@ export class UpstreamServer {
     this.#subscriptions = undefined;
     this.#modern = undefined;
     this.#era = undefined;
-    for (const slot of [this.#shared, ...this.#principals.values()]) {
-      const lane = slot.lane;
-      if (lane === undefined) continue;
-      slot.lane = undefined;
-      const close = (): void => {
-        this.#retired.delete(lane);
-        void lane.close();
-      };
-      this.#retired.set(lane, setTimeout(close, retireMs).unref());
-    }
+    for (const slot of [this.#shared, ...this.#principals.values()]) this.#retire(slot);
+    this.#shared = new LaneSlot({ kind: "shared" }, this);
     this.#principals.clear();
+  }
+
+  #retire(slot: LaneSlot): void {
+    slot.released = true;
+    const { lane } = slot;
+    if (lane === undefined) return;
+    const close = (): void => {
+      this.#retired.delete(lane);
+      void lane.close();
+    };
+    this.#retired.set(lane, setTimeout(close, retireMs).unref());
   }
 
   // --- slots
 
-  #slotOf(key: LaneKey): Slot | undefined {
+  #slotOf(key: LaneKey): LaneSlot | undefined {
     if (key.kind === "shared") return this.#shared;
     return (key.kind === "session" ? this.#sessions : this.#principals).get(key.id);
   }
 
-  #slotFor(key: LaneKey): Slot {
+  #slotFor(key: LaneKey): LaneSlot {
     const known = this.#slotOf(key);
     if (known !== undefined || key.kind === "shared") return known ?? this.#shared;
     const lanesMax = this.#deps.options.lanesMax ?? 10_000;
@@ -671,19 +635,19 @@ export class UpstreamServer {
         "SESSION_LIMIT",
         `has ${lanesMax} sessions open, which is the limit`,
       );
-    const slot = new Slot(key, this);
+    const slot = new LaneSlot(key, this);
     (key.kind === "session" ? this.#sessions : this.#principals).set(key.id, slot);
     return slot;
   }
 
-  #forget(slot: Slot): void {
+  #forget(slot: LaneSlot): void {
     const { key } = slot;
     if (key.kind === "shared") return;
     const slots = key.kind === "session" ? this.#sessions : this.#principals;
     if (slots.get(key.id) === slot) slots.delete(key.id);
   }
 
-  #drop(slot: Slot): void {
+  #drop(slot: LaneSlot): void {
     slot.released = true;
     slot.abort?.abort(this.#goneError());
     const { lane } = slot;
@@ -691,7 +655,7 @@ export class UpstreamServer {
     if (lane !== undefined) void lane.close();
   }
 
-  #slots(): Slot[] {
+  #slots(): LaneSlot[] {
     return [this.#shared, ...this.#principals.values(), ...this.#sessions.values()];
   }
 
@@ -729,76 +693,6 @@ export class UpstreamServer {
     return isSignalboxError(thrown)
       ? thrown
       : failureOf(this.name, "SERVER_UNREACHABLE", "could not be opened", { cause: thrown });
-  }
-}
-
-/** What a slot tells its server. */
-interface SlotOwner {
-  readonly definition: ServerDefinition;
-  slotNotification(slot: Slot, message: JsonRpcNotification): void;
-  slotRenewed(slot: Slot): void;
-  slotClosed(slot: Slot, error: SignalboxError): void;
-}
-
-const requestsHeldMax = 16;
-
-/** The place of one key's lane, and the listener of that lane. */
-class Slot implements LaneListener {
-  readonly key: LaneKey;
-  lane: Lane | undefined;
-  opening: Promise<Lane> | undefined;
-  abort: AbortController | undefined;
-  openedAtMs = 0;
-  usedAtMs = 0;
-  /** Nobody wants it any more. */
-  released = false;
-  /** Opened as a legacy session of a server that is known to be modern: being refused is no failure. */
-  tentative = false;
-  readonly #owner: SlotOwner;
-  /** Requests of the server that came before its lane was ready. */
-  #held: JsonRpcRequest[] = [];
-
-  constructor(key: LaneKey, owner: SlotOwner) {
-    this.key = key;
-    this.#owner = owner;
-  }
-
-  opened(lane: Lane, nowMs: number): void {
-    this.lane = lane;
-    this.openedAtMs = nowMs;
-    this.usedAtMs = nowMs;
-    const held = this.#held;
-    this.#held = [];
-    for (const request of held) this.request(request);
-  }
-
-  notification(message: JsonRpcNotification): void {
-    if (this.key.kind === "session") this.key.listener.notification(message);
-    else this.#owner.slotNotification(this, message);
-  }
-
-  request(request: JsonRpcRequest): void {
-    const { lane } = this;
-    if (lane === undefined) {
-      if (this.#held.length < requestsHeldMax) this.#held.push(request);
-      return;
-    }
-    const answer = localAnswer(request, this.#owner.definition.options);
-    if (answer !== undefined) lane.respond(answer);
-    else if (this.key.kind === "session") this.key.listener.request(request);
-    else lane.respond(errorResponse(request.id, RPC.methodNotFound, "Method not found"));
-  }
-
-  renewed(): void {
-    if (this.key.kind === "session") this.key.listener.renewed?.();
-    else this.#owner.slotRenewed(this);
-  }
-
-  closed(error: SignalboxError): void {
-    this.lane = undefined;
-    if (this.released) return;
-    this.#owner.slotClosed(this, error);
-    if (this.key.kind === "session") this.key.listener.closed(error);
   }
 }
 

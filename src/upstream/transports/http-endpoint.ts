@@ -4,7 +4,7 @@ import { Pool } from "undici";
 import type { Clock } from "../../foundation/index.ts";
 import type { EraVerdict } from "../era-probe.ts";
 
-/** Connections to one server at once; further calls wait in the pool until their deadline. */
+/** Connections for calls to one server at once; further calls wait in the pool until their deadline. */
 const connectionsMax = 512;
 /** Servers that close idle connections do so after 5 s or later; a reused connection must be younger. */
 const keepAliveTimeoutMs = 4000;
@@ -40,6 +40,8 @@ export class HttpEndpoint {
   // An array, because a Set that is filled and emptied all the time leaves old tables behind, and each of them
   // keeps its dead entries from being collected young: that alone cost a fifth of a call.
   readonly #inFlight: Timed[] = [];
+  readonly #connectTimeoutMs: number;
+  #streams: Pool | undefined;
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(options: HttpEndpointOptions) {
@@ -51,16 +53,14 @@ export class HttpEndpoint {
       name.toLowerCase(),
       value,
     ]);
-    this.pool = new Pool(url.origin, {
-      connections: connectionsMax,
-      pipelining: 1,
-      allowH2: false,
-      keepAliveTimeout: keepAliveTimeoutMs,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: headerBytesMax,
-      connect: { timeout: options.connectTimeoutMs },
-    });
+    this.#connectTimeoutMs = options.connectTimeoutMs;
+    this.pool = this.#newPool(connectionsMax);
+  }
+
+  /** Connections for streams that stay open: as many as there are lanes, so that none ever waits for a call. */
+  get streams(): Pool {
+    this.#streams ??= this.#newPool(null);
+    return this.#streams;
   }
 
   get inFlight(): number {
@@ -88,7 +88,20 @@ export class HttpEndpoint {
   async close(): Promise<void> {
     if (this.#sweep !== undefined) clearInterval(this.#sweep);
     this.#sweep = undefined;
-    await this.pool.destroy();
+    await Promise.all([this.pool.destroy(), this.#streams?.destroy() ?? Promise.resolve()]);
+  }
+
+  #newPool(connections: number | null): Pool {
+    return new Pool(this.origin, {
+      connections,
+      pipelining: 1,
+      allowH2: false,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: headerBytesMax,
+      connect: { timeout: this.#connectTimeoutMs },
+    });
   }
 
   #expireOverdue(): void {

@@ -248,7 +248,8 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     const { endpoint } = this.#host;
     this.#sessionUsed = this.#host.sessionId;
     this.#controller = undefined;
-    endpoint.pool.dispatch(
+    const pool = this.deadlineMs === Infinity ? endpoint.streams : endpoint.pool;
+    pool.dispatch(
       {
         path: endpoint.path,
         method: "POST",

@@ -231,7 +231,7 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
     signal?.addEventListener("abort", abort, { once: true });
     const timer = setTimeout(late, deps.connectTimeoutMs);
     const headers = [...endpoint.headers, "accept", "text/event-stream"];
-    endpoint.pool.dispatch({ path: endpoint.path, method: "GET", headers }, this);
+    endpoint.streams.dispatch({ path: endpoint.path, method: "GET", headers }, this);
     try {
       await this.#ready.promise;
     } finally {

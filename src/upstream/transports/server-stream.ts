@@ -107,7 +107,7 @@ export class ServerStream implements Dispatcher.DispatchHandler {
     this.#controller = undefined;
     const { endpoint } = this.#host;
     const headers = this.#host.streamHeaders(this.#lastEventId);
-    endpoint.pool.dispatch({ path: endpoint.path, method: "GET", headers }, this);
+    endpoint.streams.dispatch({ path: endpoint.path, method: "GET", headers }, this);
   }
 
   // A stream that was open and ended is opened again after the server's own delay; one that fails waits longer each time.
