@@ -308,7 +308,7 @@ export class Call implements ExchangeSink {
     const { era, message } = this.start;
     return era === "modern"
       ? toModernResult(message.method, result)
-      : toLegacyResult(message.method, result);
+      : toLegacyResult(message.method, result, this.route.item);
   }
 
   #answerError(error: JsonObject, body: Buffer, bridged: boolean): void {

@@ -2,8 +2,7 @@
  * Values of `Mcp-Name` and `Mcp-Param-*` (2026-07-28, streamable HTTP, "Header encoding"): what a header cannot carry
  * as it is travels as `=?base64?{base64 of UTF-8}?=`.
  */
-const SENTINEL =
-  /^=\?base64\?((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)\?=$/;
+const SENTINEL = /^=\?base64\?((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)\?=$/;
 const SAFE = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 
 /** The header form of `value`: as it is where that is safe, else base64 between markers. */

@@ -133,7 +133,7 @@ function standardHeaderProblem(
   if (typeof name !== "string") return undefined;
   const sentName = headers["mcp-name"];
   if (typeof sentName !== "string") return "Mcp-Name is missing";
-  if (sentName !== name && decodeHeaderValue(sentName) !== name) {
+  if (decodeHeaderValue(sentName) !== name) {
     return "Mcp-Name does not equal the name in the body";
   }
   return undefined;

@@ -44,8 +44,10 @@ export class SseParser {
       if (chunk[0] === LF) from = 1;
       this.#skipLf = false;
     }
+    let lf = chunk.indexOf(LF, from);
     while (from < chunk.length) {
-      const end = endOfLine(chunk, from);
+      if (lf >= 0 && lf < from) lf = chunk.indexOf(LF, from);
+      const end = endOfLine(chunk, from, lf);
       if (end < 0) break;
       this.#line(this.#takeLine(chunk.subarray(from, end)), events);
       from = end + 1;
@@ -92,7 +94,7 @@ export class SseParser {
     const value = colon < 0 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
     if (field === "data") {
       this.#data.push(value);
-      this.#dataBytes += value.length;
+      this.#dataBytes += value.length + 1;
       this.#checkSize();
     } else if (field === "event") this.#event = value;
     else if (field === "id" && !value.includes("\0")) this.#id = value;
@@ -125,9 +127,9 @@ export function sseEvent(data: string, id?: string, event?: string): string {
   return `${text}data: ${body}\n\n`;
 }
 
-function endOfLine(chunk: Buffer, from: number): number {
-  const lf = chunk.indexOf(LF, from);
-  const stop = lf < 0 ? chunk.length : lf;
-  const cr = chunk.subarray(from, stop).indexOf(CR);
+// `lf` is the first line feed from `from` on. It is handed in, so that a chunk of nothing but carriage returns is not
+// searched to its end for each of them.
+function endOfLine(chunk: Buffer, from: number, lf: number): number {
+  const cr = chunk.subarray(from, lf < 0 ? chunk.length : lf).indexOf(CR);
   return cr < 0 ? lf : from + cr;
 }

@@ -26,8 +26,15 @@ export function toModernResult(method: string, result: JsonObject): JsonObject {
   return modern;
 }
 
-/** A modern server's result as a legacy client reads it; undefined where it has no legacy form (`input_required`). */
-export function toLegacyResult(method: string, result: JsonObject): JsonObject | undefined {
+/**
+ * A modern server's result as a legacy client reads it; undefined where it has no legacy form (`input_required`). `tool` is
+ * the one that was called: content is wrapped wherever its schema is.
+ */
+export function toLegacyResult(
+  method: string,
+  result: JsonObject,
+  tool?: JsonObject,
+): JsonObject | undefined {
   const { resultType, ttlMs: _ttl, cacheScope: _scope, ...legacy } = result;
   if (resultType !== undefined && resultType !== "complete") return undefined;
   if (method !== "tools/call" || !("structuredContent" in legacy)) return legacy;
@@ -36,25 +43,50 @@ export function toLegacyResult(method: string, result: JsonObject): JsonObject |
   if (content.length === 0) {
     legacy["content"] = [{ type: "text", text: JSON.stringify(structured) }];
   }
-  if (!isJsonObject(structured)) legacy["structuredContent"] = { result: structured };
+  if (!isJsonObject(structured) || mustWrap(tool?.["outputSchema"])) {
+    legacy["structuredContent"] = { result: structured };
+  }
   return legacy;
 }
 
 /** A modern tool as a legacy client reads it: an output schema that is not an object's is wrapped like its content. */
 export function toLegacyTool(tool: JsonObject): JsonObject {
   const schema = tool["outputSchema"];
-  if (!isJsonObject(schema) || schema["type"] === "object") return tool;
-  const { $schema, $defs, ...inner } = schema;
+  if (!mustWrap(schema)) return tool;
+  const { $schema, ...inner } = schema;
   return {
     ...tool,
     outputSchema: {
       ...($schema === undefined ? {} : { $schema }),
-      ...($defs === undefined ? {} : { $defs }),
       type: "object",
-      properties: { result: inner },
+      properties: { result: "$id" in inner ? inner : moveReferences(inner) },
       required: ["result"],
     },
   };
+}
+
+function mustWrap(schema: unknown): schema is JsonObject {
+  return isJsonObject(schema) && schema["type"] !== "object";
+}
+
+/** Keywords whose values are data, not schemas. */
+const PLAIN = new Set(["const", "default", "enum", "examples"]);
+
+// References to places of a schema start at its root, which has moved; those of a schema with an `$id` start there still.
+function moveReferences(schema: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(schema).map(([keyword, value]) => {
+      if (keyword === "$ref" && typeof value === "string" && /^#(?:\/|$)/.test(value)) {
+        return [keyword, `#/properties/result${value.slice(1)}`];
+      }
+      return [keyword, PLAIN.has(keyword) ? value : moveIn(value)];
+    }),
+  );
+}
+
+function moveIn(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((element) => moveIn(element));
+  return isJsonObject(value) ? moveReferences(value) : value;
 }
 
 /** A legacy tool as a modern client reads it: core tasks are gone. */
