@@ -8,7 +8,7 @@ afterEach(async () => {
 
 async function start(...options: Parameters<typeof runGateway>): Promise<RunningGateway> {
   const running = await runGateway(...options);
-  closing.push(() => running[Symbol.asyncDispose]());
+  closing.push(() => running.close());
   return running;
 }
 

@@ -40,8 +40,8 @@ export class ModernDoor {
     this.#identity = deps.identity;
   }
 
-  /** Answers one request; the reply is what may need keeping alive. */
-  handle(post: Post, message: JsonRpcRequest, bytes: number): PostReply {
+  /** Answers one request; the reply, if any, is what may need keeping alive. */
+  handle(post: Post, message: JsonRpcRequest, bytes: number): PostReply | undefined {
     const { req, res, principal, view } = post;
     const reply = new PostReply(res, takesEvents(req));
     const incoming: Incoming = {

@@ -1,5 +1,5 @@
 // For tests: a whole gateway on an ephemeral port, clients of both eras that speak to it in bytes, and small servers.
-import { request, type ClientRequest, type IncomingMessage } from "node:http";
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
 import { defineService, defineTool, text, type Service, type Tool } from "@signalbox/kit";
 import { z } from "zod";
 import { hostPolicy, type KeyRecord } from "../access/index.ts";
@@ -20,12 +20,13 @@ import { bundleOptions, limitOptions, type BundleDefinition } from "./options.ts
 import type { GatewayConfiguration } from "./snapshot.ts";
 import type { CallRecord } from "./stages/record.ts";
 
-export interface RunningGateway extends AsyncDisposable {
+export interface RunningGateway {
   readonly gateway: Gateway;
   readonly url: string;
   readonly calls: CallRecord[];
   /** Applies a configuration; what is left out is empty. */
   apply(configuration: Partial<GatewayConfiguration>): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** Starts a gateway; `limits` are as a user writes them. */
@@ -50,17 +51,20 @@ export async function runGateway(
   const apply = (next: Partial<GatewayConfiguration>): Promise<void> =>
     gateway.apply({ servers: [], bundles: [], keys: [], version: ++version, ...next });
   await apply(configuration);
-  const other = (_req: unknown, res: { writeHead(status: number): { end(): void } }): void => {
-    res.writeHead(418).end();
-  };
-  const server = createListener({ gateway, limits, other });
+  const server = createListener({
+    gateway,
+    limits,
+    other: (_req, res) => {
+      res.writeHead(418).end();
+    },
+  });
   const port = await listen(server, 0, "127.0.0.1");
   return {
     gateway,
     url: `http://127.0.0.1:${port}`,
     calls,
     apply,
-    async [Symbol.asyncDispose]() {
+    async close() {
       server.close();
       server.closeAllConnections();
       await gateway.close();
@@ -188,7 +192,7 @@ export function sendRequest(
 ): Promise<Answer> {
   const { method = "POST", headers = {}, body } = options;
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, { method, headers, agent: false }, (response) => {
+    const outgoing = httpRequest(url, { method, headers, agent: false }, (response) => {
       resolve(new Answer(outgoing, response));
     });
     outgoing.on("error", reject);
