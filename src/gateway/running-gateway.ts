@@ -27,6 +27,7 @@ export interface RunningGateway {
   /** Applies a configuration; what is left out is empty. */
   apply(configuration: Partial<GatewayConfiguration>): Promise<void>;
   close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** Starts a gateway; `limits` are as a user writes them. */
@@ -59,17 +60,13 @@ export async function runGateway(
     },
   });
   const port = await listen(server, 0, "127.0.0.1");
-  return {
-    gateway,
-    url: `http://127.0.0.1:${port}`,
-    calls,
-    apply,
-    async close() {
-      server.close();
-      server.closeAllConnections();
-      await gateway.close();
-    },
+  const close = async (): Promise<void> => {
+    server.close();
+    server.closeAllConnections();
+    await gateway.close();
   };
+  const url = `http://127.0.0.1:${port}`;
+  return { gateway, url, calls, apply, close, [Symbol.asyncDispose]: close };
 }
 
 export function remote(name: string, url: string, options: ServerOptions = {}): ServerDefinition {
