@@ -113,7 +113,12 @@ export class Database {
 
   use(): PoolUse {
     const { totalCount, idleCount, waitingCount } = this.#pool;
-    return { inUse: totalCount - idleCount, idle: idleCount, waiting: waitingCount, max: this.#max };
+    return {
+      inUse: totalCount - idleCount,
+      idle: idleCount,
+      waiting: waitingCount,
+      max: this.#max,
+    };
   }
 
   /** Closes the connections; those whose queries do not end in time are left to die with their server. */
