@@ -97,12 +97,12 @@ export class Listens {
   /** A server's resource changed; sessions with a lane of their own to the server hear it there. */
   resourceUpdated(server: UpstreamServer, uri: string): void {
     for (const listen of this.#listens) {
-      if (!listen.view.has(server.name)) continue;
+      if (!listen.view.offersUri(server.name, uri)) continue;
       const shown = listen.view.publicUri(server.name, uri);
       if (listen.uris.has(shown)) tell(listen, "notifications/resources/updated", { uri: shown });
     }
     for (const session of this.#sessions()) {
-      if (!session.view.has(server.name)) continue;
+      if (!session.view.offersUri(server.name, uri)) continue;
       const shown = session.view.publicUri(server.name, uri);
       if (!session.watches(shown)) continue;
       session.push({

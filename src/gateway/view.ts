@@ -20,6 +20,7 @@ import type { CallMeter, CallMeters } from "./call-meters.ts";
 import { ownerOfUri, publicName, publicUri, serverOfName } from "./names.ts";
 import type { BundleDefinition, BundleOptions } from "./options.ts";
 import { withPublicUi } from "./resource-links.ts";
+import { Selection } from "./selection.ts";
 import type { Listing, ListKind, Missing, ServerCatalog } from "./server-catalog.ts";
 
 /** Where a public name leads. */
@@ -78,7 +79,7 @@ export class View {
   readonly catalogs: readonly ServerCatalog[];
   readonly #byServer: ReadonlyMap<string, ServerCatalog>;
   readonly #deps: ViewDeps;
-  readonly #selects: (name: string) => boolean;
+  readonly #selection: Selection;
   readonly #indexes = new Map<string, Index>();
 
   constructor(
@@ -89,8 +90,8 @@ export class View {
     this.name = bundle?.name;
     this.options = bundle?.options;
     this.bare = bundle?.options.names === "bare";
-    this.#selects = selector(bundle?.options);
-    this.catalogs = catalogs.filter((catalog) => mayOffer(bundle?.options, catalog.server.name));
+    this.#selection = new Selection(bundle?.options);
+    this.catalogs = catalogs.filter((catalog) => this.#selection.mayTake(catalog.server.name));
     this.#byServer = new Map(this.catalogs.map((catalog) => [catalog.server.name, catalog]));
     this.#deps = deps;
   }
@@ -161,7 +162,7 @@ export class View {
     const owned = this.bare ? undefined : ownerOfUri(uri);
     const owner = owned === undefined ? undefined : this.#byServer.get(owned.server);
     if (owned !== undefined && owner !== undefined) {
-      return this.#selects(`${owned.server}__${owned.uri}`)
+      return this.#selection.takesUri(owned.server, owned.uri)
         ? { ok: true, route: this.#uriRoute(owner, owned.uri, uri) }
         : UNKNOWN;
     }
@@ -175,7 +176,11 @@ export class View {
 
   /** The owner of a public URI as far as it shows without waiting: by its form, or as what a bare view lists. */
   ownerOf(uri: string): { server: string; uri: string } | undefined {
-    if (!this.bare) return ownerOfUri(uri);
+    const owned = this.bare ? this.#bareOwnerOf(uri) : ownerOfUri(uri);
+    return owned !== undefined && this.offersUri(owned.server, owned.uri) ? owned : undefined;
+  }
+
+  #bareOwnerOf(uri: string): { server: string; uri: string } | undefined {
     const [only] = this.catalogs;
     const owner =
       this.catalogs.length === 1
@@ -188,6 +193,11 @@ export class View {
     return this.#byServer.has(server);
   }
 
+  /** Whether a server's own URI is part of this view. */
+  offersUri(server: string, uri: string): boolean {
+    return this.#byServer.has(server) && this.#selection.takesUri(server, uri);
+  }
+
   /** Names that two servers offer, with both owners; always empty where names carry their server. */
   collisions(kind: ListKind, audience: Audience): ReadonlyMap<string, readonly string[]> {
     return this.#index(kind, audience).collisions;
@@ -198,7 +208,7 @@ export class View {
     await Promise.all([this.settle("resources", audience), this.settle("templates", audience)]);
     const owners = this.catalogs.filter(
       (catalog) =>
-        this.#selects(`${catalog.server.name}__${uri}`) && this.#owns(catalog, uri, audience),
+        this.#selection.takesUri(catalog.server.name, uri) && this.#owns(catalog, uri, audience),
     );
     const [first] = owners;
     if (owners.length > 1) {
@@ -206,7 +216,9 @@ export class View {
       return { ok: false, reason: "collision", owners: names };
     }
     const only = first ?? (this.catalogs.length === 1 ? this.catalogs[0] : undefined);
-    if (only !== undefined) return { ok: true, route: this.#uriRoute(only, uri, uri) };
+    if (only !== undefined && this.offersUri(only.server.name, uri)) {
+      return { ok: true, route: this.#uriRoute(only, uri, uri) };
+    }
     const missing = this.#index("resources", audience).missing.find((entry) => !entry.stale);
     return missing === undefined ? UNKNOWN : { ok: false, reason: "unavailable", missing };
   }
@@ -307,17 +319,17 @@ export class View {
     const server = catalog.server;
     const field = FIELD[kind];
     const original = item[field];
-    if (typeof original !== "string" || !this.#selects(`${server.name}__${original}`)) {
-      return undefined;
-    }
+    if (typeof original !== "string") return undefined;
     const base = { kind, catalog, server, original };
     if (kind === "resources" || kind === "templates") {
+      if (!this.#selection.takesUri(server.name, original)) return undefined;
       const shown = this.publicUri(server.name, original);
       const publicItem = this.bare ? item : { ...item, [field]: shown };
       const meter = this.#deps.meters.of(server.name, "resources/read");
       return { ...base, publicName: shown, item: publicItem, paramHeaders: [], meter };
     }
     const prefixed = publicName(server.name, original);
+    if (!this.#selection.takesName(server.name, original, prefixed)) return undefined;
     const overlay = kind === "tools" ? this.options?.tools[prefixed] : undefined;
     const shown = overlay?.name ?? (this.bare ? original : prefixed);
     const params = kind === "tools" ? compileParamHeaders(item["inputSchema"]) : NO_PARAMS;
@@ -456,31 +468,6 @@ function offsetOf(cursor: unknown): number | undefined {
   if (typeof cursor !== "string") return undefined;
   const match = /^page:(\d{1,9})$/.exec(Buffer.from(cursor, "base64url").toString("latin1"));
   return match?.[1] === undefined ? undefined : Number(match[1]);
-}
-
-function mayOffer(options: BundleOptions | undefined, server: string): boolean {
-  if (options === undefined) return true;
-  return options.include.some((pattern) => couldMatchServer(pattern, server));
-}
-
-function couldMatchServer(pattern: string, server: string): boolean {
-  const prefix = `${server}__`;
-  const star = pattern.indexOf("*");
-  const fixed = star < 0 ? pattern : pattern.slice(0, star);
-  return fixed.length >= prefix.length ? fixed.startsWith(prefix) : prefix.startsWith(fixed);
-}
-
-function selector(options: BundleOptions | undefined): (name: string) => boolean {
-  if (options === undefined) return () => true;
-  const include = options.include.map(toRegExp);
-  const exclude = options.exclude.map(toRegExp);
-  return (name) =>
-    include.some((pattern) => pattern.test(name)) && !exclude.some((pattern) => pattern.test(name));
-}
-
-function toRegExp(pattern: string): RegExp {
-  const parts = pattern.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${parts.join(".*")}$`, "s");
 }
 
 /** Whether a URI can have come from a URI template (RFC 6570): its fixed parts occur in order. */
