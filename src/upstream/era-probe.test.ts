@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { isSignalboxError, manualClock } from "../foundation/index.ts";
-import { isFresh } from "./era-probe.ts";
+import { isFresh } from "./era-verdict.ts";
 import type { Lane } from "./lane.ts";
 import {
   discovery,

@@ -17,32 +17,12 @@ import type { HttpEndpoint } from "./transports/http-endpoint.ts";
 import { failureOf, statusFailure } from "./transports/http-failure.ts";
 import { once, type OnceReply } from "./transports/http-once.ts";
 
-/** What a probe found, and when (the clock's epoch milliseconds). */
-export type EraVerdict =
-  | { readonly era: "modern"; readonly at: number; readonly discover: JsonObject }
-  | {
-      readonly era: "legacy";
-      readonly at: number;
-      /** The server gave no evidence but accepted `initialize`: it is asked again sooner. */
-      readonly provisional: boolean;
-    };
-
 export type EraFinding =
   | { readonly kind: "modern"; readonly discover: JsonObject }
   | { readonly kind: "legacy" }
   | { readonly kind: "unproven"; readonly error: SignalboxError };
 
-/** A verdict older than this is asked for again. */
-export const verdictAgeMsMax = 24 * 3_600_000;
-const provisionalAgeMsMax = 10 * 60_000;
 const probeTimeoutMsMax = 5000;
-
-/** Whether a verdict still holds at `now` (epoch milliseconds). */
-export function isFresh(verdict: EraVerdict | undefined, now: number): verdict is EraVerdict {
-  if (verdict === undefined) return false;
-  const provisional = verdict.era === "legacy" && verdict.provisional;
-  return now - verdict.at < (provisional ? provisionalAgeMsMax : verdictAgeMsMax);
-}
 
 export interface ProbeOptions {
   serverName: string;

@@ -1,6 +1,5 @@
 export { ask, resultOf } from "./ask.ts";
 export type { AskOptions } from "./ask.ts";
-export { modernMeta } from "./era-probe.ts";
 export type {
   ExchangeHandle,
   ExchangeSink,

@@ -17,7 +17,8 @@ import {
 } from "../foundation/index.ts";
 import { type Era, type JsonObject, type JsonRpcNotification } from "../protocol/index.ts";
 import { BackOff } from "./back-off.ts";
-import { isFresh, modernMeta, probeEra } from "./era-probe.ts";
+import { modernMeta, probeEra } from "./era-probe.ts";
+import { isFresh } from "./era-verdict.ts";
 import { LaneSlot, type LaneKey, type SlotOwner } from "./lane-slot.ts";
 import type { Lane, LaneContext, TransportDeps } from "./lane.ts";
 import { offeredCapabilities } from "./local-answers.ts";

@@ -2,7 +2,7 @@
 // ends overdue calls, and what is known about the server's era.
 import { Pool } from "undici";
 import type { Clock } from "../../foundation/index.ts";
-import type { EraVerdict } from "../era-probe.ts";
+import type { EraVerdict } from "../era-verdict.ts";
 
 /** Connections for calls to one server at once; further calls wait in the pool until their deadline. */
 const connectionsMax = 512;

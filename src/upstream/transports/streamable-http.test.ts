@@ -404,6 +404,19 @@ describe.each(["modern", "legacy"] as const)("a %s server", (era) => {
     expect(peer.calls("tools/call")).toHaveLength(1);
   });
 
+  test("that sends endless headers, or no HTTP at all, is garbage", async () => {
+    const peer = await server(era, (request, response) => {
+      if (request.message["id"] === 1) response.setHeader("x-long", "x".repeat(100_000)).end();
+      else response.socket?.end("220 mail.example.com ESMTP\r\n\r\n");
+    });
+    const lane = await laneTo(peer, era, { context: { shared: false } });
+    for (const id of [1, 2]) {
+      const heard = new Heard();
+      lane.send(call(id), heard);
+      expect((await heard.failure).code).toBe("SERVER_GARBAGE");
+    }
+  });
+
   test("that hangs up before or during its answer has closed", async () => {
     const peer = await server(era, (request, response) => {
       if (request.message["id"] === 1) response.destroy();

@@ -18,7 +18,8 @@ import {
   type RequestId,
 } from "../../protocol/index.ts";
 import { ask, resultOf } from "../ask.ts";
-import { isFresh, probeEra } from "../era-probe.ts";
+import { probeEra } from "../era-probe.ts";
+import { isFresh } from "../era-verdict.ts";
 import type {
   ExchangeHandle,
   ExchangeSink,
