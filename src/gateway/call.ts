@@ -36,7 +36,7 @@ import type {
   OutboundRequest,
 } from "../upstream/index.ts";
 import type { CallOutcome } from "./call-meters.ts";
-import { replyFailure, serverFailure, type Failure } from "./failure.ts";
+import { failureText, replyFailure, serverFailure, type Failure } from "./failure.ts";
 import type { LegacySession } from "./legacy-session.ts";
 import { mayNameResource, rewriteResult } from "./resource-links.ts";
 import type { Reply } from "./reply.ts";
@@ -99,6 +99,7 @@ export class Call implements ExchangeSink {
 
   /** Sends the request on, opening a lane first where there is none. */
   run(key: LaneKey, times: CallTimes): void {
+    if (this.#done) return;
     const lane = this.route.server.laneNow(key);
     if (lane !== undefined) {
       this.#send(lane, times);
@@ -115,6 +116,9 @@ export class Call implements ExchangeSink {
     this.outcome = "cancelled";
     this.#answered();
     this.#handle?.cancel(reason);
+    const { reply, message } = this.start;
+    const error = errorResponse(message.id, RPC.internalError, `Request cancelled: ${reason}`);
+    reply.cancel(stringify(error));
     this.#finish();
   }
 
@@ -160,11 +164,17 @@ export class Call implements ExchangeSink {
   }
 
   begin(firstBytes: Buffer, length: number | undefined): void {
+    if (this.#done) return;
+    this.#begun = true;
     this.responseBytes = firstBytes.length;
     if (!this.start.reply.begin(firstBytes, length)) this.#pausedAtBegin = true;
-    this.start.reply.onDrain(() => this.#handle?.resume());
+    this.start.reply.onDrain(() => {
+      this.#pausedAtBegin = false;
+      this.#handle?.resume();
+    });
   }
 
+  #begun = false;
   #pausedAtBegin = false;
 
   chunk(bytes: Buffer): boolean {
@@ -186,12 +196,13 @@ export class Call implements ExchangeSink {
     if (this.#done) return;
     this.#answered();
     this.outcome = error.code === "SERVER_TIMEOUT" ? "timeout" : "error";
+    // The server finds fault with headers that were made from its tool list: the list is out of date.
+    if (error.details?.["rpcCode"] === RPC.headerMismatch) this.route.catalog.invalidate("tools");
     this.errorCode = error.code;
-    if (this.responseBytes > 0) this.start.reply.abort();
-    else {
-      const failure = serverFailure(error, this.route.server.name);
-      replyFailure(this.start.reply, this.start.message.id, failure, this.start.requestId, 200);
-    }
+    const { reply, message, requestId } = this.start;
+    const failure = serverFailure(error, this.route.server.name);
+    if (this.#begun) reply.abort(failureText(message.id, failure, requestId));
+    else replyFailure(reply, message.id, failure, requestId, 200);
     this.#finish();
   }
 
@@ -199,9 +210,12 @@ export class Call implements ExchangeSink {
     if (this.#done) return;
     this.#lane = lane;
     this.#sentAt = this.#clock.monotonicMs();
-    const outbound = this.#outbound(lane, times);
-    const handle = lane.send(outbound, this);
-    if (!this.#done) this.#handle = handle;
+    try {
+      const handle = lane.send(this.#outbound(lane, times), this);
+      if (!this.#done) this.#handle = handle;
+    } catch (error) {
+      this.fail(asServerError(error, this.route.server.name));
+    }
   }
 
   #outbound(lane: Lane, times: CallTimes): OutboundRequest {
@@ -224,8 +238,17 @@ export class Call implements ExchangeSink {
       outbound.caller = { principal: this.start.principal, requestId: this.start.requestId };
     }
     if (traceparent !== undefined) outbound.traceparent = traceparent;
+    const inspected = this.#inspectedBytes(lane);
+    if (inspected !== undefined) outbound.inspectBytesMax = inspected;
     if (lane.era === "modern") this.#addHeaders(outbound, sent);
     return outbound;
+  }
+
+  // An answer that changes eras is read whole, whatever its size. One in which nothing could change need not be held back
+  // to be looked at. What lies between is the lane's default.
+  #inspectedBytes(lane: Lane): number | undefined {
+    if (lane.era !== this.start.era) return Number.POSITIVE_INFINITY;
+    return this.start.view.bare ? BARE_INSPECTED_BYTES : undefined;
   }
 
   #addHeaders(outbound: OutboundRequest, sent: JsonRpcRequest): void {
@@ -343,6 +366,9 @@ export class Call implements ExchangeSink {
   }
 }
 
+/** Answers of a view that changes no URIs stream from this size on. */
+const BARE_INSPECTED_BYTES = 64 * 1024;
+
 /** Answers up to this size are read in full before they are passed on, so that garbage is never relayed. */
 const CHECKED_BYTES = 8 * 1024;
 
@@ -364,6 +390,9 @@ const UNBRIDGED: Failure = {
 
 function asServerError(error: unknown, server: string): SignalboxError {
   if (error instanceof SignalboxError) return error;
+  if (error instanceof DOMException && error.name === "TimeoutError") {
+    return new SignalboxError("SERVER_TIMEOUT", `Server "${server}" did not open in time.`);
+  }
   return new SignalboxError("SERVER_UNREACHABLE", `Server "${server}" could not be reached.`, {
     cause: error,
   });

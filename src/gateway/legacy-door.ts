@@ -1,7 +1,7 @@
 /** Requests of 2024-11-05 to 2025-11-25: `initialize`, then everything within a session. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Principal } from "../access/index.ts";
-import { isSignalboxError, type Clock, type Log } from "../foundation/index.ts";
+import { isSignalboxError, messageOf, type Clock, type Log } from "../foundation/index.ts";
 import {
   RPC,
   errorResponse,
@@ -11,11 +11,12 @@ import {
   negotiateLegacy,
   revisionOf,
   stringify,
+  type JsonObject,
   type JsonRpcNotification,
   type JsonRpcRequest,
   type Message,
 } from "../protocol/index.ts";
-import { ask, type SessionKey, type UpstreamServer } from "../upstream/index.ts";
+import { ask, type Lane, type SessionKey, type UpstreamServer } from "../upstream/index.ts";
 import type { Incoming } from "./call.ts";
 import { startEvents, readEventId } from "./event-stream.ts";
 import { unresolved } from "./failure.ts";
@@ -134,7 +135,7 @@ export class LegacyDoor {
       this.#oneWay(session, message);
       return;
     }
-    const reply = new GatheringReply(write, write);
+    const reply = new GatheringReply(write, write, () => {});
     if (message.method === "initialize") {
       const result = initializeResult(session.view, this.#deps.identity, session.revision.id);
       reply.answer(stringify({ jsonrpc: "2.0", id: message.id, result }), 200);
@@ -220,18 +221,17 @@ export class LegacyDoor {
       if (streaming) events?.finish();
       else sendJson(post.res, `[${answers.join(",")}]`);
     };
+    const answer = (json: string): void => {
+      answers.push(json);
+      if (streaming) events?.send(json);
+      finish();
+    };
+    const tell = (json: string): void => {
+      openEvents();
+      if (streaming) events?.send(json);
+    };
     for (const request of requests) {
-      const reply = new GatheringReply(
-        (json) => {
-          openEvents();
-          if (streaming) events?.send(json);
-        },
-        (json) => {
-          answers.push(json);
-          if (streaming) events?.send(json);
-          finish();
-        },
-      );
+      const reply = new GatheringReply(tell, answer, answer);
       this.#request(session, request, reply, post, 0);
     }
   }
@@ -299,11 +299,14 @@ export class LegacyDoor {
     incoming.reply.answer(emptyResult(incoming.message), 200);
   }
 
-  #tellLevel(lane: Parameters<typeof ask>[0] & { capabilities: object }, level: string): void {
-    if (!("logging" in lane.capabilities)) return;
+  #tellLevel(lane: Lane, level: string): void {
+    if ("logging" in lane.capabilities) this.#ask(lane, "logging/setLevel", { level });
+  }
+
+  #ask(lane: Lane, method: string, params: JsonObject): void {
     const timeoutMs = this.#deps.limits.call_timeout;
-    ask(lane, "logging/setLevel", { level }, { timeoutMs }).catch((error: unknown) => {
-      this.#deps.log.debug({ error: String(error) }, "A server did not take the log level");
+    ask(lane, method, params, { timeoutMs }).catch((error: unknown) => {
+      this.#deps.log.debug({ error: messageOf(error), method }, "A server did not take a setting");
     });
   }
 
@@ -325,6 +328,7 @@ export class LegacyDoor {
       const { route } = resolution;
       const key = session.keyFor(route.server);
       if (key.kind === "session" && route.server.servesLegacy) {
+        session.noteSubscription(route.server, route.original, on);
         const params = { ...incoming.message.params, uri: route.original };
         this.#deps.requests.forward(incoming, route, params);
         return;
@@ -363,6 +367,19 @@ export class LegacyDoor {
     }
   }
 
+  #restore(session: LegacySession, server: UpstreamServer): void {
+    const lane = server.laneNow(session.keyFor(server));
+    if (lane !== undefined) this.#restoreOn(lane, session, server);
+  }
+
+  // A lane that is new to its server has to be told again what the session asked for on the one before.
+  #restoreOn(lane: Lane, session: LegacySession, server: UpstreamServer): void {
+    if (lane.era !== "legacy") return;
+    if (session.logLevel !== undefined) this.#tellLevel(lane, session.logLevel);
+    for (const uri of session.subscriptionsAt(server))
+      this.#ask(lane, "resources/subscribe", { uri });
+  }
+
   #laneKey(session: LegacySession, server: UpstreamServer): SessionKey {
     return {
       kind: "session",
@@ -370,9 +387,7 @@ export class LegacyDoor {
       clientInfo: session.clientInfo,
       capabilities: session.capabilities,
       revision: session.revision.id,
-      opened: (lane) => {
-        if (session.logLevel !== undefined) this.#tellLevel(lane, session.logLevel);
-      },
+      opened: (lane) => this.#restoreOn(lane, session, server),
       listener: {
         notification: (message) => forwardNotification(session, server, message),
         request: (message) => {
@@ -380,6 +395,7 @@ export class LegacyDoor {
           if (lane !== undefined) session.ask(lane, message, undefined);
         },
         closed: () => {},
+        renewed: () => this.#restore(session, server),
       },
     };
   }

@@ -76,6 +76,7 @@ export class LegacySession implements Audience {
   #asked: Map<string, Asked> | undefined;
   /** Public URIs the client has subscribed to. */
   #watched: Set<string> | undefined;
+  #subscribed: Map<UpstreamServer, Set<string>> | undefined;
   #counter = 0;
   #single: ((json: string) => void) | undefined;
   #ended = false;
@@ -135,6 +136,19 @@ export class LegacySession implements Audience {
   /** The servers this session has lanes of its own to. */
   servers(): Iterable<UpstreamServer> {
     return this.#keys?.keys() ?? [];
+  }
+
+  /** Notes that a server was asked, on this session's lane, to tell of a resource of its own, or no longer. */
+  noteSubscription(server: UpstreamServer, uri: string, on: boolean): void {
+    this.#subscribed ??= new Map();
+    const uris = this.#subscribed.get(server) ?? new Set();
+    if (!on) uris.delete(uri);
+    else if (uris.size < WATCHED_MAX) uris.add(uri);
+    this.#subscribed.set(server, uris);
+  }
+
+  subscriptionsAt(server: UpstreamServer): Iterable<string> {
+    return this.#subscribed?.get(server) ?? [];
   }
 
   /** The configuration changed: the session goes on under the new view. */

@@ -63,6 +63,7 @@ export class Record implements CallEnd {
     const ownMs = Math.max(0, durationMs - call.upstreamMs);
     route.catalog.inflight--;
     this.#meters.finished(ownMs);
+    route.server.recordCall(UNHAPPY.has(call.outcome));
     route.meter.ended(call.outcome, durationMs, call.responseBytes);
     if (start.session !== undefined) start.session.untrack(start.message.id);
     const record = this.#recordOf(call, durationMs, ownMs);
