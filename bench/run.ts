@@ -102,7 +102,8 @@ async function run(chosen: readonly Question[], quick: boolean): Promise<string[
   }
   writeFileSync(resultsFile, `${JSON.stringify(results, undefined, 2)}\n`);
   writeFileSync(readmeFile, readmeOf(questions, results));
-  process.stdout.write(`${tableOf(chosen, results)}\n`);
+  const answered = chosen.filter(({ name }) => !failed.includes(name));
+  process.stdout.write(`${tableOf(answered, results)}\n`);
   return failed;
 }
 

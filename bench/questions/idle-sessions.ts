@@ -16,7 +16,7 @@ const SETTLE_MS_QUICK = 2_000;
 export const idleSessions: Question = {
   name: "idle-sessions",
   method:
-    "Legacy sessions are opened (`initialize`, `notifications/initialized`) and left idle, first without and then, on a fresh process, with their GET stream open. Growth of resident memory after a settling time, divided by the sessions, after 500 sessions that warmed the code up and were ended. The yardstick is node:http with a map of ids and the open responses.",
+    "Legacy sessions are opened (`initialize`, `notifications/initialized`) and left idle, first without and then, on a fresh process, with their GET stream open. Growth of resident memory from the first fifth of the sessions, which fill the slack of the heap, to all of them, each after a settling time, divided by the sessions between. The yardstick is node:http with a map of ids and the open responses.",
   async measure(bench) {
     const count = bench.quick ? SESSIONS_QUICK : SESSIONS;
     const settleMs = bench.quick ? SETTLE_MS_QUICK : SETTLE_MS;
@@ -66,23 +66,21 @@ export const idleSessions: Question = {
   },
 };
 
-const WARM = 500;
-
 // KiB per session.
 async function held(
   endpoint: Endpoint,
   pid: number,
   options: { count: number; streams: boolean; settleMs: number },
 ): Promise<number> {
-  const warm = await open(endpoint, WARM, options.streams);
-  await Promise.all(warm.map((client) => client.close()));
-  await delay(options.settleMs);
+  const { count, streams, settleMs } = options;
+  const first = await open(endpoint, count / 5, streams);
+  await delay(settleMs);
   const before = residentKiB(pid);
-  const clients = await open(endpoint, options.count, options.streams);
-  await delay(options.settleMs);
+  const others = await open(endpoint, count - first.length, streams);
+  await delay(settleMs);
   const after = residentKiB(pid);
-  for (const client of clients) client.connection.close();
-  return (after - before) / options.count;
+  for (const client of [...first, ...others]) client.connection.close();
+  return (after - before) / others.length;
 }
 
 async function open(endpoint: Endpoint, count: number, streams: boolean): Promise<McpClient[]> {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { limitRow, type Question } from "../question.ts";
 import { startGateway } from "../tools/gateway.ts";
-import { blobCall, echoCall, runLoad } from "../tools/load.ts";
+import { echoCall, runLoad } from "../tools/load.ts";
 import { McpClient, type Endpoint } from "../tools/mcp-client.ts";
 import { residentKiB } from "../tools/process-use.ts";
 import { startUpstream } from "../tools/upstream.ts";
@@ -17,7 +17,7 @@ const KiB = 1024;
 export const slowReaders: Question = {
   name: "slow-readers",
   method:
-    "Clients ask for an answer of 10 MB and stop reading at its first bytes. Growth of resident memory after a settling time, divided by the readers. Before that the process has served small calls and whole answers of that size, so that its heap has its working size.",
+    "Clients ask for an answer of 10 MB and stop reading at its first bytes. Growth of resident memory after a settling time, divided by the readers. Before that the process has served small calls, so that its heap has its working size.",
   async measure(bench) {
     const readers = bench.quick ? READERS_QUICK : READERS;
     const upstream = await startUpstream(bench.upstream);
@@ -45,7 +45,6 @@ export const slowReaders: Question = {
 // In MB (millions of bytes) per reader.
 async function held(endpoint: Endpoint, pid: number, readers: number): Promise<number> {
   await runLoad({ endpoint, call: echoCall("up__echo"), seconds: 1 });
-  await runLoad({ endpoint, call: blobCall("up__blob", BYTES), connections: 2, seconds: 1 });
   await delay(SETTLE_MS);
   const before = residentKiB(pid);
   const clients: McpClient[] = [];
