@@ -93,7 +93,7 @@ export class Gateway {
       limits,
       ended: (session) => {
         for (const server of session.servers()) server.release(session.id);
-        this.#watchChanged();
+        void this.#watchChanged();
       },
     });
     this.#listens = new Listens({
@@ -442,7 +442,7 @@ export class Gateway {
       else session.rebind(view);
     }
     this.#listens.rebind(viewOf);
-    this.#watchChanged();
+    void this.#watchChanged();
   }
 
   *#validPrincipals(): Generator<string> {
@@ -452,8 +452,9 @@ export class Gateway {
     }
   }
 
+  // Resolves when the servers have taken it, so that a client is not told of a watch that does not stand yet.
   // Every server is told the union of its resources that someone watches.
-  #watchChanged(): void {
+  #watchChanged(): Promise<void> {
     const wanted = new Map<string, Set<string>>();
     for (const { view, uri } of this.#listens.watched()) {
       const owned = view.ownerOf(uri);
@@ -461,9 +462,10 @@ export class Gateway {
       const uris = wanted.get(owned.server) ?? new Set();
       wanted.set(owned.server, uris.add(owned.uri));
     }
-    for (const [name, catalog] of this.#snapshot.catalogs) {
-      catalog.server.setResourceInterest(wanted.get(name) ?? NOTHING);
-    }
+    const taken = [...this.#snapshot.catalogs].map(([name, catalog]) =>
+      catalog.server.setResourceInterest(wanted.get(name) ?? NOTHING),
+    );
+    return Promise.race([Promise.allSettled(taken), pause(WATCH_TAKEN_MS)]).then(() => {});
   }
 
   async #retire(catalog: ServerCatalog): Promise<void> {
@@ -496,6 +498,8 @@ export class Gateway {
 }
 
 const DRAIN_POLL_MS = 20;
+/** A server that has not taken a changed wish by then is not waited for. */
+const WATCH_TAKEN_MS = 1_000;
 const NOTHING: ReadonlySet<string> = new Set();
 
 // "" is the endpoint of everything, undefined another path.

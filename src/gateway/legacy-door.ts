@@ -49,7 +49,7 @@ export interface LegacyDoorDeps {
   readonly clock: Clock;
   readonly log: Log;
   /** The resources that someone watches changed. */
-  readonly watchChanged: () => void;
+  readonly watchChanged: () => Promise<void>;
 }
 
 /** Where a message's request came from. */
@@ -335,8 +335,9 @@ export class LegacyDoor {
       }
       if (on) session.watch(uri);
       else session.unwatch(uri);
-      this.#deps.watchChanged();
-      incoming.reply.answer(emptyResult(incoming.message), 200);
+      void this.#deps.watchChanged().then(() => {
+        incoming.reply.answer(emptyResult(incoming.message), 200);
+      });
     });
   }
 
@@ -419,7 +420,7 @@ function forwardNotification(
     const shown = session.view.publicUri(server.name, uri);
     session.push({ ...message, params: { ...message.params, uri: shown } });
   } else if (message.method === "notifications/cancelled") {
-    const withdrawn = session.withdraw(undefined, message);
+    const withdrawn = session.withdraw(server.laneNow(session.keyFor(server)), message);
     if (withdrawn !== undefined) session.push(withdrawn);
   } else if (!message.method.endsWith("/list_changed")) session.push(message);
 }

@@ -37,6 +37,8 @@ interface Listen {
   readonly kinds: ReadonlySet<ChangeKind>;
   /** Public URIs. */
   readonly uris: ReadonlySet<string>;
+  /** What is honoured, until it has been acknowledged: that is the first message of a listen. */
+  unacknowledged: JsonObject | undefined;
   view: View;
 }
 
@@ -44,7 +46,7 @@ export class Listens {
   readonly #listens = new Set<Listen>();
   readonly #sessions: () => Iterable<LegacySession>;
   readonly #max: number;
-  readonly #watchChanged: () => void;
+  readonly #watchChanged: () => Promise<void>;
   readonly #pending = new Map<ChangeKind, Set<string> | "everything">();
   #timer: NodeJS.Timeout | undefined;
 
@@ -52,7 +54,7 @@ export class Listens {
   constructor(options: {
     sessions: () => Iterable<LegacySession>;
     max: number;
-    watchChanged: () => void;
+    watchChanged: () => Promise<void>;
   }) {
     this.#sessions = options.sessions;
     this.#watchChanged = options.watchChanged;
@@ -67,15 +69,23 @@ export class Listens {
   open(message: JsonRpcRequest, principal: Principal, view: View, res: ServerResponse): void {
     const asked = message.params?.["notifications"];
     const { honoured, kinds, uris } = honour(isJsonObject(asked) ? asked : {});
-    const listen: Listen = { id: message.id, principal, res, kinds, uris, view };
+    const listen: Listen = {
+      id: message.id,
+      principal,
+      res,
+      kinds,
+      uris,
+      unacknowledged: honoured,
+      view,
+    };
     this.#listens.add(listen);
-    if (uris.size > 0) this.#watchChanged();
     res.once("close", () => {
       this.#listens.delete(listen);
-      if (uris.size > 0) this.#watchChanged();
+      if (uris.size > 0) void this.#watchChanged();
     });
     startEvents(res);
-    tell(listen, "notifications/subscriptions/acknowledged", { notifications: honoured });
+    if (uris.size === 0) acknowledge(listen);
+    else void this.#watchChanged().then(() => acknowledge(listen));
   }
 
   /** A server's list changed. */
@@ -194,7 +204,19 @@ function honour(asked: JsonObject): {
   return { honoured, kinds, uris };
 }
 
+function acknowledge(listen: Listen): void {
+  const notifications = listen.unacknowledged;
+  if (notifications === undefined) return;
+  listen.unacknowledged = undefined;
+  write(listen, "notifications/subscriptions/acknowledged", { notifications });
+}
+
 function tell(listen: Listen, method: string, params: JsonObject): void {
+  acknowledge(listen);
+  write(listen, method, params);
+}
+
+function write(listen: Listen, method: string, params: JsonObject): void {
   if (listen.res.writableLength > UNREAD_BYTES_MAX) {
     listen.res.destroy();
     return;

@@ -23,6 +23,8 @@ export type EraFinding =
   | { readonly kind: "unproven"; readonly error: SignalboxError };
 
 const probeTimeoutMsMax = 5000;
+/** A server may refuse the version at first and name it as supported all the same: it is then asked once more. */
+const attemptsMax = 2;
 
 export interface ProbeOptions {
   serverName: string;
@@ -33,9 +35,22 @@ export interface ProbeOptions {
 
 /** Asks the server at `endpoint`; throws SignalboxError where it cannot be reached or speaks neither era. */
 export async function probeEra(endpoint: HttpEndpoint, options: ProbeOptions): Promise<EraFinding> {
-  let reply: OnceReply;
+  for (let attempt = 1; ; attempt++) {
+    const reply = await discover(endpoint, options);
+    if (reply instanceof SignalboxError) return { kind: "unproven", error: reply };
+    const finding = findingOf(reply, options.serverName);
+    if (finding !== "again") return finding;
+    if (attempt === attemptsMax) return { kind: "modern", discover: {} };
+  }
+}
+
+/** The reply, or why there is none that would tell the era. */
+async function discover(
+  endpoint: HttpEndpoint,
+  options: ProbeOptions,
+): Promise<OnceReply | SignalboxError> {
   try {
-    reply = await once(endpoint, {
+    return await once(endpoint, {
       server: options.serverName,
       method: "POST",
       headers: discoverHeaders(endpoint),
@@ -45,9 +60,8 @@ export async function probeEra(endpoint: HttpEndpoint, options: ProbeOptions): P
     });
   } catch (error) {
     if (!(error instanceof SignalboxError) || error.code === "SERVER_UNREACHABLE") throw error;
-    return { kind: "unproven", error };
+    return error;
   }
-  return findingOf(reply, options.serverName);
 }
 
 /** The `_meta` of a modern request that the gateway makes itself. */
@@ -59,7 +73,7 @@ export function modernMeta(context: LaneContext): JsonObject {
   };
 }
 
-function findingOf(reply: OnceReply, server: string): EraFinding {
+function findingOf(reply: OnceReply, server: string): EraFinding | "again" {
   const { status, response } = reply;
   if (status === 401 || status === 403 || status >= 500 || (status >= 300 && status < 400))
     return { kind: "unproven", error: statusFailure(server, status) };
@@ -68,6 +82,7 @@ function findingOf(reply: OnceReply, server: string): EraFinding {
   const revisions = response?.result?.["supportedVersions"];
   if (Array.isArray(revisions)) return agreed(server, revisions, response?.result);
   const supported = supportedInError(response);
+  if (supported?.includes(MODERN_REVISION) === true) return "again";
   if (supported !== undefined) return agreed(server, supported, undefined);
   const code = response?.error?.code;
   if (code === RPC.headerMismatch || code === RPC.missingClientCapability)

@@ -13,7 +13,6 @@ export interface ServerStatus {
   since: number;
   lastError?: { code: ErrorCode; message: string; at: number };
   pid?: number;
-  tools?: number;
   era_probed_at?: number;
   calls: number;
   errors: number;

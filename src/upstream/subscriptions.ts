@@ -23,8 +23,8 @@ export interface ReportListener {
 
 /** One server's reports over one lane. */
 export interface Subscriptions {
-  /** Replaces the set of resources whose updates are wanted. */
-  watch(uris: ReadonlySet<string>): void;
+  /** Replaces the set of resources whose updates are wanted; resolves once the server has taken it, or will not. */
+  watch(uris: ReadonlySet<string>): Promise<void>;
   /** The server has forgotten what it was asked. */
   renew(): void;
   stop(): void;
@@ -80,6 +80,7 @@ class ModernSubscriptions implements Subscriptions {
   #gap = false;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
+  #waiting: (() => void)[] = [];
 
   constructor(parts: SubscriptionParts) {
     this.#parts = parts;
@@ -87,12 +88,16 @@ class ModernSubscriptions implements Subscriptions {
     this.#open();
   }
 
-  watch(uris: ReadonlySet<string>): void {
-    if (sameSet(uris, this.#uris)) return;
-    this.#uris = new Set(uris);
-    if (!mayWatchResources(this.#parts.lane)) return;
+  watch(uris: ReadonlySet<string>): Promise<void> {
+    const unchanged = sameSet(uris, this.#uris);
+    if (!unchanged) this.#uris = new Set(uris);
+    if (!mayWatchResources(this.#parts.lane)) return Promise.resolve();
+    if (unchanged && this.#next === undefined) return Promise.resolve();
+    const taken = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (unchanged) return taken;
     if (this.#next === undefined && this.#timer === undefined) this.#open();
     else this.#changed = true;
+    return taken;
   }
 
   renew(): void {}
@@ -102,6 +107,13 @@ class ModernSubscriptions implements Subscriptions {
     clearTimeout(this.#timer);
     this.#current?.cancel();
     this.#next?.cancel();
+    this.#release();
+  }
+
+  #release(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
   }
 
   #open(): void {
@@ -111,6 +123,7 @@ class ModernSubscriptions implements Subscriptions {
     if (filter === undefined) {
       this.#current?.cancel();
       this.#current = undefined;
+      this.#release();
       return;
     }
     this.#next = new Listen(this.#parts, filter, {
@@ -129,6 +142,7 @@ class ModernSubscriptions implements Subscriptions {
     if (this.#gap) this.#reportAll();
     this.#gap = false;
     if (this.#changed) this.#open();
+    else this.#release();
   }
 
   #ended(listen: Listen, outcome: "broken" | "unsupported"): void {
@@ -141,6 +155,7 @@ class ModernSubscriptions implements Subscriptions {
       this.#next = undefined;
       this.#gap ||= this.#current === undefined;
     }
+    this.#release();
     if (outcome === "unsupported") return;
     if (listen.livedMs >= settledMs) this.#backOff.succeeded();
     this.#backOff.failed();
@@ -256,15 +271,15 @@ class LegacySubscriptions implements Subscriptions {
   readonly #abort = new AbortController();
   #wanted: ReadonlySet<string> = new Set();
   #known = new Set<string>();
-  #working = false;
+  #working: Promise<void> | undefined;
 
   constructor(parts: SubscriptionParts) {
     this.#parts = parts;
   }
 
-  watch(uris: ReadonlySet<string>): void {
+  watch(uris: ReadonlySet<string>): Promise<void> {
     this.#wanted = new Set(uris);
-    void this.#work();
+    return this.#work();
   }
 
   renew(): void {
@@ -276,14 +291,16 @@ class LegacySubscriptions implements Subscriptions {
     this.#abort.abort(new Error("the subscriptions are no longer needed"));
   }
 
-  async #work(): Promise<void> {
-    if (this.#working || !mayWatchResources(this.#parts.lane)) return;
-    this.#working = true;
-    try {
-      for (let step = this.#step(); step !== undefined; step = this.#step()) await step;
-    } finally {
-      this.#working = false;
-    }
+  #work(): Promise<void> {
+    if (!mayWatchResources(this.#parts.lane)) return Promise.resolve();
+    this.#working ??= this.#takeSteps().finally(() => {
+      this.#working = undefined;
+    });
+    return this.#working;
+  }
+
+  async #takeSteps(): Promise<void> {
+    for (let step = this.#step(); step !== undefined; step = this.#step()) await step;
   }
 
   /** The next request that brings what the server knows closer to what is wanted. */

@@ -251,7 +251,6 @@ describe("the status", () => {
     await server.lane(shared, soon());
     server.recordCall(false);
     server.recordCall(true);
-    server.recordTools(3);
     expect(server.status()).toMatchObject({
       transport: "streamable-http",
       state: "connected",
@@ -259,7 +258,6 @@ describe("the status", () => {
       revision: "2025-11-25",
       calls: 2,
       errors: 1,
-      tools: 3,
       era_probed_at: expect.any(Number),
     });
     await server.close();

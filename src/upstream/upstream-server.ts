@@ -115,7 +115,6 @@ export class UpstreamServer implements SlotOwner, ReportListener {
   #reprobing = false;
   #calls = 0;
   #errors = 0;
-  #tools: number | undefined;
   /** A client session's `initialize` was refused by a server that speaks the modern era. */
   #modernOnly = false;
   #introduction: Introduction | undefined;
@@ -181,21 +180,16 @@ export class UpstreamServer implements SlotOwner, ReportListener {
     this.#drop(slot);
   }
 
-  /** Replaces the set of resources whose updates the shared lane asks for. */
-  setResourceInterest(uris: ReadonlySet<string>): void {
+  /** Replaces the set of resources whose updates the shared lane asks for; resolves once the server has taken it. */
+  async setResourceInterest(uris: ReadonlySet<string>): Promise<void> {
     this.#resources = uris;
-    this.#subscriptions?.watch(uris);
+    await this.#subscriptions?.watch(uris);
   }
 
   /** Counts a finished call, for the status. */
   recordCall(failed: boolean): void {
     this.#calls++;
     if (failed) this.#errors++;
-  }
-
-  /** Tells how many tools the server listed, for the status. */
-  recordTools(count: number): void {
-    this.#tools = count;
   }
 
   status(): ServerStatus {
@@ -218,7 +212,6 @@ export class UpstreamServer implements SlotOwner, ReportListener {
         },
       }),
       ...(lane instanceof StdioLane && { pid: lane.pid, skippedLines: lane.skippedLines }),
-      ...(this.#tools !== undefined && { tools: this.#tools }),
       ...(probedAt !== undefined && { era_probed_at: probedAt }),
     };
   }
@@ -303,7 +296,9 @@ export class UpstreamServer implements SlotOwner, ReportListener {
 
   #opened(slot: LaneSlot): Promise<Lane> {
     if (slot.lane !== undefined && !slot.lane.closed) return Promise.resolve(slot.lane);
-    slot.opening ??= this.#open(slot);
+    slot.opening ??= this.#open(slot).finally(() => {
+      slot.opening = undefined;
+    });
     return slot.opening;
   }
 
@@ -321,8 +316,6 @@ export class UpstreamServer implements SlotOwner, ReportListener {
     } catch (error) {
       if (slot !== this.#shared) this.#forget(slot);
       throw error;
-    } finally {
-      slot.opening = undefined;
     }
   }
 
@@ -478,7 +471,7 @@ export class UpstreamServer implements SlotOwner, ReportListener {
       clock: this.#deps.clock,
       serverName: this.name,
     });
-    this.#subscriptions.watch(this.#resources);
+    void this.#subscriptions.watch(this.#resources);
     if (!this.#sharedWasLost) return;
     this.#sharedWasLost = false;
     for (const kind of kindsOf(lane)) this.listChanged(kind);
