@@ -12,8 +12,13 @@ const SSE_HEADERS = {
   "x-accel-buffering": "no",
 } as const;
 
-/** A reader that has this much unread is taken for dead and let go. */
 const UNREAD_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Lets a reader go that leaves too much unread: it is taken for dead. True when it is gone. */
+export function dropStalled(res: ServerResponse): boolean {
+  if (res.writableLength > UNREAD_BYTES_MAX) res.destroy();
+  return res.destroyed || res.writableEnded;
+}
 
 /** Starts an event-stream answer; `extra` headers come on top. */
 export function startEvents(res: ServerResponse, extra?: Readonly<Record<string, string>>): void {
@@ -105,8 +110,7 @@ export class EventStream {
   #write(text: string): void {
     const out = this.#out;
     if (out === undefined) return;
-    if (out.writableLength > UNREAD_BYTES_MAX) {
-      out.destroy();
+    if (dropStalled(out)) {
       this.#out = undefined;
       return;
     }

@@ -55,8 +55,13 @@ export function replyFailure(
   requestId: string,
   status: number,
 ): void {
+  reply.answer(failureText(id, failure, requestId), status);
+}
+
+/** A failure as the JSON-RPC response to `id`. */
+export function failureText(id: RequestId | null, failure: Failure, requestId: string): string {
   const data = { ...failure.data, requestId };
-  reply.answer(stringify(errorResponse(id, failure.rpcCode, failure.message, data)), status);
+  return stringify(errorResponse(id, failure.rpcCode, failure.message, data));
 }
 
 const UNKNOWN_CODE = {

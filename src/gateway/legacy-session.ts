@@ -41,6 +41,8 @@ interface Asked {
   readonly lane: Lane;
   readonly id: RequestId;
   readonly progressToken: unknown;
+  /** The call beside which it was asked; it ends with that call. */
+  readonly reply: Reply | undefined;
 }
 
 /** Something in flight that the client may cancel. */
@@ -156,7 +158,9 @@ export class LegacySession implements Audience {
     this.view = view;
     delete this.memo;
     for (const server of this.#keys?.keys() ?? []) {
-      if (!view.catalogs.some((catalog) => catalog.server === server)) this.#keys?.delete(server);
+      if (view.catalogs.some((catalog) => catalog.server === server)) continue;
+      this.#keys?.delete(server);
+      server.release(this.id);
     }
   }
 
@@ -232,12 +236,14 @@ export class LegacySession implements Audience {
       return;
     }
     const id = `sbx-${++this.#counter}`;
+    const message = { ...request, id };
     const meta = request.params?.["_meta"];
     const progressToken = isJsonObject(meta) ? meta["progressToken"] : undefined;
-    this.#asked.set(id, { lane, id: request.id, progressToken });
-    const message = { ...request, id };
-    if (reply === undefined) this.push(message);
-    else reply.message(stringify(message));
+    if (isJsonObject(meta) && progressToken !== undefined) {
+      message.params = { ...request.params, _meta: { ...meta, progressToken: id } };
+    }
+    this.#asked.set(id, { lane, id: request.id, progressToken, reply });
+    if (reply?.message(stringify(message)) !== true) this.push(message);
   }
 
   /** The client's answer to a server's request goes back under the server's id; unknown ones are ignored. */
@@ -248,15 +254,12 @@ export class LegacySession implements Audience {
     asked.lane.respond({ ...response, id: asked.id });
   }
 
-  /** Progress of the client on a server's request goes to the server that asked with that token. */
+  /** Progress of the client on a server's request goes to that server, under the server's own token. */
   progressed(message: JsonRpcNotification): void {
-    const token = message.params?.["progressToken"];
-    for (const asked of this.#asked?.values() ?? []) {
-      if (asked.progressToken !== undefined && asked.progressToken === token) {
-        asked.lane.notify(message);
-        return;
-      }
-    }
+    const asked = this.#asked?.get(String(message.params?.["progressToken"]));
+    if (asked?.progressToken === undefined) return;
+    const params = { ...message.params, progressToken: asked.progressToken };
+    asked.lane.notify({ ...message, params });
   }
 
   /** The server gave its request up; the notice for the client, if it was asked. */
@@ -265,8 +268,7 @@ export class LegacySession implements Audience {
     notification: JsonRpcNotification,
   ): JsonRpcNotification | undefined {
     for (const [id, asked] of this.#asked ?? []) {
-      if (asked.id !== notification.params?.["requestId"]) continue;
-      if (lane !== undefined && asked.lane !== lane) continue;
+      if (asked.lane !== lane || asked.id !== notification.params?.["requestId"]) continue;
       this.#asked?.delete(id);
       return { ...notification, params: { ...notification.params, requestId: id } };
     }
@@ -278,8 +280,12 @@ export class LegacySession implements Audience {
     this.#inflight.set(id, call);
   }
 
-  untrack(id: RequestId): void {
-    this.#inflight?.delete(id);
+  /** A call is over, and with it what its server asked beside it. */
+  untrack(id: RequestId, call: Cancellable, reply: Reply): void {
+    if (this.#inflight?.get(id) === call) this.#inflight.delete(id);
+    for (const [asked, { reply: beside }] of this.#asked ?? []) {
+      if (beside === reply) this.#asked?.delete(asked);
+    }
   }
 
   cancel(id: unknown, reason: string): void {

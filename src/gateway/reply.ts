@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Revision } from "../protocol/index.ts";
-import { type EventStream, startEvents } from "./event-stream.ts";
+import { dropStalled, startEvents, type EventStream } from "./event-stream.ts";
 
 /** Where streams that can be resumed come from: a legacy session. */
 export interface StreamSource {
@@ -13,17 +13,19 @@ export interface StreamSource {
 }
 
 export interface Reply {
-  /** A notification or a server's request, ahead of the answer; dropped where the client takes no event stream. */
-  message(json: string): void;
+  /** A notification or a server's request, ahead of the answer; false where the client takes no event stream for it. */
+  message(json: string): boolean;
   /** The answer; `status` is the HTTP status where the answer is the whole response. */
   answer(json: Buffer | string, status: number): void;
   /** An answer too large to hold begins; the rest comes by `chunk`, which is false when the client reads too slowly. */
   begin(first: Buffer, length: number | undefined): boolean;
   chunk(bytes: Buffer): boolean;
   end(): void;
-  /** The answer broke off: the client must see that it is not whole. */
-  abort(): void;
-  /** Calls `resume` whenever a slow client has caught up. */
+  /** The answer broke off: the client must see that it is not whole. `error` is for a client that has had none of it. */
+  abort(error: string): void;
+  /** The client gave the request up: `error` ends it where silence would leave something open. */
+  cancel(error: string): void;
+  /** Calls `resume` whenever a slow client has caught up, or has gone. */
   onDrain(resume: () => void): void;
   /** A comment against silence; opens the event stream where there is none yet. */
   keepAlive(): void;
@@ -42,6 +44,8 @@ export class PostReply implements Reply {
   readonly #session: StreamSource | undefined;
   #stream: EventStream | undefined;
   #state: "open" | "json" | "events" | "ended" = "open";
+  /** An answer is being streamed, and nothing may come between its pieces. */
+  #streaming = false;
 
   /** `events`: whether the client takes an event stream. `session`: a legacy one, whose streams can be resumed. */
   constructor(res: ServerResponse, events: boolean, session?: StreamSource) {
@@ -54,10 +58,11 @@ export class PostReply implements Reply {
     return this.#state === "ended";
   }
 
-  message(json: string): void {
-    if (!this.#openEvents()) return;
-    if (this.#stream === undefined) this.#res.write(`${DATA}${json}${END_OF_EVENT}`);
-    else this.#stream.send(json);
+  message(json: string): boolean {
+    if (!this.#openEvents()) return false;
+    if (this.#stream !== undefined) this.#stream.send(json);
+    else if (!dropStalled(this.#res)) this.#res.write(`${DATA}${json}${END_OF_EVENT}`);
+    return true;
   }
 
   answer(json: Buffer | string, status: number): void {
@@ -76,6 +81,7 @@ export class PostReply implements Reply {
 
   begin(first: Buffer, length: number | undefined): boolean {
     if (this.#state === "ended") return true;
+    this.#streaming = true;
     if (this.#state === "open") {
       this.#state = "json";
       this.#res.writeHead(
@@ -84,38 +90,52 @@ export class PostReply implements Reply {
           ? { "content-type": "application/json" }
           : { "content-type": "application/json", "content-length": length },
       );
-      return this.#res.write(first);
+      return this.#relay(first);
     }
-    this.#res.write(DATA);
-    return this.#res.write(oneLineBytes(first));
+    this.#relay(DATA);
+    return this.#relay(oneLineBytes(first));
   }
 
   chunk(bytes: Buffer): boolean {
     if (this.#state === "ended") return true;
-    return this.#res.write(this.#state === "json" ? bytes : oneLineBytes(bytes));
+    return this.#relay(this.#state === "json" ? bytes : oneLineBytes(bytes));
   }
 
   end(): void {
     if (this.#state === "ended") return;
-    if (this.#state === "events") this.#res.write(END_OF_EVENT);
+    if (this.#state === "events") this.#relay(END_OF_EVENT);
     this.#state = "ended";
     this.#res.end();
+    this.#stream?.finish();
   }
 
-  abort(): void {
+  abort(error: string): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#res.destroy();
+    this.#stream?.send(error);
+    this.#stream?.finish();
+  }
+
+  cancel(error: string): void {
+    if (this.#streaming) this.abort(error);
+    else this.answer(error, 200);
   }
 
   onDrain(resume: () => void): void {
     this.#res.on("drain", resume);
+    this.#res.once("close", resume);
   }
 
   keepAlive(): void {
-    if (this.#state === "json" || !this.#openEvents()) return;
+    if (this.#streaming || !this.#openEvents()) return;
     if (this.#stream === undefined) this.#res.write(":\n\n");
     else this.#stream.keepAlive();
+  }
+
+  // A client that has gone takes everything at once.
+  #relay(bytes: Buffer | string): boolean {
+    return this.#res.destroyed || this.#res.writableEnded || this.#res.write(bytes);
   }
 
   #openEvents(): boolean {
@@ -137,16 +157,24 @@ export class PostReply implements Reply {
 export class GatheringReply implements Reply {
   readonly #message: (json: string) => void;
   readonly #answer: (json: string) => void;
+  readonly #cancel: (error: string) => void;
   #chunks: Buffer[] = [];
   #ended = false;
 
-  constructor(message: (json: string) => void, answer: (json: string) => void) {
+  /** `cancel` hears of a request that was given up. */
+  constructor(
+    message: (json: string) => void,
+    answer: (json: string) => void,
+    cancel: (error: string) => void,
+  ) {
     this.#message = message;
     this.#answer = answer;
+    this.#cancel = cancel;
   }
 
-  message(json: string): void {
+  message(json: string): boolean {
     if (!this.#ended) this.#message(json);
+    return !this.#ended;
   }
 
   answer(json: Buffer | string, _status: number): void {
@@ -169,8 +197,16 @@ export class GatheringReply implements Reply {
     this.answer(Buffer.concat(this.#chunks), 200);
   }
 
-  abort(): void {
+  abort(error: string): void {
     this.#chunks = [];
+    this.answer(error, 200);
+  }
+
+  cancel(error: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#chunks = [];
+    this.#cancel(error);
   }
 
   onDrain(_resume: () => void): void {}

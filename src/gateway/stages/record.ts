@@ -65,7 +65,7 @@ export class Record implements CallEnd {
     this.#meters.finished(ownMs);
     route.server.recordCall(UNHAPPY.has(call.outcome));
     route.meter.ended(call.outcome, durationMs, call.responseBytes);
-    if (start.session !== undefined) start.session.untrack(start.message.id);
+    start.session?.untrack(start.message.id, call, start.reply);
     const record = this.#recordOf(call, durationMs, ownMs);
     this.#write(record);
     if (UNHAPPY.has(call.outcome)) this.#say(record);

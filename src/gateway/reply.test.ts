@@ -1,0 +1,239 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { afterEach, describe, expect, test } from "vitest";
+import { revisionOf } from "../protocol/index.ts";
+import { EventStream, ReplayStore } from "./event-stream.ts";
+import { GatheringReply, PostReply, type StreamSource } from "./reply.ts";
+import { sendRequest, until, type Answer } from "./running-gateway.ts";
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+interface Exchange {
+  readonly res: ServerResponse;
+  /** The client's side, once the head has come. */
+  readonly answer: Promise<Answer>;
+}
+
+/** One request that waits for its answer. */
+async function exchange(): Promise<Exchange> {
+  const arrived = Promise.withResolvers<ServerResponse>();
+  const server = createServer((_req: IncomingMessage, res) => arrived.resolve(res));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closing.push(
+    () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  );
+  const address = server.address();
+  const port = typeof address === "object" ? address?.port : undefined;
+  const answer = sendRequest(`http://127.0.0.1:${port}/`);
+  answer.catch(() => undefined);
+  return { res: await arrived.promise, answer };
+}
+
+function sourceOf(revision: string, store = new ReplayStore(10_000)): StreamSource {
+  const found = revisionOf(revision);
+  if (found === undefined) throw new Error(revision);
+  return { revision: found, openStream: () => new EventStream("s", store) };
+}
+
+const response = '{"jsonrpc":"2.0","id":1,"result":{}}';
+const notification = '{"jsonrpc":"2.0","method":"n"}';
+
+describe("a reply to a POST", () => {
+  test("is plain JSON with its status when nothing precedes it", async () => {
+    for (const body of [
+      response,
+      Buffer.from(response),
+      Buffer.from(`{"a":"${"ü".repeat(9_000)}"}`),
+    ]) {
+      const { res, answer } = await exchange();
+      new PostReply(res, true).answer(body, 404);
+      const got = await (await answer).whole();
+      expect([got.status, got.headers["content-type"], got.text]).toEqual([
+        404,
+        "application/json",
+        body.toString(),
+      ]);
+      expect(got.headers["content-length"]).toBe(String(Buffer.byteLength(body)));
+    }
+  });
+
+  test("becomes an event stream when something precedes it, and says when it cannot", async () => {
+    const { res, answer } = await exchange();
+    const reply = new PostReply(res, true);
+    expect(reply.message(notification)).toBe(true);
+    reply.answer('{\n"jsonrpc":"2.0",\r\n"id":1,"result":{}}', 404);
+    const got = await (await answer).whole();
+    expect(got.status).toBe(200);
+    expect(got.headers).toMatchObject({
+      "content-type": "text/event-stream",
+      "x-accel-buffering": "no",
+    });
+    expect(got.messages).toEqual([JSON.parse(notification), JSON.parse(response)]);
+
+    const plain = await exchange();
+    const other = new PostReply(plain.res, false);
+    expect(other.message(notification)).toBe(false);
+    other.keepAlive();
+    other.answer(response, 200);
+    expect((await (await plain.answer).whole()).text).toBe(response);
+  });
+
+  test("of a session that primes its streams begins with an event that can be resumed", async () => {
+    const { res, answer } = await exchange();
+    const reply = new PostReply(res, true, sourceOf("2025-11-25"));
+    reply.keepAlive();
+    reply.answer(response, 200);
+    const got = await (await answer).whole();
+    expect(got.events.map(({ id, data }) => [id, data])).toEqual([
+      ["s.1", ""],
+      ["s.2", response],
+    ]);
+  });
+
+  test("of an older session has ids but no empty event", async () => {
+    const { res, answer } = await exchange();
+    const reply = new PostReply(res, true, sourceOf("2025-06-18"));
+    reply.message(notification);
+    reply.answer(response, 200);
+    const got = await (await answer).whole();
+    expect(got.events.map(({ id }) => id)).toEqual(["s.1", "s.2"]);
+  });
+
+  test("is answered once", async () => {
+    const { res, answer } = await exchange();
+    const reply = new PostReply(res, true);
+    reply.answer(response, 200);
+    reply.answer("again", 500);
+    reply.message(notification);
+    reply.keepAlive();
+    reply.begin(Buffer.from("x"), undefined);
+    reply.chunk(Buffer.from("x"));
+    reply.end();
+    reply.abort("");
+    reply.cancel("");
+    expect((await (await answer).whole()).text).toBe(response);
+  });
+
+  test("streams a large answer, as JSON with its length or as one event", async () => {
+    for (const events of [false, true]) {
+      const { res, answer } = await exchange();
+      const reply = new PostReply(res, true);
+      if (events) reply.keepAlive();
+      reply.begin(Buffer.from('{"jsonrpc":"2.0",\n'), 37);
+      reply.chunk(Buffer.from('"id":1,"res'));
+      reply.chunk(Buffer.from('ult":{}}'));
+      reply.end();
+      const got = await (await answer).whole();
+      expect(got.ended).toBe(true);
+      expect(got.messages).toEqual([JSON.parse(response)]);
+      expect(got.headers["content-length"]).toBe(events ? undefined : "37");
+    }
+  });
+
+  test("lets no sign of life into the middle of an answer", async () => {
+    const { res, answer } = await exchange();
+    const reply = new PostReply(res, true);
+    reply.keepAlive();
+    reply.begin(Buffer.from('{"jsonrpc":"2.0",'), undefined);
+    reply.keepAlive();
+    reply.chunk(Buffer.from('"id":1,"result":{}}'));
+    reply.end();
+    expect((await (await answer).whole()).messages).toEqual([JSON.parse(response)]);
+  });
+
+  test("that breaks off is seen to be broken, and ends for a client that resumes", async () => {
+    const store = new ReplayStore(10_000);
+    const stream = new EventStream("s", store);
+    const { res, answer } = await exchange();
+    const { revision } = sourceOf("2025-11-25");
+    const reply = new PostReply(res, true, { revision, openStream: () => stream });
+    reply.keepAlive();
+    const broken = await answer;
+    await broken.until(({ events }) => events.length === 1);
+    reply.begin(Buffer.from('{"jsonrpc"'), undefined);
+    reply.abort('{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"}}');
+    await broken.whole();
+    expect([broken.ended, broken.messages]).toEqual([false, []]);
+
+    const again = await exchange();
+    again.res.writeHead(200, { "content-type": "text/event-stream" });
+    stream.attach(again.res, 1);
+    const resumed = await (await again.answer).whole();
+    expect(resumed.error).toEqual({ code: 1, message: "m" });
+  });
+
+  test("that was given up still ends", async () => {
+    for (const events of [false, true]) {
+      const { res, answer } = await exchange();
+      const reply = new PostReply(res, true, sourceOf("2025-11-25"));
+      if (events) reply.message(notification);
+      reply.cancel(response);
+      expect((await (await answer).whole()).response).toEqual(JSON.parse(response));
+    }
+  });
+
+  test("asks its server to go on when the client has gone", async () => {
+    const { res } = await exchange();
+    const reply = new PostReply(res, true, sourceOf("2025-11-25"));
+    const big = Buffer.alloc(4 * 1024 * 1024, 0x20);
+    let resumed = 0;
+    const more = reply.begin(big, undefined);
+    reply.onDrain(() => resumed++);
+    expect(more).toBe(false);
+    res.destroy();
+    await until("the reply resumes", () => resumed > 0);
+    expect(reply.chunk(big)).toBe(true);
+    reply.end();
+  });
+
+  test("lets a client go that does not read what is told to it", async () => {
+    const { res } = await exchange();
+    const reply = new PostReply(res, true);
+    const long = JSON.stringify({ text: "x".repeat(1024 * 1024) });
+    res.cork();
+    for (let count = 0; count < 40 && !res.destroyed; count++) reply.message(long);
+    expect(res.destroyed).toBe(true);
+  });
+});
+
+describe("a gathering reply", () => {
+  test("hands on its messages, and its answer once and on one line", () => {
+    const told: string[] = [];
+    const reply = new GatheringReply(
+      (json) => told.push(`m ${json}`),
+      (json) => told.push(`a ${json}`),
+      () => told.push("cancelled"),
+    );
+    expect(reply.message("1")).toBe(true);
+    reply.begin(Buffer.from("{\n"), undefined);
+    reply.chunk(Buffer.from("}"));
+    reply.end();
+    reply.answer("2", 200);
+    reply.cancel("3");
+    expect(reply.message("4")).toBe(false);
+    expect(told).toEqual(["m 1", "a { }"]);
+  });
+
+  test("is answered with the error when its answer breaks off, and tells when it was given up", () => {
+    const told: string[] = [];
+    const make = (): GatheringReply =>
+      new GatheringReply(
+        () => told.push("m"),
+        (json) => told.push(`a ${json}`),
+        (json) => told.push(`c ${json}`),
+      );
+    const broken = make();
+    broken.begin(Buffer.from("{"), undefined);
+    broken.abort("e");
+    const cancelled = make();
+    cancelled.cancel("x");
+    cancelled.answer("late", 200);
+    expect(told).toEqual(["a e", "c x"]);
+  });
+});
