@@ -132,13 +132,28 @@ export class Call implements ExchangeSink {
 
   message(message: JsonRpcNotification | JsonRpcRequest): void {
     if (this.#done) return;
+    try {
+      this.#pass(message);
+    } catch {
+      // Parsed and yet not to be written: it nests too deeply for that.
+      this.#handle?.cancel("a message of the server cannot be passed on");
+      this.fail(
+        new SignalboxError(
+          "SERVER_GARBAGE",
+          `Server "${this.route.server.name}" sent a message that cannot be passed on.`,
+        ),
+      );
+    }
+  }
+
+  #pass(message: JsonRpcNotification | JsonRpcRequest): void {
     const { session, reply, era } = this.start;
     if (isRequest(message)) {
       this.#asked(message);
     } else if (message.method === "notifications/cancelled" && session !== undefined) {
       const withdrawn = session.withdraw(this.#lane, message);
       if (withdrawn !== undefined) reply.message(stringify(withdrawn));
-    } else if (message.method !== "notifications/message" || this.#wantsLog(message)) {
+    } else if (this.#wants(message)) {
       if (era === "modern" || message.method.startsWith("notifications/")) {
         reply.message(stringify(this.#shown(message)));
       }
@@ -153,13 +168,17 @@ export class Call implements ExchangeSink {
     this.responseBytes = body.length;
     const bridged = lane.era !== this.start.era;
     if (bridged || body.length <= CHECKED_BYTES || this.#mustRead(body)) {
-      this.#answerParsed(body, bridged);
+      try {
+        this.#answerParsed(body, bridged);
+      } catch {
+        this.#answerGarbage();
+      }
     } else this.start.reply.answer(body, 200);
     this.#finish();
   }
 
   #mustRead(body: Buffer): boolean {
-    if (body.includes(IS_ERROR) || body.includes(ERROR)) return true;
+    if (body.includes(IS_ERROR) || body.includes(ERROR) || mayHaveSecondId(body)) return true;
     return !this.start.view.bare && mayNameResource(body);
   }
 
@@ -276,6 +295,15 @@ export class Call implements ExchangeSink {
     lane.respond({ jsonrpc: "2.0", id: request.id, error });
   }
 
+  // Progress under another token is another call's, and not this server's to tell.
+  #wants(message: JsonRpcNotification): boolean {
+    if (message.method === "notifications/message") return this.#wantsLog(message);
+    if (message.method !== "notifications/progress") return true;
+    const meta = this.start.message.params?.["_meta"];
+    const token = isJsonObject(meta) ? meta["progressToken"] : undefined;
+    return isToken(token) && token === message.params?.["progressToken"];
+  }
+
   #wantsLog(message: JsonRpcNotification): boolean {
     const { session, era } = this.start;
     if (session !== undefined) return session.wantsLog(message.params?.["level"]);
@@ -294,11 +322,15 @@ export class Call implements ExchangeSink {
   #answerParsed(body: Buffer, bridged: boolean): void {
     const response = readObject(body);
     const { view, message, reply } = this.start;
-    if (isJsonObject(response?.["error"])) {
+    if (response?.["id"] !== message.id) {
+      this.#answerGarbage();
+      return;
+    }
+    if (isJsonObject(response["error"])) {
       this.#answerError(response["error"], body, bridged);
       return;
     }
-    if (!isJsonObject(response?.["result"])) {
+    if (!isJsonObject(response["result"])) {
       this.#answerGarbage();
       return;
     }
@@ -371,6 +403,21 @@ const BARE_INSPECTED_BYTES = 64 * 1024;
 
 /** Answers up to this size are read in full before they are passed on, so that garbage is never relayed. */
 const CHECKED_BYTES = 8 * 1024;
+
+// The lane has put the caller's id in one place. A second one, which a client would take for the id, may not follow: with it
+// a server could answer a call that the same client has made to another.
+function mayHaveSecondId(body: Buffer): boolean {
+  if (ESCAPED_IDS.some((escaped) => body.includes(escaped))) return true;
+  const first = body.indexOf(ID);
+  return first >= 0 && body.includes(ID, first + ID.length);
+}
+
+function isToken(value: unknown): value is string | number {
+  return typeof value === "string" || typeof value === "number";
+}
+
+const ID = Buffer.from('"id"');
+const ESCAPED_IDS = [String.raw`\u0069`, String.raw`\u0064`].map((text) => Buffer.from(text));
 
 function readObject(body: Buffer): JsonObject | undefined {
   try {

@@ -154,7 +154,7 @@ describe("what a bundle leaves out", () => {
 });
 
 const requestOf = z.looseObject({
-  id: z.unknown(),
+  id: z.unknown().optional(),
   method: z.string(),
   params: z
     .looseObject({

@@ -1,0 +1,145 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { event, events, fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
+import {
+  LegacyClient,
+  modern,
+  remote,
+  runGateway,
+  type Answer,
+  type RunningGateway,
+} from "./running-gateway.ts";
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close();
+});
+
+const requestOf = z.looseObject({
+  id: z.unknown().optional(),
+  method: z.string().default("notifications/none"),
+});
+
+type Responding = Parameters<Parameters<typeof fakeHttpServer>[0]>[1];
+
+/** A gateway in front of a server that answers tools/call with `answer`. */
+async function before(
+  answer: (response: Responding, id: string) => void,
+  era: "modern" | "legacy" = "modern",
+): Promise<RunningGateway> {
+  const upstream = await fakeHttpServer(({ message }, response) => {
+    const { id, method } = requestOf.parse(message);
+    const result = (body: object): void =>
+      json(response, { jsonrpc: "2.0", id, result: { resultType: "complete", ...body } });
+    if (method === "server/discover") {
+      result({ supportedVersions: ["2026-07-28"], capabilities: { tools: {} } });
+    } else if (method === "initialize") {
+      const serverInfo = { name: "bad", version: "1" };
+      result({ protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo });
+    } else if (method.startsWith("notifications/")) {
+      response.writeHead(202).end();
+    } else if (method === "tools/list") {
+      result({ tools: [{ name: "t", inputSchema: { type: "object" } }] });
+    } else answer(response, JSON.stringify(id));
+  });
+  const running = await runGateway({
+    servers: [remote("bad", upstream.url, { protocol_era: era })],
+  });
+  closing.push(
+    () => upstream.close(),
+    () => running.close(),
+  );
+  return running;
+}
+
+async function call(running: RunningGateway, progressToken?: string): Promise<Answer> {
+  const params = { name: "bad__t", arguments: {} };
+  const meta = progressToken === undefined ? {} : { progressToken };
+  return await (await modern(`${running.url}/mcp`, "tools/call", params, { meta })).whole();
+}
+
+const deep = "[".repeat(50_000) + "]".repeat(50_000);
+const link = '{"type":"resource_link","uri":"file:///a","name":"a"}';
+
+describe("nesting deeper than can be written", () => {
+  test("in an answer is garbage", async () => {
+    const running = await before((response, id) => {
+      json(response, `{"jsonrpc":"2.0","id":${id},"result":{"content":[${link}],"x":${deep}}}`);
+    });
+    expect((await call(running)).error["data"]).toMatchObject({ code: "SERVER_GARBAGE" });
+    expect(running.calls).toMatchObject([{ outcome: "error", errorCode: "SERVER_GARBAGE" }]);
+  });
+
+  test("in a notification ends the call it came with", async () => {
+    const running = await before((response) => {
+      events(response);
+      event(
+        response,
+        `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":${deep}}}`,
+      );
+    });
+    expect((await call(running)).error["data"]).toMatchObject({ code: "SERVER_GARBAGE" });
+    expect(running.calls).toMatchObject([{ outcome: "error", errorCode: "SERVER_GARBAGE" }]);
+  });
+
+  test("in a question ends the call it came with", async () => {
+    const running = await before((response) => {
+      events(response);
+      event(
+        response,
+        `{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"x":${deep}}}`,
+      );
+    }, "legacy");
+    const client = await LegacyClient.open(`${running.url}/mcp`, {
+      capabilities: { elicitation: {} },
+    });
+    const answer = await client.request("tools/call", { name: "bad__t", arguments: {} });
+    expect((await answer.whole()).error["data"]).toMatchObject({
+      code: "SERVER_GARBAGE",
+    });
+  });
+});
+
+describe("an answer with a second id", () => {
+  const text = "x".repeat(20_000);
+  for (const [size, padding] of [
+    ["small", ""],
+    ["large", text],
+  ] as const) {
+    for (const key of ['"id"', String.raw`"\u0069d"`, String.raw`"i\u0064"`]) {
+      test(`never reaches the client: ${size}, ${key}`, async () => {
+        const running = await before((response, id) => {
+          const result = `{"content":[],"x":"${padding}"}`;
+          json(response, `{"jsonrpc":"2.0","id":${id},"result":${result},${key}:"another"}`);
+        });
+        const answer = await call(running);
+        expect(answer.text).not.toContain("another");
+        expect(answer.error["data"]).toMatchObject({ code: "SERVER_GARBAGE" });
+      });
+    }
+  }
+
+  test("is not what a large result with ids in it is", async () => {
+    const running = await before((response, id) => {
+      const result = `{"content":[],"structuredContent":{"id":1,"list":[{"id":2}],"x":"${text}"}}`;
+      json(response, `{"jsonrpc":"2.0","id":${id},"result":${result}}`);
+    });
+    expect((await call(running)).result).toHaveProperty("structuredContent.id", 1);
+  });
+});
+
+test("progress reaches the client only under the token of its own call", async () => {
+  const running = await before((response, id) => {
+    events(response);
+    for (const progressToken of ["another", "mine", 5]) {
+      const params = { progressToken, progress: 1 };
+      event(response, { jsonrpc: "2.0", method: "notifications/progress", params });
+    }
+    event(response, `{"jsonrpc":"2.0","id":${id},"result":{"content":[]}}`);
+    response.end();
+  });
+  const { messages } = await call(running, "mine");
+  expect(messages.filter((message) => "method" in message)).toMatchObject([
+    { params: { progressToken: "mine" } },
+  ]);
+});
