@@ -143,3 +143,43 @@ test("progress reaches the client only under the token of its own call", async (
     { params: { progressToken: "mine" } },
   ]);
 });
+
+test("a message outside any call that cannot be written is left out, and the next one arrives", async () => {
+  const log = (data: string): string =>
+    `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":${data}}}`;
+  const upstream = await fakeHttpServer(({ method, message }, response) => {
+    if (method === "GET") {
+      events(response);
+      event(response, log(deep));
+      event(
+        response,
+        `{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"x":${deep}}}`,
+      );
+      event(response, log('"after"'));
+      return;
+    }
+    const { id, method: asked } = requestOf.parse(message);
+    const serverInfo = { name: "bad", version: "1" };
+    const capabilities = { logging: {}, tools: {} };
+    if (id === undefined) response.writeHead(202).end();
+    else if (asked === "initialize") {
+      const result = { protocolVersion: "2025-11-25", capabilities, serverInfo };
+      json(response, { jsonrpc: "2.0", id, result }, 200, { "mcp-session-id": "one" });
+    } else json(response, { jsonrpc: "2.0", id, result: { tools: [] } });
+  });
+  const running = await runGateway({
+    servers: [remote("bad", upstream.url, { protocol_era: "legacy" })],
+  });
+  closing.push(
+    () => upstream.close(),
+    () => running.close(),
+  );
+  const client = await LegacyClient.open(`${running.url}/mcp`, {
+    capabilities: { elicitation: {} },
+  });
+  await (await client.request("tools/list")).whole();
+  const stream = await client.stream();
+  await stream.until(({ text }) => text.includes("after"));
+  expect(stream.closed).toBe(false);
+  stream.leave();
+});

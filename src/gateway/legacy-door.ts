@@ -381,6 +381,16 @@ export class LegacyDoor {
       this.#ask(lane, "resources/subscribe", { uri });
   }
 
+  // What was parsed and yet cannot be written nests too deeply for that, and is left out.
+  #hear(server: UpstreamServer, pass: () => void): void {
+    try {
+      pass();
+    } catch (error) {
+      const sentence = `A message of server "${server.name}" cannot be passed on`;
+      this.#deps.log.warn({ serverId: server.name, error: messageOf(error) }, sentence);
+    }
+  }
+
   #laneKey(session: LegacySession, server: UpstreamServer): SessionKey {
     return {
       kind: "session",
@@ -390,11 +400,13 @@ export class LegacyDoor {
       revision: session.revision.id,
       opened: (lane) => this.#restoreOn(lane, session, server),
       listener: {
-        notification: (message) => forwardNotification(session, server, message),
-        request: (message) => {
-          const lane = server.laneNow(session.keyFor(server));
-          if (lane !== undefined) session.ask(lane, message, undefined);
-        },
+        notification: (message) =>
+          this.#hear(server, () => forwardNotification(session, server, message)),
+        request: (message) =>
+          this.#hear(server, () => {
+            const lane = server.laneNow(session.keyFor(server));
+            if (lane !== undefined) session.ask(lane, message, undefined);
+          }),
         closed: () => {},
         renewed: () => this.#restore(session, server),
       },
@@ -417,6 +429,7 @@ function forwardNotification(
   if (message.method === "notifications/message") {
     if (session.wantsLog(message.params?.["level"])) session.push(message);
   } else if (message.method === "notifications/resources/updated" && typeof uri === "string") {
+    if (!session.view.offersUri(server.name, uri)) return;
     const shown = session.view.publicUri(server.name, uri);
     session.push({ ...message, params: { ...message.params, uri: shown } });
   } else if (message.method === "notifications/cancelled") {
