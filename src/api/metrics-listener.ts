@@ -108,6 +108,7 @@ const plainHeaders = { "Cache-Control": "no-store", "X-Content-Type-Options": "n
 const connectionsMax = 64;
 const serverBounds = {
   maxHeaderSize: 8 * 1024,
+  joinDuplicateHeaders: true, // Two Host headers are none.
   headersTimeout: 5_000,
   requestTimeout: 10_000,
   keepAliveTimeout: 30_000,

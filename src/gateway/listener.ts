@@ -27,6 +27,9 @@ export function createListener({ gateway, limits, other }: ListenerOptions): Ser
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
+      // Of two Host or Authorization headers Node would take the first and forget the second, which whoever is in front of
+      // us may have checked. Joined they are neither a host nor a key.
+      joinDuplicateHeaders: true,
       noDelay: true,
     },
     (req, res) => {
