@@ -9,6 +9,8 @@ export interface CallMeter {
 }
 
 const BYTES_PER_TOKEN = 4;
+/** Servers come and go, and some invent names: beyond this many the meters are bound anew. */
+const METERS_MAX = 50_000;
 
 export class CallMeters {
   readonly #executions;
@@ -68,6 +70,7 @@ export class CallMeters {
     const known = this.#meters.get(key);
     if (known !== undefined) return known;
     const meter = this.#create(server, tool);
+    if (this.#meters.size >= METERS_MAX) this.#meters.clear();
     this.#meters.set(key, meter);
     return meter;
   }

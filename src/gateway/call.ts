@@ -27,6 +27,7 @@ import {
   type JsonObject,
   type JsonRpcNotification,
   type JsonRpcRequest,
+  type RequestId,
 } from "../protocol/index.ts";
 import type {
   ExchangeHandle,
@@ -39,6 +40,7 @@ import type { CallOutcome } from "./call-meters.ts";
 import { failureText, replyFailure, serverFailure, type Failure } from "./failure.ts";
 import type { LegacySession } from "./legacy-session.ts";
 import { mayNameResource, rewriteResult } from "./resource-links.ts";
+import type { OpenPost } from "./open-posts.ts";
 import type { Reply } from "./reply.ts";
 import type { Audience, Route, View } from "./view.ts";
 
@@ -58,8 +60,8 @@ export interface Incoming {
   readonly traceparent: string | undefined;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
-  /** Hears of the call this request becomes, so that a client's going away can end it. */
-  readonly started?: (call: Call) => void;
+  /** Takes the call this request becomes, so that a client's going away can end it; none for legacy clients. */
+  readonly open?: OpenPost;
 }
 
 /** Hears how a call ended, once. */
@@ -95,6 +97,10 @@ export class Call implements ExchangeSink {
     this.route = route;
     this.#end = end;
     this.#clock = clock;
+  }
+
+  get id(): RequestId {
+    return this.start.message.id;
   }
 
   /** Sends the request on, opening a lane first where there is none. */
@@ -342,12 +348,13 @@ export class Call implements ExchangeSink {
       return;
     }
     if (result["isError"] === true) this.outcome = "tool_error";
-    const linked = !view.bare && mayNameResource(body);
-    if (linked) {
-      const server = this.route.server.name;
-      rewriteResult(result, (uri) => view.publicUri(server, uri));
+    const linked =
+      !view.bare && rewriteResult(result, (uri) => view.publicUri(this.route.server.name, uri));
+    if (!linked && !bridged) reply.answer(body, 200);
+    else {
+      response["result"] = result;
+      reply.answer(stringify(response), 200);
     }
-    reply.answer(linked || bridged ? stringify({ ...response, result }) : body, 200);
   }
 
   #answerGarbage(): void {

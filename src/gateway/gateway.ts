@@ -1,5 +1,6 @@
 /** The data plane: one snapshot, the sessions and streams of its clients, and the doors through which they come. */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { isDeepStrictEqual } from "node:util";
 import { checkHost, type AuthOutcome, type HostPolicy, type Principal } from "../access/index.ts";
 import {
   SignalboxError,
@@ -27,6 +28,7 @@ import { LegacyDoor, refuse } from "./legacy-door.ts";
 import { Listens } from "./listens.ts";
 import { ModernDoor, type Post } from "./modern-door.ts";
 import { bundleName, type Limits } from "./options.ts";
+import { OpenPost, OpenPosts } from "./open-posts.ts";
 import type { Reply } from "./reply.ts";
 import { Requests } from "./requests.ts";
 import { ServerCatalog } from "./server-catalog.ts";
@@ -70,9 +72,12 @@ export class Gateway {
   readonly #modern: ModernDoor;
   readonly #legacy: LegacyDoor;
   readonly #single: SingleStreamDoor;
-  /** Replies that are still open, and when they next need a sign of life. */
-  readonly #pending = new Map<Reply, number>();
+  readonly #open = new OpenPosts();
   readonly #sweeper: NodeJS.Timeout;
+  /** Servers that are no longer configured and finish their calls. */
+  readonly #retiring = new Set<ServerCatalog>();
+  /** When the next key expires, epoch milliseconds: what it has open then ends. */
+  #nextExpiry = Infinity;
   #lastKeepAlive = 0;
   #snapshot: Snapshot;
   #epoch = 0;
@@ -137,13 +142,13 @@ export class Gateway {
    */
   apply(configuration: GatewayConfiguration): Promise<void> {
     const { snapshot, created, dropped } = this.#build(configuration);
+    const { bundles } = this.#snapshot.configuration;
+    const bundlesChanged = !isDeepStrictEqual(bundles, configuration.bundles);
     this.#snapshot = snapshot;
     this.#epoch++;
     for (const catalog of created) catalog.warm();
     this.#rebindClients();
-    if (created.length + dropped.length > 0 || configuration.bundles.length > 0) {
-      this.#listens.everythingChanged();
-    }
+    if (created.length + dropped.length > 0 || bundlesChanged) this.#listens.everythingChanged();
     for (const catalog of dropped) {
       this.#retire(catalog).catch((error: unknown) => {
         this.#deps.log.warn(
@@ -233,8 +238,8 @@ export class Gateway {
     this.#listens.close();
     this.#single.close();
     this.#sessions.close();
-    const servers = [...this.#snapshot.catalogs.values()].map((catalog) => catalog.server.close());
-    await Promise.allSettled(servers);
+    const catalogs = [...this.#snapshot.catalogs.values(), ...this.#retiring];
+    await Promise.allSettled(catalogs.map((catalog) => catalog.server.close()));
   }
 
   #enter(
@@ -268,7 +273,7 @@ export class Gateway {
       return;
     }
     const startedAt = this.#deps.clock.monotonicMs();
-    this.#route({ req, res, principal, view, requestId, startedAt }, path);
+    this.#route({ req, res, principal, view, requestId, startedAt, open: new OpenPost() }, path);
   }
 
   #route(post: Post, path: string): void {
@@ -329,16 +334,13 @@ export class Gateway {
     const ingress = readIngress(value, post.req.headers, this.#deps.limits.batch_max);
     switch (ingress.kind) {
       case "modern-request":
-        this.#keepAlive(post, this.#modern.handle(post, ingress.message, body.length));
+        this.#await(post, this.#modern.handle(post, ingress.message, body.length));
         break;
       case "modern-notification":
         post.res.writeHead(202, { "content-length": 0 }).end();
         break;
       case "legacy":
-        this.#keepAlive(
-          post,
-          this.#legacy.post(post, ingress.messages, ingress.batch, body.length),
-        );
+        this.#await(post, this.#legacy.post(post, ingress.messages, ingress.batch, body.length));
         break;
       case "refused": {
         const refused = stringify(ingress.body);
@@ -353,21 +355,24 @@ export class Gateway {
   }
 
   // Answers that are slow to come become event streams with signs of life.
-  #keepAlive(post: Post, reply: Reply | undefined): void {
-    if (reply === undefined || post.res.writableEnded) return;
-    this.#pending.set(reply, post.startedAt + this.#deps.limits.events_after);
-    post.res.once("close", () => this.#pending.delete(reply));
+  #await(post: Post, reply: Reply | undefined): void {
+    const { open, res } = post;
+    if (reply === undefined || res.writableEnded) return;
+    open.reply = reply;
+    open.dueAt = post.startedAt + this.#deps.limits.events_after;
+    this.#open.add(open);
+    res.on("close", () => {
+      this.#open.remove(open);
+      if (!res.writableFinished) open.call?.cancel("the client closed the request");
+    });
   }
 
   #sweep(): void {
     const now = this.#deps.clock.monotonicMs();
     this.#sessions.sweep();
+    if (this.#deps.clock.now() >= this.#nextExpiry) this.#rebindClients();
     const keepAlive = this.#deps.limits.keep_alive;
-    for (const [reply, dueAt] of this.#pending) {
-      if (now < dueAt) continue;
-      reply.keepAlive();
-      this.#pending.set(reply, now + keepAlive - SWEEP_MS);
-    }
+    this.#open.keepAlive(now, keepAlive - SWEEP_MS);
     if (now - this.#lastKeepAlive < keepAlive - SWEEP_MS) return;
     this.#lastKeepAlive = now;
     this.#listens.keepAlive();
@@ -399,8 +404,9 @@ export class Gateway {
       log: this.#deps.log,
       limits: this.#deps.limits,
       envelope: { clientInfo: { ...this.#identity }, capabilities: {} },
-      changed: () => {
+      changed: (kind, news) => {
         this.#epoch++;
+        if (news) this.#listens.listChanged(server.name, kind === "templates" ? "resources" : kind);
       },
     });
     this.#serverMeters.watch(server);
@@ -430,6 +436,7 @@ export class Gateway {
   // Sessions and listens go on under the new snapshot; those whose key or bundle is gone end.
   #rebindClients(): void {
     const valid = new Set(this.#validPrincipals());
+    this.#nextExpiry = this.#expiryAfter(this.#deps.clock.now());
     const viewOf = (client: { principal: Principal; view: View }): View | undefined => {
       const { principal, view } = client;
       if (principal.keyId !== undefined && !valid.has(principal.keyId)) return undefined;
@@ -443,6 +450,11 @@ export class Gateway {
     }
     this.#listens.rebind(viewOf);
     void this.#watchChanged();
+  }
+
+  #expiryAfter(now: number): number {
+    const times = this.#snapshot.configuration.keys.map(({ expiresAt }) => expiresAt ?? Infinity);
+    return times.filter((time) => time > now).reduce((a, b) => Math.min(a, b), Infinity);
   }
 
   *#validPrincipals(): Generator<string> {
@@ -470,10 +482,12 @@ export class Gateway {
 
   async #retire(catalog: ServerCatalog): Promise<void> {
     const until = this.#deps.clock.monotonicMs() + this.#deps.limits.drain;
+    this.#retiring.add(catalog);
     while (catalog.inflight > 0 && this.#deps.clock.monotonicMs() < until) {
       await pause(DRAIN_POLL_MS);
     }
     await catalog.server.close();
+    this.#retiring.delete(catalog);
   }
 
   #inflight(): number {

@@ -13,7 +13,8 @@ export {
 export type { GatewayConfiguration } from "./snapshot.ts";
 export type { CallRecord } from "./stages/record.ts";
 export type { TestReport } from "./test-server.ts";
-export { serverName, serverOptions } from "../upstream/index.ts";
+export { serverName } from "./names.ts";
+export { serverOptions } from "../upstream/index.ts";
 export type {
   InProcessService,
   ServerDefinition,

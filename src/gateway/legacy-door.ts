@@ -320,7 +320,7 @@ export class LegacyDoor {
       });
       return;
     }
-    void session.view.resolveUri(uri, session).then((resolution) => {
+    this.#deps.requests.after(incoming, session.view.resolveUri(uri, session), (resolution) => {
       if (!resolution.ok) {
         this.#deps.requests.refuse(incoming, unresolved("resource", uri, resolution));
         return;

@@ -47,6 +47,8 @@ interface Asked {
 
 /** Something in flight that the client may cancel. */
 export interface Cancellable {
+  /** The request's id, as the client gave it. */
+  readonly id: RequestId;
   cancel(reason: string): void;
 }
 
@@ -74,13 +76,14 @@ export class LegacySession implements Audience {
   #streams: Map<string, EventStream> | undefined;
   readonly #listen: SessionStart["listen"];
   #keys: Map<UpstreamServer, SessionKey> | undefined;
-  #inflight: Map<RequestId, Cancellable> | undefined;
+  /** Few at a time; an array, because every call enters and leaves it. */
+  readonly #inflight: Cancellable[] = [];
   #asked: Map<string, Asked> | undefined;
   /** Public URIs the client has subscribed to. */
   #watched: Set<string> | undefined;
   #subscribed: Map<UpstreamServer, Set<string>> | undefined;
   #counter = 0;
-  #single: ((json: string) => void) | undefined;
+  #single: { write: (json: string) => void; close: () => void } | undefined;
   #ended = false;
 
   constructor(start: SessionStart) {
@@ -204,9 +207,9 @@ export class LegacySession implements Audience {
     return stream !== undefined;
   }
 
-  /** 2024-11-05: everything goes through `write`. */
-  attachSingle(write: (json: string) => void): void {
-    this.#single = write;
+  /** 2024-11-05: everything goes through `write`; `close` ends that stream with the session. */
+  attachSingle(write: (json: string) => void, close: () => void): void {
+    this.#single = { write, close };
   }
 
   keepAlive(): void {
@@ -218,7 +221,7 @@ export class LegacySession implements Audience {
     if (this.#ended) return;
     const json = stringify(message);
     if (this.#single === undefined) this.#standalone.send(json);
-    else this.#single(json);
+    else this.#single.write(json);
   }
 
   /** Whether the client wants log messages of this level; all of them until it has said otherwise. */
@@ -275,39 +278,42 @@ export class LegacySession implements Audience {
     return undefined;
   }
 
-  track(id: RequestId, call: Cancellable): void {
-    this.#inflight ??= new Map();
-    this.#inflight.set(id, call);
+  track(call: Cancellable): void {
+    this.#inflight.push(call);
   }
 
   /** A call is over, and with it what its server asked beside it. */
-  untrack(id: RequestId, call: Cancellable, reply: Reply): void {
-    if (this.#inflight?.get(id) === call) this.#inflight.delete(id);
-    for (const [asked, { reply: beside }] of this.#asked ?? []) {
-      if (beside === reply) this.#asked?.delete(asked);
+  untrack(call: Cancellable, reply: Reply): void {
+    const place = this.#inflight.indexOf(call);
+    if (place >= 0) this.#inflight.splice(place, 1);
+    if (this.#asked === undefined) return;
+    for (const [asked, { reply: beside }] of this.#asked) {
+      if (beside === reply) this.#asked.delete(asked);
     }
   }
 
   cancel(id: unknown, reason: string): void {
-    if (typeof id !== "string" && typeof id !== "number") return;
-    const call = this.#inflight?.get(id);
-    this.#inflight?.delete(id);
-    call?.cancel(reason);
+    this.#inflight.findLast((call) => call.id === id)?.cancel(reason);
+  }
+
+  /** Nothing may be started for it any more. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   get busy(): boolean {
-    return (this.#inflight?.size ?? 0) > 0;
+    return this.#inflight.length > 0;
   }
 
   /** Ends everything the session holds; the caller lets its lanes go. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const call of this.#inflight?.values() ?? []) call.cancel("the session ended");
-    this.#inflight?.clear();
+    for (const call of this.#inflight.splice(0)) call.cancel("the session ended");
     this.#asked?.clear();
     for (const stream of this.#streams?.values() ?? []) stream.finish();
     this.#standalone.finish();
+    this.#single?.close();
   }
 }
 

@@ -217,6 +217,7 @@ function tell(listen: Listen, method: string, params: JsonObject): void {
 }
 
 function write(listen: Listen, method: string, params: JsonObject): void {
+  if (listen.res.writableEnded) return;
   if (listen.res.writableLength > UNREAD_BYTES_MAX) {
     listen.res.destroy();
     return;

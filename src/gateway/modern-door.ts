@@ -10,9 +10,10 @@ import {
   stringify,
   type JsonRpcRequest,
 } from "../protocol/index.ts";
-import type { Call, Incoming } from "./call.ts";
+import type { Incoming } from "./call.ts";
 import { discoverResult, type Identity } from "./greeting.ts";
 import type { Listens } from "./listens.ts";
+import type { OpenPost } from "./open-posts.ts";
 import { PostReply } from "./reply.ts";
 import type { Requests } from "./requests.ts";
 import { MODERN_AUDIENCE, type View } from "./view.ts";
@@ -27,6 +28,7 @@ export interface Post {
   readonly view: View;
   readonly requestId: string;
   readonly startedAt: number;
+  readonly open: OpenPost;
 }
 
 export class ModernDoor {
@@ -58,7 +60,7 @@ export class ModernDoor {
       envelope: envelopeOf(message),
       traceparent: traceparentOf(req, message),
       startedAt: post.startedAt,
-      started: (call) => cancelOnClose(res, call),
+      open: post.open,
     };
     if (this.#requests.handle(incoming)) return reply;
     if (message.method === "server/discover") this.#discover(incoming);
@@ -118,13 +120,6 @@ export function traceparentOf(req: IncomingMessage, message: JsonRpcRequest): st
 }
 
 const TRACEPARENT_LENGTH_MAX = 128;
-
-// 2026-07-28, streamable HTTP, "Cancellation": a client that closes the stream gives the request up.
-function cancelOnClose(res: ServerResponse, call: Call): void {
-  res.once("close", () => {
-    if (!res.writableFinished) call.cancel("the client closed the request");
-  });
-}
 
 function envelopeOf(message: JsonRpcRequest): Incoming["envelope"] {
   const meta = message.params?.["_meta"];

@@ -7,12 +7,19 @@
  * hosts recognise MCP Apps by it (ext-apps 2026-01-26, "UI resources").
  */
 import { createHash } from "node:crypto";
+import { serverName as anyServerName } from "../upstream/index.ts";
 
 export const SEPARATOR = "__";
 const NAME_LENGTH_MAX = 64;
 const HASH_LENGTH = 8;
 const RESOURCE_SCHEME = "signalbox://";
 const UI_SCHEME = "ui://";
+
+/** A server's name. It does not end in "_": else `a_` with its `x` and `a` with its `_x` would have one public name. */
+export const serverName = anyServerName.refine(
+  (name) => !name.endsWith("_"),
+  'a server\'s name must not end in "_"',
+);
 
 /** The public name of a server's tool or prompt. */
 export function publicName(server: string, name: string): string {

@@ -89,7 +89,13 @@ export const bundleOptions = z.strictObject({
   /** `bare` serves names and URIs as the servers write them; two owners of one name are then refused. */
   names: z.enum(["prefixed", "bare"]).default("prefixed"),
   /** Changes to single tools, by their public name `{server}__{tool}`. */
-  tools: z.record(z.string(), toolOverlay).default({}),
+  tools: z
+    .record(z.string(), toolOverlay)
+    .refine((tools) => {
+      const names = Object.values(tools).flatMap(({ name }) => name ?? []);
+      return new Set(names).size === names.length;
+    }, "two tools are given the same name")
+    .default({}),
 });
 
 export type BundleOptions = z.output<typeof bundleOptions>;

@@ -68,7 +68,7 @@ export class Requests {
 
   #list(incoming: Incoming, kind: ListKind): void {
     const { view, audience, message, reply } = incoming;
-    this.#after(incoming, view.page(kind, audience, message.params?.["cursor"]), (page) => {
+    this.after(incoming, view.page(kind, audience, message.params?.["cursor"]), (page) => {
       if (page === undefined) {
         this.refuse(incoming, invalidParams("the cursor is not one of ours; start without one"));
         return;
@@ -89,7 +89,7 @@ export class Requests {
       this.#toNamed(incoming, known);
       return;
     }
-    this.#after(incoming, incoming.view.resolve(kind, name, incoming.audience), (resolution) => {
+    this.after(incoming, incoming.view.resolve(kind, name, incoming.audience), (resolution) => {
       if (resolution.ok) this.#toNamed(incoming, resolution.route);
       else
         this.refuse(incoming, unresolved(kind === "tools" ? "tool" : "prompt", name, resolution));
@@ -122,7 +122,7 @@ export class Requests {
       this.refuse(incoming, invalidParams('"uri" must be a string'));
       return;
     }
-    this.#after(incoming, incoming.view.resolveUri(uri, incoming.audience), (resolution) => {
+    this.after(incoming, incoming.view.resolveUri(uri, incoming.audience), (resolution) => {
       if (!resolution.ok) this.refuse(incoming, unresolved("resource", uri, resolution));
       else {
         const { params } = incoming.message;
@@ -138,7 +138,7 @@ export class Requests {
       this.refuse(incoming, invalidParams('"ref" must be an object'));
       return;
     }
-    this.#after(incoming, this.#resolveRef(incoming, ref), ([field, resolution]) => {
+    this.after(incoming, this.#resolveRef(incoming, ref), ([field, resolution]) => {
       const value = String(ref[field]);
       if (!resolution.ok) {
         this.refuse(
@@ -161,8 +161,9 @@ export class Requests {
     return ["name", { ok: false, reason: "unknown" }];
   }
 
-  // Goes on with what a wait brings; what should never happen is still answered, and logged where it is caught.
-  #after<T>(incoming: Incoming, wait: Promise<T>, next: (value: T) => void): void {
+  /** Goes on with what a wait brings; what should never happen is still answered, and logged where it is caught. */
+  after<T>(incoming: Incoming, wait: Promise<T>, next: (value: T) => void): void {
+    // oxlint-disable-next-line promise/no-callback-in-promise -- it is what comes next
     wait.then(next).catch((error: unknown) => {
       this.refuse(incoming, {
         rpcCode: RPC.internalError,
@@ -176,8 +177,12 @@ export class Requests {
   #call(incoming: Incoming, route: Route): Call {
     const call = new Call(incoming, route, this.#record, this.#clock);
     this.#record.started(call);
-    incoming.session?.track(incoming.message.id, call);
-    incoming.started?.(call);
+    if (incoming.session?.ended === true) {
+      call.cancel("the session ended");
+      return call;
+    }
+    incoming.session?.track(call);
+    if (incoming.open !== undefined) incoming.open.call = call;
     call.run(this.keyFor(incoming, route.server), {
       timeoutMs: route.server.definition.options.timeout ?? this.#limits.call_timeout,
       timeoutMaxMs: this.#limits.call_timeout_max,

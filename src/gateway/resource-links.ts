@@ -14,18 +14,17 @@ export function mayNameResource(body: Buffer): boolean {
   return body.includes(MAY_NAME_A_RESOURCE) || body.includes(CONTENTS);
 }
 
-/** Rewrites, in place, every resource URI of a result of tools/call, prompts/get or resources/read. */
-export function rewriteResult(result: JsonObject, rewrite: RewriteUri): void {
-  rewriteUiMeta(result, rewrite);
-  rewriteContent(result["content"], rewrite);
-  if (Array.isArray(result["messages"])) {
-    for (const message of result["messages"]) {
-      if (isJsonObject(message)) rewriteContent(message["content"], rewrite);
-    }
+/** Rewrites, in place, every resource URI of a result of tools/call, prompts/get or resources/read; whether there was one. */
+export function rewriteResult(result: JsonObject, rewrite: RewriteUri): boolean {
+  let found = rewriteUiMeta(result, rewrite);
+  found = rewriteContent(result["content"], rewrite) || found;
+  for (const message of listOf(result["messages"])) {
+    if (isJsonObject(message)) found = rewriteContent(message["content"], rewrite) || found;
   }
-  if (Array.isArray(result["contents"])) {
-    for (const part of result["contents"]) if (isJsonObject(part)) rewriteUri(part, rewrite);
+  for (const part of listOf(result["contents"])) {
+    if (isJsonObject(part)) found = rewriteUri(part, rewrite) || found;
   }
+  return found;
 }
 
 /** A tool with its MCP Apps references rewritten; the same object where it has none. */
@@ -36,29 +35,53 @@ export function withPublicUi(tool: JsonObject, rewrite: RewriteUri): JsonObject 
   return copy;
 }
 
-function rewriteContent(content: unknown, rewrite: RewriteUri): void {
-  const blocks = Array.isArray(content) ? content : [content];
-  for (const block of blocks) {
-    if (!isJsonObject(block)) continue;
-    if (block["type"] === "resource_link") rewriteUri(block, rewrite);
-    else if (block["type"] === "resource" && isJsonObject(block["resource"])) {
-      rewriteUri(block["resource"], rewrite);
-    } else if (block["type"] === "tool_result") rewriteContent(block["content"], rewrite);
+function rewriteContent(content: unknown, rewrite: RewriteUri): boolean {
+  if (!Array.isArray(content)) return isJsonObject(content) && rewriteBlock(content, rewrite);
+  let found = false;
+  for (const block of content) {
+    if (isJsonObject(block)) found = rewriteBlock(block, rewrite) || found;
+  }
+  return found;
+}
+
+function rewriteBlock(block: JsonObject, rewrite: RewriteUri): boolean {
+  switch (block["type"]) {
+    case "resource_link":
+      return rewriteUri(block, rewrite);
+    case "resource":
+      return isJsonObject(block["resource"]) && rewriteUri(block["resource"], rewrite);
+    case "tool_result":
+      return rewriteContent(block["content"], rewrite);
+    default:
+      return false;
   }
 }
 
-function rewriteUri(holder: JsonObject, rewrite: RewriteUri): void {
-  if (typeof holder["uri"] === "string") holder["uri"] = rewrite(holder["uri"]);
-  rewriteUiMeta(holder, rewrite);
+function rewriteUri(holder: JsonObject, rewrite: RewriteUri): boolean {
+  const named = typeof holder["uri"] === "string";
+  if (named) holder["uri"] = rewrite(String(holder["uri"]));
+  return rewriteUiMeta(holder, rewrite) || named;
 }
 
-function rewriteUiMeta(holder: JsonObject, rewrite: RewriteUri): void {
+function rewriteUiMeta(holder: JsonObject, rewrite: RewriteUri): boolean {
   const meta = holder["_meta"];
-  if (!isJsonObject(meta)) return;
+  if (!isJsonObject(meta)) return false;
+  let found = false;
   const legacy = meta["ui/resourceUri"];
-  if (typeof legacy === "string") meta["ui/resourceUri"] = rewrite(legacy);
+  if (typeof legacy === "string") {
+    meta["ui/resourceUri"] = rewrite(legacy);
+    found = true;
+  }
   const ui = meta["ui"];
   if (isJsonObject(ui) && typeof ui["resourceUri"] === "string") {
     meta["ui"] = { ...ui, resourceUri: rewrite(ui["resourceUri"]) };
+    found = true;
   }
+  return found;
 }
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : NOTHING;
+}
+
+const NOTHING: readonly unknown[] = [];

@@ -1,5 +1,6 @@
 // For tests: a whole gateway on an ephemeral port, clients of both eras that speak to it in bytes, and small servers.
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
+import { StringDecoder } from "node:string_decoder";
 import { defineService, defineTool, text, type Service, type Tool } from "@signalbox/kit";
 import { z } from "zod";
 import { hostPolicy, type KeyRecord } from "../access/index.ts";
@@ -114,13 +115,14 @@ export class Answer {
   readonly #request: ClientRequest;
   readonly #waiting = new Set<() => void>();
   readonly #parser = new SseParser();
+  readonly #decoder = new StringDecoder("utf8");
 
   constructor(request: ClientRequest, response: IncomingMessage) {
     this.#request = request;
     this.status = response.statusCode ?? 0;
     this.headers = response.headers;
     response.on("data", (chunk: Buffer) => {
-      this.text += chunk.toString();
+      this.text += this.#decoder.write(chunk);
       if (this.streams) this.events.push(...this.#parser.push(chunk));
       this.#wake();
     });

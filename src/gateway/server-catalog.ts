@@ -91,8 +91,8 @@ interface Deps {
   readonly log: Log;
   readonly limits: Limits;
   readonly envelope: Envelope;
-  /** Called when the items or the failure of a listing change. */
-  readonly changed: (kind: ListKind) => void;
+  /** Called when the items or the failure of a listing change; `news` where no reader can have been told before. */
+  readonly changed: (kind: ListKind, news: boolean) => void;
 }
 
 export class ServerCatalog {
@@ -213,10 +213,12 @@ export class Listing {
     return this.#wait(fetching.done, left);
   }
 
+  /** What is held is old, or the server is back. A session's listing waits for a reader, whose lane is then alive. */
   invalidate(): void {
     this.#invalid = true;
     this.#invalidations++;
-    this.refreshIfDue();
+    if (this.#failure !== undefined) this.#failure = { ...this.#failure, at: -Infinity };
+    if (this.key.kind !== "session") this.refreshIfDue();
   }
 
   refreshIfDue(): void {
@@ -240,7 +242,12 @@ export class Listing {
     const late = new Promise<"late">((resolve) => {
       timer = setTimeout(() => resolve("late"), leftMs);
     });
-    const first = await Promise.race([done, late]);
+    let first = await Promise.race([done, late]);
+    // What was fetched may be older than the change the reader has heard of: one more fetch is not.
+    if (first !== "late" && this.#invalid) {
+      this.refreshIfDue();
+      first = await Promise.race([this.#fetching?.done, late]);
+    }
     clearTimeout(timer);
     if (first === "late" && this.#fetching !== undefined) {
       this.#fail("SERVER_TIMEOUT", "The server has not answered its list yet.");
@@ -269,8 +276,8 @@ export class Listing {
       if (result === undefined) return found;
       takePage(found, result, MEMBER[this.kind], page === 0);
       cursor = typeof result["nextCursor"] === "string" ? result["nextCursor"] : undefined;
-      if (cursor === undefined) return found;
       if (found.items.length > this.#deps.limits.list_items_max) break;
+      if (cursor === undefined) return found;
     }
     throw new SignalboxError(
       "SERVER_TOO_LARGE",
@@ -298,6 +305,7 @@ export class Listing {
   #keep(found: Fetched, invalidations: number): void {
     const text = JSON.stringify(found.items);
     const changed = text !== this.#itemsText || this.#failure !== undefined;
+    const news = text !== this.#itemsText && (this.#failure !== undefined || !this.#invalid);
     this.#items = found.items;
     this.#itemsText = text;
     this.#ttlMs = found.ttlMs;
@@ -305,7 +313,7 @@ export class Listing {
     this.#fetchedAt = this.#deps.clock.monotonicMs();
     this.#failure = undefined;
     this.#invalid = invalidations !== this.#invalidations;
-    if (changed) this.#deps.changed(this.kind);
+    if (changed) this.#deps.changed(this.kind, news);
   }
 
   #fail(code: ErrorCode, message: string): void {
@@ -317,7 +325,7 @@ export class Listing {
       { serverId: this.#server.name, code, kind: this.kind },
       `Server "${this.#server.name}" is missing from lists: ${message}`,
     );
-    this.#deps.changed(this.kind);
+    this.#deps.changed(this.kind, false);
   }
 
   #timeoutMs(): number {
@@ -346,5 +354,8 @@ function takePage(found: Fetched, result: JsonObject, member: string, first: boo
 
 function reasonOf(error: unknown): { code: ErrorCode; message: string } {
   if (isSignalboxError(error)) return { code: error.code, message: error.message };
+  if (error instanceof DOMException && error.name === "TimeoutError") {
+    return { code: "SERVER_TIMEOUT", message: "The server has not answered its list in time." };
+  }
   return { code: "SERVER_UNREACHABLE", message: messageOf(error) };
 }

@@ -10,7 +10,7 @@ import {
   sseEvent,
   type JsonRpcRequest,
 } from "../protocol/index.ts";
-import { startEvents } from "./event-stream.ts";
+import { dropStalled, startEvents } from "./event-stream.ts";
 import { sendError } from "./http-errors.ts";
 import type { LegacyDoor } from "./legacy-door.ts";
 import type { LegacySession } from "./legacy-session.ts";
@@ -51,7 +51,7 @@ export class SingleStreamDoor {
       post,
       session: undefined,
       write: (json) => {
-        post.res.write(sseEvent(json, undefined, "message"));
+        if (!dropStalled(post.res)) post.res.write(sseEvent(json, undefined, "message"));
       },
     };
     this.#streams.set(id, stream);
@@ -82,7 +82,7 @@ export class SingleStreamDoor {
     }
     const { message } = read;
     try {
-      if (isRequest(message) && message.method === "initialize") this.#start(stream, message);
+      if (isRequest(message) && message.method === "initialize") this.#start(stream, message, post);
     } catch (error) {
       if (!isSignalboxError(error)) throw error;
       sendError(post.res, error, post.requestId);
@@ -101,12 +101,14 @@ export class SingleStreamDoor {
     for (const stream of this.#streams.values()) stream.post.res.write(":\n\n");
   }
 
-  #start(stream: Stream, message: JsonRpcRequest): void {
-    if (stream.session !== undefined) this.#sessions.end(stream.session);
-    const { principal, view } = stream.post;
+  #start(stream: Stream, message: JsonRpcRequest, { principal, view }: Post): void {
     const session = this.#legacy.create(message, principal, view, REVISION);
-    session.attachSingle(stream.write);
+    const previous = stream.session;
     stream.session = session;
+    if (previous !== undefined) this.#sessions.end(previous);
+    session.attachSingle(stream.write, () => {
+      if (stream.session === session) stream.post.res.end();
+    });
   }
 
   close(): void {

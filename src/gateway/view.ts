@@ -109,7 +109,7 @@ export class View {
   /** The page at `cursor` as a client of that era reads it; undefined where the cursor is not one of ours. */
   async page(kind: ListKind, audience: Audience, cursor: unknown): Promise<ListPage | undefined> {
     const offset = offsetOf(cursor);
-    if (offset === undefined) return undefined;
+    if (offset === undefined || offset % this.#deps.pageSize !== 0) return undefined;
     await this.settle(kind, audience);
     const index = this.#index(kind, audience);
     if (offset !== 0 && offset >= index.items.length) return undefined;
@@ -152,7 +152,7 @@ export class View {
     const owners = index.collisions.get(name);
     if (owners !== undefined) return { ok: false, reason: "collision", owners };
     const missing = index.missing.find(
-      (entry) => !entry.stale && (owner === undefined || entry.server === owner.server.name),
+      (entry) => isAway(entry) && (owner === undefined || entry.server === owner.server.name),
     );
     return missing === undefined ? UNKNOWN : { ok: false, reason: "unavailable", missing };
   }
@@ -198,7 +198,7 @@ export class View {
     return this.#byServer.has(server) && this.#selection.takesUri(server, uri);
   }
 
-  /** Names that two servers offer, with both owners; always empty where names carry their server. */
+  /** Names that two things have, with both owners; empty where names carry their server and none is changed. */
   collisions(kind: ListKind, audience: Audience): ReadonlyMap<string, readonly string[]> {
     return this.#index(kind, audience).collisions;
   }
@@ -219,7 +219,7 @@ export class View {
     if (only !== undefined && this.offersUri(only.server.name, uri)) {
       return { ok: true, route: this.#uriRoute(only, uri, uri) };
     }
-    const missing = this.#index("resources", audience).missing.find((entry) => !entry.stale);
+    const missing = this.#index("resources", audience).missing.find(isAway);
     return missing === undefined ? UNKNOWN : { ok: false, reason: "unavailable", missing };
   }
 
@@ -308,7 +308,7 @@ export class View {
       if (route === undefined) continue;
       const other = index.routes.get(route.publicName);
       if (other === undefined) index.routes.set(route.publicName, route);
-      else if (other.server !== route.server) {
+      else if (other.server !== route.server || other.original !== route.original) {
         const owners = index.collisions.get(route.publicName) ?? [other.server.name];
         index.collisions.set(route.publicName, [...owners, route.server.name]);
       }
@@ -355,7 +355,9 @@ export class View {
 
   #describe(server: UpstreamServer, item: JsonObject, prefixed: string): JsonObject {
     const overlay = this.options?.tools[prefixed];
-    const ofServer = server.definition.options.annotations?.[String(item["name"])];
+    const given = server.definition.options.annotations ?? {};
+    const name = String(item["name"]);
+    const ofServer = Object.hasOwn(given, name) ? given[name] : undefined;
     const tool = this.bare ? item : withPublicUi(item, (uri) => this.publicUri(server.name, uri));
     if (overlay === undefined && ofServer === undefined) return tool;
     const annotations = isJsonObject(tool["annotations"]) ? tool["annotations"] : {};
@@ -373,14 +375,13 @@ export class View {
   }
 }
 
-/** Throws BUNDLE_COLLISION where a bundle without prefixes already has two owners for one name. */
+/** Throws BUNDLE_COLLISION where a bundle already has two owners for one name. */
 export function refuseCollisions(view: View, audience: Audience): void {
-  if (!view.bare) return;
   for (const kind of ["tools", "prompts"] as const) {
     for (const [name, owners] of view.collisions(kind, audience)) {
       throw new SignalboxError(
         "BUNDLE_COLLISION",
-        `Bundle "${view.name}" cannot serve bare names: "${name}" is offered by ${owners.map((owner) => `"${owner}"`).join(" and ")}. Exclude one, rename one, or use prefixed names.`,
+        `Bundle "${view.name}" cannot serve its names: "${name}" is offered by ${owners.map((owner) => `"${owner}"`).join(" and ")}. Exclude one, rename one, or use prefixed names.`,
         { details: { name, owners: [...owners] } },
       );
     }
@@ -415,6 +416,11 @@ const MEMBER: Record<ListKind, string> = {
   resources: "resources",
   templates: "resourceTemplates",
 };
+
+// The server's part is not there at all: neither older items are served, nor only some are left out.
+function isAway(missing: Missing): boolean {
+  return !missing.stale && missing.reason !== "BUNDLE_COLLISION";
+}
 
 function collided(name: string, owners: readonly string[]): Missing[] {
   return owners.map((server) => ({

@@ -29,6 +29,8 @@ export interface CallRecord {
   readonly arguments?: unknown;
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 const UNHAPPY: ReadonlySet<CallOutcome> = new Set(["error", "timeout"]);
 
 export class Record implements CallEnd {
@@ -65,7 +67,7 @@ export class Record implements CallEnd {
     this.#meters.finished(ownMs);
     route.server.recordCall(UNHAPPY.has(call.outcome));
     route.meter.ended(call.outcome, durationMs, call.responseBytes);
-    start.session?.untrack(start.message.id, call, start.reply);
+    start.session?.untrack(call, start.reply);
     const record = this.#recordOf(call, durationMs, ownMs);
     this.#write(record);
     if (UNHAPPY.has(call.outcome)) this.#say(record);
@@ -92,7 +94,8 @@ export class Record implements CallEnd {
     const { start, route } = call;
     const traceId =
       start.traceparent === undefined ? undefined : parseTraceparent(start.traceparent)?.traceId;
-    return {
+    // Written out, member by member: this runs for every call.
+    const record: Writable<CallRecord> = {
       id: start.requestId,
       at: this.#clock.now() - durationMs,
       principalId: start.principal.id,
@@ -108,11 +111,12 @@ export class Record implements CallEnd {
       responseBytes: call.responseBytes,
       requestId: start.requestId,
       era: start.era,
-      ...(start.message.method === "tools/call" ? { tool: route.original } : {}),
-      ...(start.view.name === undefined ? {} : { bundle: start.view.name }),
-      ...(call.errorCode === undefined ? {} : { errorCode: call.errorCode }),
-      ...(traceId === undefined ? {} : { traceId }),
-      ...(this.#withArguments ? { arguments: start.message.params?.["arguments"] } : {}),
     };
+    if (start.message.method === "tools/call") record.tool = route.original;
+    if (start.view.name !== undefined) record.bundle = start.view.name;
+    if (call.errorCode !== undefined) record.errorCode = call.errorCode;
+    if (traceId !== undefined) record.traceId = traceId;
+    if (this.#withArguments) record.arguments = start.message.params?.["arguments"];
+    return record;
   }
 }
