@@ -28,6 +28,10 @@ export function requireKey(key: NewKey, bundles: ReadonlySet<string>, now: numbe
       `A key's name has 1 to 100 characters and is not "${seededName}".`,
     );
   }
+  // It stands in logs and on terminals, where these would make it look like another.
+  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(key.name)) {
+    throw new SignalboxError("NAME_INVALID", "A key's name has no invisible characters.");
+  }
   if (key.expiresAt !== undefined && key.expiresAt <= now) {
     throw new SignalboxError("BODY_INVALID", "The key would have expired already.", {
       details: { path: "expiresAt" },

@@ -163,6 +163,8 @@ test("names that cannot be prefixes or paths, and taken ones, are refused", asyn
     });
   }
   await expect(registry.addBundle("rpc", bundle())).rejects.toMatchObject({ code: "NAME_INVALID" });
+  // "a_" with its tool "x" would be "a___x", and so would "a" with "_x".
+  await expect(registry.addServer("a_", remote())).rejects.toMatchObject({ code: "NAME_INVALID" });
   for (const name of ["signalbox", "files"])
     await expect(registry.addServer(name, remote())).rejects.toMatchObject({ code: "NAME_TAKEN" });
 });
@@ -241,6 +243,8 @@ test("keys that could not do what was meant are refused", async () => {
   expect(await refused({ bundles: ["codnig"] })).toBe("BUNDLE_NOT_FOUND");
   expect(await refused({ name: " " })).toBe("NAME_INVALID");
   expect(await refused({ name: "SIGNALBOX_ADMIN_KEY" })).toBe("NAME_INVALID");
+  for (const name of ["two\nlines", "\u001B[31m", "nul\0", "\uD800", "mirrored\u202E"])
+    expect([name, await refused({ name })]).toEqual([name, "NAME_INVALID"]);
   expect(await refused({ expiresAt: 999 })).toBe("BODY_INVALID");
 });
 
@@ -365,4 +369,14 @@ test("a server is tested by name or by description, its masked secrets restored"
     code: "SERVER_NOT_FOUND",
   });
   expect(registry.logs("notes")).toEqual(["line of notes"]);
+});
+
+test("a secret that a server writes to its standard error is masked in what is shown of it", async () => {
+  const { registry, gateway } = setup();
+  await registry.start();
+  await registry.addServer("notes", remote());
+  gateway.stderr = () => [`started with sbx_${"a".repeat(43)}`, "Authorization: Bearer abc.def"];
+  const shown = registry.logs("notes").join("\n");
+  expect(shown).toContain("started with sbx_[redacted]");
+  expect(shown).not.toMatch(/aaaa|abc/);
 });

@@ -1,4 +1,4 @@
-import { SignalboxError } from "../foundation/index.ts";
+import { redactText, SignalboxError } from "../foundation/index.ts";
 import type { Clock, Log } from "../foundation/index.ts";
 import type {
   BundleDefinition,
@@ -159,7 +159,8 @@ export class Registry {
 
   /** The last lines a local server wrote to its standard error. Throws SERVER_NOT_FOUND. */
   logs(name: string): readonly string[] {
-    return this.#deps.gateway.stderr(this.#definition(name).name) ?? [];
+    const lines = this.#deps.gateway.stderr(this.#definition(name).name) ?? [];
+    return lines.map((line) => redactText(line));
   }
 
   bundles(): BundleView[] {
