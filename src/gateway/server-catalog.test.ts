@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { Metrics, manualClock, silentLog, systemClock } from "../foundation/index.ts";
-import type { JsonObject } from "../protocol/index.ts";
+import { isJsonObject, type JsonObject } from "../protocol/index.ts";
 import { UpstreamServer, type LaneKey, type ServerOptions } from "../upstream/index.ts";
 import { discovery, fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
 import { limitOptions } from "./options.ts";
@@ -26,7 +26,7 @@ async function catalogOf(
     if (discovery(request, response, capabilities)) return;
     const { id, method, params } = request.message;
     asked.push(String(method));
-    const cursor = (params as JsonObject | undefined)?.["cursor"];
+    const cursor = isJsonObject(params) ? params["cursor"] : undefined;
     const result = answer(cursor, asked.length);
     if (result === "never") return;
     if (result === "refuse") {
@@ -58,9 +58,9 @@ async function catalogOf(
 }
 
 const tool = (name: string): JsonObject => ({ name, inputSchema: { type: "object" } });
-const list = (...names: string[]): JsonObject => ({
+const list = (...tools: string[]): JsonObject => ({
   resultType: "complete",
-  tools: names.map(tool),
+  tools: tools.map(tool),
 });
 
 function names(listing: Listing): unknown[] {
@@ -270,6 +270,7 @@ describe("a slow server", () => {
     expect(tools.settle()).toBeUndefined();
     clock.advance(60_000);
     expect(tools.settle()).toBeUndefined();
+    await until("the fetch", () => asked.length > 0);
     expect(asked).toHaveLength(1);
     late.resolve(list("a"));
     await until("the list", () => tools.view().missing === undefined);
@@ -319,11 +320,11 @@ describe("audiences", () => {
   });
 
   test("are not fetched for when nobody reads: the lane's session may be over", async () => {
-    const { catalog, asked } = await catalogOf(() => list("a"));
+    const { catalog, tools, asked } = await catalogOf(() => list("a"));
     const listing = catalog.listing("tools", "legacy", key("one"));
     catalog.invalidate("tools");
-    await until("the shared list", () => asked.length === 0);
-    expect(listing.view().items).toEqual([]);
+    await tools.settle();
+    expect([asked.length, names(tools), names(listing)]).toEqual([1, ["a"], []]);
     await listing.settle();
     expect(names(listing)).toEqual(["a"]);
   });
