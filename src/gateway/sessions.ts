@@ -31,8 +31,12 @@ export class Sessions {
     return randomToken(ID_BYTES);
   }
 
-  /** Throws SESSION_LIMIT where there are too many. */
+  /**
+   * Where there are as many as may be, whoever has most of them loses the one that was idle longest: a client that forgets
+   * to end its sessions harms itself and nobody else. Throws SESSION_LIMIT where none is idle.
+   */
   add(session: LegacySession): void {
+    if (this.#sessions.size >= this.#limits.sessions_max) this.#makeRoom();
     if (this.#sessions.size >= this.#limits.sessions_max) {
       throw new SignalboxError(
         "SESSION_LIMIT",
@@ -60,11 +64,29 @@ export class Sessions {
   sweep(): void {
     const before = this.#clock.monotonicMs() - this.#limits.session_idle;
     for (const session of this.#sessions.values()) {
-      if (session.lastSeen < before && !session.hasStream && !session.busy) this.end(session);
+      if (session.lastSeen < before && !isInUse(session)) this.end(session);
     }
+  }
+
+  #makeRoom(): void {
+    const counts = new Map<string, number>();
+    for (const { principal } of this.#sessions.values()) {
+      counts.set(principal.id, (counts.get(principal.id) ?? 0) + 1);
+    }
+    const [greediest] = [...counts].reduce((one, other) => (other[1] > one[1] ? other : one));
+    let idlest: LegacySession | undefined;
+    for (const session of this.#sessions.values()) {
+      if (session.principal.id !== greediest || isInUse(session)) continue;
+      if (idlest === undefined || session.lastSeen < idlest.lastSeen) idlest = session;
+    }
+    if (idlest !== undefined) this.end(idlest);
   }
 
   close(): void {
     for (const session of this.#sessions.values()) this.end(session);
   }
+}
+
+function isInUse(session: LegacySession): boolean {
+  return session.hasStream || session.busy;
 }
