@@ -266,7 +266,7 @@ export const errorTable = {
     status: 503,
     summary: "Too many sessions or streams are open.",
     remedy:
-      "Close some, wait until idle ones end, or raise `limits.sessions_max` or `limits.listens_max`.",
+      "Close some, wait until idle ones end, or raise `limits.sessions_max`, `limits.listens_max` or `limits.processes_max`.",
   },
   IMPORT_UNREADABLE: {
     status: 400,

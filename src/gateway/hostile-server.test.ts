@@ -183,3 +183,44 @@ test("a message outside any call that cannot be written is left out, and the nex
   expect(stream.closed).toBe(false);
   stream.leave();
 });
+
+test("clients cannot make a local server start ever more processes", async () => {
+  const program = `
+    require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
+      const { id, method } = JSON.parse(line);
+      if (id === undefined) return;
+      const result = method === "initialize"
+        ? { protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: { name: "l", version: "1" } }
+        : method === "tools/list" ? { tools: [{ name: "t", inputSchema: { type: "object" } }] } : { content: [] };
+      console.log(JSON.stringify({ jsonrpc: "2.0", id, result }));
+    });`;
+  const running = await runGateway(
+    {
+      servers: [
+        {
+          name: "local",
+          options: { command: process.execPath, args: ["-e", program], protocol_era: "legacy" },
+          origin: "config",
+        },
+      ],
+    },
+    { limits: { processes_max: 2 } },
+  );
+  closing.push(() => running.close());
+  const outcomes: unknown[] = [];
+  for (let n = 0; n < 4; n++) {
+    const client = await LegacyClient.open(`${running.url}/mcp`, {
+      capabilities: { elicitation: {} },
+    });
+    const answer = await (
+      await client.request("tools/call", { name: "local__t", arguments: {} })
+    ).whole();
+    outcomes.push(answer.error["data"] ?? "answered");
+  }
+  expect(outcomes).toMatchObject([
+    "answered",
+    "answered",
+    { code: "SESSION_LIMIT" },
+    { code: "SESSION_LIMIT" },
+  ]);
+});

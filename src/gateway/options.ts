@@ -23,6 +23,8 @@ export const limitOptions = z.strictObject({
   session_idle: duration.default(30 * 60_000),
   /** Most bytes kept per session to resume its streams. */
   session_replay_bytes_max: bytes.min(0).default(1 * MiB),
+  /** Most processes of one local server: each client that a server may ask for something has one of its own. */
+  processes_max: z.int().min(1).max(1_000).default(32),
   /** Most `subscriptions/listen` streams at once, of all principals. */
   listens_max: z.int().min(1).default(10_000),
   /** A call without an answer ends after this; progress starts it anew. */
