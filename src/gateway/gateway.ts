@@ -28,7 +28,7 @@ import { LegacyDoor, refuse } from "./legacy-door.ts";
 import { Listens } from "./listens.ts";
 import { ModernDoor, type Post } from "./modern-door.ts";
 import { bundleName, type Limits } from "./options.ts";
-import { OpenPost, OpenPosts } from "./open-posts.ts";
+import { CLIENT_GONE, OpenPost, OpenPosts } from "./open-posts.ts";
 import type { Reply } from "./reply.ts";
 import { Requests } from "./requests.ts";
 import { ServerCatalog } from "./server-catalog.ts";
@@ -363,7 +363,9 @@ export class Gateway {
     this.#open.add(open);
     res.on("close", () => {
       this.#open.remove(open);
-      if (!res.writableFinished) open.call?.cancel("the client closed the request");
+      if (res.writableFinished) return;
+      open.gone = true;
+      open.call?.cancel(CLIENT_GONE);
     });
   }
 

@@ -5,10 +5,15 @@
 import type { Cancellable } from "./legacy-session.ts";
 import type { Reply } from "./reply.ts";
 
+/** Why a call is cancelled whose client closed its request. */
+export const CLIENT_GONE = "the client closed the request";
+
 export class OpenPost {
   reply: Reply | undefined;
   /** What the client gives up by going away (2026-07-28, streamable HTTP, "Cancellation"); legacy clients give up nothing. */
   call: Cancellable | undefined;
+  /** The client went away before it was answered: what would only start now is given up at once. */
+  gone = false;
   /** When it next needs a sign of life, in monotonic milliseconds. */
   dueAt = 0;
   place = -1;

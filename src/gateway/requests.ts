@@ -12,6 +12,7 @@ import {
 import type { LaneKey, UpstreamServer } from "../upstream/index.ts";
 import { Call, type Incoming } from "./call.ts";
 import { replyFailure, unresolved, type Failure } from "./failure.ts";
+import { CLIENT_GONE } from "./open-posts.ts";
 import type { Limits } from "./options.ts";
 import type { ListKind } from "./server-catalog.ts";
 import type { Record } from "./stages/record.ts";
@@ -182,6 +183,10 @@ export class Requests {
       return call;
     }
     incoming.session?.track(call);
+    if (incoming.open?.gone === true) {
+      call.cancel(CLIENT_GONE);
+      return call;
+    }
     if (incoming.open !== undefined) incoming.open.call = call;
     call.run(this.keyFor(incoming, route.server), {
       timeoutMs: route.server.definition.options.timeout ?? this.#limits.call_timeout,

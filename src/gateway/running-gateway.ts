@@ -314,6 +314,21 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
+/** What lies at a place inside a JSON value; undefined where there is nothing. */
+export function inside(value: unknown, ...path: (string | number)[]): unknown {
+  let found: unknown = value;
+  for (const key of path) {
+    if (Array.isArray(found)) found = found[Number(key)];
+    else found = isJsonObject(found) ? found[String(key)] : undefined;
+  }
+  return found;
+}
+
+/** The members of that name of all elements of a list. */
+export function each(list: unknown, member: string): unknown[] {
+  return Array.isArray(list) ? list.map((element) => inside(element, member)) : [];
+}
+
 function objectOf(json: string): JsonObject {
   const value: unknown = JSON.parse(json);
   return isJsonObject(value) ? value : { batch: value };
