@@ -75,3 +75,20 @@ test("a mask with nothing behind it is refused, inherited names included", () =>
   const args = [...(maskServer(local).args ?? [])].toReversed();
   expect(() => unmaskServer({ ...maskServer(local), args }, local)).toThrow(/args/);
 });
+
+test("secrets that every endpoint receives are not kept for one that is new", () => {
+  const headers = { Authorization: "***", "X-Team": "blue" };
+  const foreign = { url: "https://evil.example/mcp" };
+  const [own] = maskServer(stored).endpoints ?? [];
+  for (const endpoints of [[foreign], [own ?? foreign, foreign]])
+    expect(() => unmaskServer({ ...maskServer(stored), headers, endpoints }, stored)).toThrow(
+      "Send the secret of headers again",
+    );
+  const elsewhere = { endpoints: [{ url: "https://one.example/mcp" }], headers: { A: "secret" } };
+  expect(() => unmaskServer({ endpoints: [foreign], headers: { A: "***" } }, elsewhere)).toThrow(
+    "Send the secret of headers again",
+  );
+  const fewer = { ...maskServer(stored), headers };
+  delete fewer.endpoints;
+  expect(unmaskServer(fewer, stored).headers?.["Authorization"]).toBe("Bearer abcdefgh");
+});

@@ -63,18 +63,18 @@ function refuseRedirectedSecrets(
   restored: ServerOptions,
   stored: ServerOptions,
 ): void {
-  const moved =
-    restored.command !== stored.command
-      ? "env"
-      : originOf(restored.url) !== originOf(stored.url)
-        ? "headers"
-        : undefined;
-  if (moved !== undefined && Object.values(edited[moved] ?? {}).includes(mask)) throw resend(moved);
   edited.endpoints?.forEach((endpoint, n) => {
     const same = originOf(restored.endpoints?.[n]?.url) === originOf(stored.endpoints?.[n]?.url);
     if (!same && Object.values(endpoint.headers ?? {}).includes(mask))
       throw resend(`endpoints.${n}.headers`);
   });
+  const moved =
+    restored.command !== stored.command
+      ? "env"
+      : originsOf(restored).isSubsetOf(originsOf(stored))
+        ? undefined
+        : "headers";
+  if (moved !== undefined && Object.values(edited[moved] ?? {}).includes(mask)) throw resend(moved);
 }
 
 function refuseLeftMasks(options: ServerOptions): void {
@@ -125,6 +125,12 @@ function maskArguments(args: readonly string[]): string[] {
 
 function isFlagOfSecret(argument: string | undefined): boolean {
   return argument !== undefined && argument.startsWith("-") && isSecretName(argument);
+}
+
+/** Who receives the headers of a server: its address and all its endpoints. */
+function originsOf({ url, endpoints = [] }: ServerOptions): Set<string | undefined> {
+  const urls = url === undefined ? [] : [url];
+  return new Set([...urls, ...endpoints.map((endpoint) => endpoint.url)].map(originOf));
 }
 
 function originOf(url: string | undefined): string | undefined {
