@@ -32,15 +32,11 @@ async function serve(argv: readonly string[]): Promise<number> {
     const running = await createGateway(argv);
     // The exit ends this process wherever it stands, so nothing below it is reached once a signal came.
     stopOnSignals(running.lifecycle, { log: running.log, exit: (code) => process.exit(code) });
-    const started = await running.start().then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    if (isSignalboxError(started) && started.code === "SHUTTING_DOWN") return await untilExit();
-    if (started !== undefined) throw started;
+    await running.start();
     process.stdout.write(await running.banner());
     return await untilExit();
   } catch (error) {
+    if (isSignalboxError(error) && error.code === "SHUTTING_DOWN") return await untilExit();
     process.stderr.write(`${sentenceOf(error)}\n`);
     return 1;
   }

@@ -1,5 +1,4 @@
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { answersCors } from "./cors.ts";
 
@@ -12,7 +11,9 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+  const address = server.address();
+  const port = typeof address === "object" ? address?.port : undefined;
+  url = `http://127.0.0.1:${port}/mcp`;
 });
 afterAll(() => server.close());
 

@@ -25,26 +25,26 @@ export function unresolved(
   name: string,
   resolution: Resolution & { ok: false },
 ): Failure {
-  switch (resolution.reason) {
-    case "unknown":
-      return {
-        rpcCode: RPC.invalidParams,
-        message: `Unknown ${what}: ${name}`,
-        data: { code: UNKNOWN_CODE[what], ...(what === "resource" ? { uri: name } : {}) },
-      };
-    case "collision":
-      return {
-        rpcCode: RPC.invalidParams,
-        message: `The ${what} ${name} is offered by ${resolution.owners.join(" and ")}; the bundle must leave one out.`,
-        data: { code: "BUNDLE_COLLISION", owners: resolution.owners },
-      };
-    case "unavailable":
-      return {
-        rpcCode: RPC.internalError,
-        message: `The ${what} ${name} cannot be reached: server "${resolution.missing.server}": ${resolution.missing.message}`,
-        data: { code: resolution.missing.reason, server: resolution.missing.server },
-      };
+  if (resolution.reason === "collision") {
+    return {
+      rpcCode: RPC.invalidParams,
+      message: `The ${what} ${name} is offered by ${resolution.owners.join(" and ")}; the bundle must leave one out.`,
+      data: { code: "BUNDLE_COLLISION", owners: resolution.owners },
+    };
   }
+  if (resolution.reason === "unavailable") {
+    const { server, message, reason } = resolution.missing;
+    return {
+      rpcCode: RPC.internalError,
+      message: `The ${what} ${name} cannot be reached: server "${server}": ${message}`,
+      data: { code: reason, server },
+    };
+  }
+  return {
+    rpcCode: RPC.invalidParams,
+    message: `Unknown ${what}: ${name}`,
+    data: { code: UNKNOWN_CODE[what], ...(what === "resource" ? { uri: name } : {}) },
+  };
 }
 
 /** Sends a failure as the answer to `id`; `status` is the HTTP status where the answer is the whole response. */

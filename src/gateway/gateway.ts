@@ -469,7 +469,7 @@ export class Gateway {
 
   // Resolves when the servers have taken it, so that a client is not told of a watch that does not stand yet.
   // Every server is told the union of its resources that someone watches.
-  #watchChanged(): Promise<void> {
+  async #watchChanged(): Promise<void> {
     const wanted = new Map<string, Set<string>>();
     for (const { view, uri } of this.#listens.watched()) {
       const owned = view.ownerOf(uri);
@@ -480,7 +480,7 @@ export class Gateway {
     const taken = [...this.#snapshot.catalogs].map(([name, catalog]) =>
       catalog.server.setResourceInterest(wanted.get(name) ?? NOTHING),
     );
-    return Promise.race([Promise.allSettled(taken), pause(WATCH_TAKEN_MS)]).then(() => {});
+    await Promise.race([Promise.allSettled(taken), pause(WATCH_TAKEN_MS)]);
   }
 
   async #retire(catalog: ServerCatalog): Promise<void> {

@@ -335,7 +335,7 @@ export class LegacyDoor {
       }
       if (on) session.watch(uri);
       else session.unwatch(uri);
-      void this.#deps.watchChanged().then(() => {
+      this.#deps.requests.after(incoming, this.#deps.watchChanged(), () => {
         incoming.reply.answer(emptyResult(incoming.message), 200);
       });
     });

@@ -51,34 +51,42 @@ export type MessageOutcome =
 
 /** Reads one parsed JSON value as a JSON-RPC 2.0 message (jsonrpc.org/specification, sections 4 and 5). */
 export function readMessage(value: unknown): MessageOutcome {
-  if (!isJsonObject(value)) return refuse("a message is a JSON object", null);
-  const id = isRequestId(value["id"]) ? value["id"] : null;
-  if (value["jsonrpc"] !== "2.0") return refuse('"jsonrpc" must be "2.0"', id);
-  if ("id" in value && id === null && (value["id"] !== null || "method" in value)) {
-    return refuse('"id" must be a string or an integer', null);
+  if (isMessage(value)) return { ok: true, message: value };
+  const id = isJsonObject(value) && isRequestId(value["id"]) ? value["id"] : null;
+  return { ok: false, reason: problemOf(value) ?? "", id };
+}
+
+function isMessage(value: unknown): value is Message {
+  return problemOf(value) === undefined;
+}
+
+function problemOf(value: unknown): string | undefined {
+  if (!isJsonObject(value)) return "a message is a JSON object";
+  if (value["jsonrpc"] !== "2.0") return '"jsonrpc" must be "2.0"';
+  const called = "method" in value;
+  if ("id" in value && !isRequestId(value["id"]) && (called || value["id"] !== null)) {
+    return '"id" must be a string or an integer';
   }
-  if ("method" in value) {
-    if (typeof value["method"] !== "string") return refuse('"method" must be a string', id);
-    const params = value["params"];
-    if (params !== undefined && !isJsonObject(params)) {
-      return refuse('"params" must be an object', id);
-    }
-    const meta = params?.["_meta"];
-    if (meta !== undefined && !isJsonObject(meta)) {
-      return refuse('"params._meta" must be an object', id);
-    }
-  } else if (isJsonObject(value["error"])) {
-    if (typeof value["error"]["code"] !== "number") return refuse('"error.code" is missing', id);
-  } else if (!isJsonObject(value["result"])) {
-    return refuse('neither "method" nor "result" nor "error" is there', id);
+  return called ? problemOfCall(value) : problemOfResponse(value);
+}
+
+function problemOfCall(value: JsonObject): string | undefined {
+  if (typeof value["method"] !== "string") return '"method" must be a string';
+  const params = value["params"];
+  if (params === undefined) return undefined;
+  if (!isJsonObject(params)) return '"params" must be an object';
+  const meta = params["_meta"];
+  return meta === undefined || isJsonObject(meta) ? undefined : '"params._meta" must be an object';
+}
+
+function problemOfResponse(value: JsonObject): string | undefined {
+  if (isJsonObject(value["error"])) {
+    return typeof value["error"]["code"] === "number" ? undefined : '"error.code" is missing';
   }
-  return { ok: true, message: value as unknown as Message };
+  if (isJsonObject(value["result"])) return undefined;
+  return 'neither "method" nor "result" nor "error" is there';
 }
 
 function isRequestId(value: unknown): value is RequestId {
   return typeof value === "string" || (typeof value === "number" && Number.isInteger(value));
-}
-
-function refuse(reason: string, id: RequestId | null): MessageOutcome {
-  return { ok: false, reason, id };
 }

@@ -36,7 +36,7 @@ export interface ProbeOptions {
 /** Asks the server at `endpoint`; throws SignalboxError where it cannot be reached or speaks neither era. */
 export async function probeEra(endpoint: HttpEndpoint, options: ProbeOptions): Promise<EraFinding> {
   for (let attempt = 1; ; attempt++) {
-    const reply = await discover(endpoint, options);
+    const reply = await askOnce(endpoint, options);
     if (reply instanceof SignalboxError) return { kind: "unproven", error: reply };
     const finding = findingOf(reply, options.serverName);
     if (finding !== "again") return finding;
@@ -45,7 +45,7 @@ export async function probeEra(endpoint: HttpEndpoint, options: ProbeOptions): P
 }
 
 /** The reply, or why there is none that would tell the era. */
-async function discover(
+async function askOnce(
   endpoint: HttpEndpoint,
   options: ProbeOptions,
 ): Promise<OnceReply | SignalboxError> {

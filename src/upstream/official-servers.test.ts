@@ -73,7 +73,7 @@ describe("a server of SDK 2", () => {
     await vi.waitFor(() => expect(listeners()).toBe(1), { timeout: 5000 });
     notify.toolsChanged();
     await vi.waitFor(() => expect(heard).toEqual(["tools"]));
-    server.setResourceInterest(new Set(["test://a"]));
+    void server.setResourceInterest(new Set(["test://a"]));
     await vi.waitFor(
       () => {
         notify.resourceUpdated("test://a");

@@ -99,7 +99,7 @@ test("one listen names what the server can report, and passes it on", async () =
 
 test("nothing is listened for where the server reports nothing", async () => {
   const { peer, subscriptions } = await scene({ tools: {}, resources: {} });
-  subscriptions.watch(new Set(["x:1"]));
+  void subscriptions.watch(new Set(["x:1"]));
   expect(peer.calls("subscriptions/listen")).toHaveLength(0);
 });
 
@@ -112,13 +112,13 @@ test("a changed wish opens a second listen, and ends the first once that is ackn
   hold = true;
   // The first must be acknowledged on our side before another can replace it.
   await vi.waitFor(() => {
-    subscriptions.watch(new Set(["x:1"]));
+    void subscriptions.watch(new Set(["x:1"]));
     expect(listens).toHaveLength(2);
   });
   expect(listens[1]?.filter["resourceSubscriptions"]).toEqual(["x:1"]);
   expect(listens[0]?.response.destroyed).toBe(false);
-  subscriptions.watch(new Set(["x:1", "x:2"]));
-  subscriptions.watch(new Set(["x:2"]));
+  void subscriptions.watch(new Set(["x:1", "x:2"]));
+  void subscriptions.watch(new Set(["x:2"]));
   hold = false;
   listens[1]?.acknowledge();
   await vi.waitFor(() => expect(listens).toHaveLength(3));
@@ -131,7 +131,7 @@ test("a changed wish opens a second listen, and ends the first once that is ackn
 
 test("a broken listen is opened again, and all that may have changed meanwhile is reported", async () => {
   const { listens, heard, subscriptions } = await scene();
-  subscriptions.watch(new Set(["x:1"]));
+  void subscriptions.watch(new Set(["x:1"]));
   await vi.waitFor(() => expect(listens).toHaveLength(2));
   await vi.waitFor(() => expect(listens[0]?.response.destroyed).toBe(true));
   expect(heard).toEqual([]);

@@ -321,7 +321,7 @@ describe("what a legacy server reports", () => {
     const heard: unknown[] = [];
     server.events.on("listChanged", ({ kind }) => heard.push(kind));
     server.events.on("resourceUpdated", ({ uri }) => heard.push(uri));
-    server.setResourceInterest(new Set(["a:1", "a:2"]));
+    void server.setResourceInterest(new Set(["a:1", "a:2"]));
     const lane = await server.lane(shared, soon());
     await vi.waitFor(() => expect(uris(peer, "resources/subscribe")).toEqual(["a:1", "a:2"]));
     await vi.waitFor(() => expect(stream).toBeDefined());
@@ -329,7 +329,7 @@ describe("what a legacy server reports", () => {
     const params = { uri: "a:1" };
     stream?.({ jsonrpc: "2.0", method: "notifications/resources/updated", params });
     await vi.waitFor(() => expect(heard).toEqual(["tools", "a:1"]));
-    server.setResourceInterest(new Set(["a:2", "a:3"]));
+    void server.setResourceInterest(new Set(["a:2", "a:3"]));
     await vi.waitFor(() => expect(uris(peer, "resources/unsubscribe")).toEqual(["a:1"]));
     expect(uris(peer, "resources/subscribe")).toEqual(["a:1", "a:2", "a:3"]);
     current = "s-2";

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { connect } from "../support/client.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { everythingOverStdio, startEverything, type TestServer } from "../support/servers.ts";
@@ -85,18 +86,23 @@ describe("the metrics", () => {
 });
 
 describe("the call log", () => {
-  interface Entry {
-    tool?: string;
-    server: string;
-    outcome: string;
-    durationMs: number;
-    upstreamMs: number;
-    ownMs: number;
-    responseBytes: number;
-    requestId: string;
-    principalName: string;
-    arguments?: Record<string, unknown>;
-  }
+  const answer = z.object({
+    calls: z.array(
+      z.object({
+        tool: z.string().optional(),
+        server: z.string(),
+        outcome: z.string(),
+        durationMs: z.number(),
+        upstreamMs: z.number(),
+        ownMs: z.number(),
+        responseBytes: z.number(),
+        requestId: z.string(),
+        principalName: z.string(),
+        arguments: z.record(z.string(), z.unknown()).optional(),
+      }),
+    ),
+  });
+  type Entry = z.output<typeof answer>["calls"][number];
 
   test("has each call with its outcome, times, sizes and request id", async () => {
     const calls = await logged(4);
@@ -121,7 +127,7 @@ describe("the call log", () => {
   function logged(count: number): Promise<Entry[]> {
     return until("the calls are logged", async () => {
       const { body } = await gateway.api("GET", "/api/calls?limit=50");
-      const { calls } = body as { calls: Entry[] };
+      const { calls } = answer.parse(body);
       return calls.length >= count ? calls : undefined;
     });
   }
