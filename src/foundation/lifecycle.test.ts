@@ -1,5 +1,6 @@
 import { EventEmitter, once } from "node:events";
 import { expect, test } from "vitest";
+import { manualClock } from "./clock.ts";
 import { isSignalboxError } from "./errors.ts";
 import { Lifecycle, stopOnSignals } from "./lifecycle.ts";
 import type { Part } from "./lifecycle.ts";
@@ -130,9 +131,13 @@ test("SIGTERM stops and exits with 0 though a part hangs; a second signal exits 
     codes.push(code);
     exits.emit("exit");
   };
-  const release = stopOnSignals(lifecycle, { log, exit });
+  const clock = manualClock();
+  const release = stopOnSignals(lifecycle, { log, exit, clock });
   const exited = once(exits, "exit");
   process.emit("SIGTERM", "SIGTERM");
+  process.emit("SIGTERM", "SIGTERM");
+  expect(codes).toEqual([]);
+  clock.advance(1_000);
   process.emit("SIGINT", "SIGINT");
   await exited;
   expect(codes).toEqual([1]);

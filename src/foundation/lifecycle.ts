@@ -1,5 +1,6 @@
 // States: new → starting → running → stopping → stopped. A failed start goes from starting to stopping by itself.
 // `stop` may be asked for in any state and as often as one likes; there is one stopping.
+import { systemClock, type Clock } from "./clock.ts";
 import { SignalboxError } from "./errors.ts";
 import type { Log } from "./log.ts";
 
@@ -122,23 +123,28 @@ export class Lifecycle {
   }
 }
 
+/** One Ctrl-C reaches a process group whole, and npm passes it on as well: what comes so soon is the same signal. */
+const SAME_SIGNAL_MS = 1_000;
+
 /**
  * Stops the lifecycle on SIGTERM and SIGINT and then exits with 0, also when a part had to be left behind; a second signal
  * exits with 1 at once. The returned function takes the handlers away.
  */
 export function stopOnSignals(
   lifecycle: Lifecycle,
-  options: { log: Log; exit?: (code: number) => void },
+  options: { log: Log; exit?: (code: number) => void; clock?: Clock },
 ): () => void {
   const exit = options.exit ?? ((code: number): never => process.exit(code));
-  let asked = false;
+  const clock = options.clock ?? systemClock;
+  let askedAt: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (asked) {
+    if (askedAt !== undefined) {
+      if (clock.monotonicMs() - askedAt < SAME_SIGNAL_MS) return;
       options.log.warn({ signal }, `${signal} again, leaving at once`);
       exit(1);
       return;
     }
-    asked = true;
+    askedAt = clock.monotonicMs();
     void lifecycle.stop(signal).then(() => exit(0));
   };
   process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
