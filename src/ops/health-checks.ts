@@ -111,9 +111,10 @@ export class HealthChecks {
   }
 
   #note(name: string, check: RegisteredCheck, result: CheckResult): void {
+    const first = check.result["checkedAt"] === undefined;
     const before = check.result.status;
     check.result = { ...result, checkedAt: new Date(this.#clock.now()).toISOString() };
-    if (result.status === before) return;
+    if (result.status === before || (first && result.status === "ok")) return;
     const say = result.status === "ok" ? "info" : "warn";
     this.#log[say]({ check: name, status: result.status, before }, "a health check changed");
   }
