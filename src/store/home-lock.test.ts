@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFile, symlink } from "node:fs/promises";
+import { chmod, mkdir, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { lockHome } from "./home-lock.ts";
@@ -61,3 +61,20 @@ test("another process is refused, and kill -9 of the holder frees the home at on
   await once(holder, "exit");
   lockHome(home.path).release();
 });
+
+test.skipIf(process.platform === "win32")(
+  "nobody else can put files into a home, except where each may only change their own",
+  async () => {
+    await using home = await temporaryHome();
+    const modeAfter = async (before: number): Promise<number> => {
+      const path = join(home.path, before.toString(8));
+      await mkdir(path);
+      await chmod(path, before);
+      lockHome(path).release();
+      return (await stat(path)).mode & 0o7777;
+    };
+    expect(await modeAfter(0o777)).toBe(0o775);
+    expect(await modeAfter(0o1777)).toBe(0o1777);
+    expect(await modeAfter(0o750)).toBe(0o750);
+  },
+);

@@ -3,7 +3,15 @@
 // dies, however it dies; it holds between containers that share a folder (an abstract socket does not, its names
 // end at the network namespace); and no other process has to live for it, as the flock command would. Nothing
 // is ever written to the locked file. Who holds it stands beside it in plain text, for the message only.
-import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -21,6 +29,7 @@ export function lockHome(home: string): HomeLock {
   // Run as root the database has another user, who must be able to pass through the home but not to list it.
   mkdirSync(home, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
   const realHome = realpathSync(home);
+  keepOthersOut(realHome);
   const lock = takeFileLock(join(realHome, "gateway.lock"));
   if (lock === undefined) throw lockedBy(realHome);
   const holderFile = join(realHome, holderFileName);
@@ -36,6 +45,18 @@ export function lockHome(home: string): HomeLock {
       lock.close();
     },
   };
+}
+
+// Who may write in the home could put a link where a key is about to be written, or an address of theirs where the command
+// line looks for the gateway's. In a folder with the sticky bit nobody can replace the files of others.
+function keepOthersOut(home: string): void {
+  const { mode } = statSync(home);
+  if (process.platform === "win32" || (mode & 0o1002) !== 0o0002) return;
+  try {
+    chmodSync(home, mode & 0o7775);
+  } catch {
+    // It belongs to somebody else, as volumes of containers do: it is theirs to close.
+  }
 }
 
 const holderFileName = "gateway.lock.holder.json";
