@@ -1,5 +1,6 @@
 /** A gateway as `npm start` runs it: keys, catalog, metrics and call log on, its own home, ports and database. */
 import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,9 +38,15 @@ const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 /** Starts a gateway on a new home and waits until it is ready and lists the tools of all its servers. */
 export async function startGateway(settings: GatewaySettings): Promise<RunningGateway> {
   const home = await mkdtemp(join(tmpdir(), "signalbox-bench-"));
+  homes.add(home);
   const adminKey = `sbx_${randomBytes(32).toString("base64url")}`;
   return runOn(home, adminKey, settings);
 }
+
+const homes = new Set<string>();
+process.on("exit", () => {
+  for (const home of homes) rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+});
 
 async function runOn(
   home: string,
@@ -91,6 +98,7 @@ async function runOn(
     async stop() {
       await started.stop();
       await rm(home, { recursive: true, force: true, maxRetries: 5 });
+      homes.delete(home);
     },
   };
 }
