@@ -15,6 +15,7 @@ import {
   newId,
   processMetrics,
   redact,
+  releaseStartMemory,
   systemClock,
   type Log,
 } from "./foundation/index.ts";
@@ -293,6 +294,7 @@ export class GatewayProcess {
   }
 
   async #listen(): Promise<void> {
+    releaseStartMemory();
     const { host, port, home } = this.#values;
     this.#port = await listen(this.#listener, port, host);
     const about = {
