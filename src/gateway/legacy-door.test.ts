@@ -215,7 +215,7 @@ describe("a batch", () => {
     const note = { jsonrpc: "2.0", method: "notifications/initialized" };
     const answer = await whole(client.post([ping(1), note, call, ping(3)]));
     const ids = each(JSON.parse(answer.text), "id");
-    expect([answer.status, ids.toSorted()]).toEqual([200, [1, 2, 3]]);
+    expect([answer.status, new Set(ids)]).toEqual([200, new Set([1, 2, 3])]);
     expect((await whole(client.post([note, note]))).status).toBe(202);
   });
 
@@ -353,11 +353,10 @@ describe("the session's stream", () => {
     });
     await stream.until(({ messages }) => messages.length >= 3);
     const methods = stream.messages.map(({ method }) => method);
-    expect(methods.slice(0, 3).toSorted()).toEqual([
-      "notifications/prompts/list_changed",
-      "notifications/resources/list_changed",
-      "notifications/tools/list_changed",
-    ]);
+    const changed = ["tools", "prompts", "resources"].map(
+      (kind) => `notifications/${kind}/list_changed`,
+    );
+    expect(new Set(methods)).toEqual(new Set(changed));
     const { result } = await whole(client.request("tools/list"));
     expect(each(result["tools"], "name")).toEqual(["one__a", "two__b"]);
     await whole(client.end());
@@ -375,13 +374,13 @@ describe("the session's stream", () => {
   });
 
   test("is replaced by a newer one, which gets what the older missed", async () => {
-    const { url, apply } = await start();
-    const client = await LegacyClient.open(`${url}/mcp`);
+    const running = await start();
+    const client = await LegacyClient.open(`${running.url}/mcp`);
     const first = await client.stream();
     await first.until(({ events: seen }) => seen.length === 1);
     const second = await client.stream();
     await first.whole();
-    await apply({ servers: [builtin(serviceOf("one", "a"))] });
+    await running.apply({ servers: [builtin(serviceOf("one", "a"))] });
     await second.until(({ messages }) => messages.length >= 3);
     second.leave();
     const last = String(second.events[1]?.id);

@@ -26,7 +26,7 @@ export interface RunningGateway {
   readonly url: string;
   readonly calls: CallRecord[];
   /** Applies a configuration; what is left out is empty. */
-  apply(configuration: Partial<GatewayConfiguration>): Promise<void>;
+  readonly apply: (configuration: Partial<GatewayConfiguration>) => Promise<void>;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -144,7 +144,9 @@ export class Answer {
   /** The JSON-RPC messages so far. */
   get messages(): JsonObject[] {
     if (!this.streams) return this.text === "" ? [] : [objectOf(this.text)];
-    return this.events.filter((event) => event.data !== "").map((event) => objectOf(event.data));
+    return this.events
+      .filter((event) => event.data.startsWith("{"))
+      .map((event) => objectOf(event.data));
   }
 
   /** The JSON-RPC response among the messages; an empty object where there is none. */
