@@ -104,11 +104,17 @@ export class ProgressLine {
 
 export type Paint = Record<"bold" | "dim" | "red" | "green" | "yellow", (text: string) => string>;
 
-/** Text from elsewhere with control characters made visible, so that a server cannot drive the terminal. */
+/**
+ * Text from elsewhere with control characters made visible, so that a server cannot drive the terminal, and with them what
+ * would show text in another order or not at all (bidirectional controls, line separators, tags).
+ */
 export function plain(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g, "\uFFFD");
+  return text.replaceAll(unprintable, "\uFFFD");
 }
+
+const unprintable =
+  // eslint-disable-next-line no-control-regex
+  /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069\u{E0000}-\u{E007F}]/gu;
 
 function errorBody(error: CliError): Record<string, unknown> {
   return {
