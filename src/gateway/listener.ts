@@ -9,6 +9,8 @@ import type { Limits } from "./options.ts";
 const HEADERS_TIMEOUT_MS = 20_000;
 /** A client that has not sent its whole request within this is let go. */
 const REQUEST_TIMEOUT_MS = 60_000;
+/** How often the two are looked at; Node's own half minute would let both take much longer. */
+const CHECK_EVERY_MS = 5_000;
 const KEEP_ALIVE_MS = 65_000;
 const BACKLOG = 4096;
 
@@ -26,6 +28,7 @@ export function createListener({ gateway, limits, other }: ListenerOptions): Ser
       maxHeaderSize: limits.header_bytes_max,
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_EVERY_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
       // Of two Host or Authorization headers Node would take the first and forget the second, which whoever is in front of
       // us may have checked. Joined they are neither a host nor a key.
