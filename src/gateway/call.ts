@@ -225,6 +225,8 @@ export class Call implements ExchangeSink {
     if (error.details?.["rpcCode"] === RPC.headerMismatch) this.route.catalog.invalidate("tools");
     this.errorCode = error.code;
     const { reply, message, requestId } = this.start;
+    // The server mirrors other arguments than its list said when it was fetched.
+    if (error.details?.["rpcCode"] === RPC.headerMismatch) this.route.catalog.invalidate("tools");
     const failure = serverFailure(error, this.route.server.name);
     if (this.#begun) reply.abort(failureText(message.id, failure, requestId));
     else replyFailure(reply, message.id, failure, requestId, 200);

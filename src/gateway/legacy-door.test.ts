@@ -285,6 +285,39 @@ describe("a call", () => {
     expect(resumed.response).toMatchObject({ id: 5, result: { content: [{ text: "done" }] } });
   });
 
+  test("with a large answer is taken from its server also when its client has gone", async () => {
+    const peer = await legacyServer(({ message }, response) => {
+      const content = [{ type: "text", text: "x".repeat(20 * 1024 * 1024) }];
+      json(response, { jsonrpc: "2.0", id: message["id"], result: { content } });
+    });
+    const running = await start({ servers: [remote("up", peer.url)] });
+    const client = await LegacyClient.open(`${running.url}/mcp`);
+    const answer = await client.request("tools/call", { name: "up__t" });
+    await answer.until(({ text }) => text.length > 1_000);
+    answer.leave();
+    await until("the record", () => running.calls.length === 1);
+    expect(running.calls).toMatchObject([{ outcome: "ok" }]);
+    expect(running.calls[0]?.responseBytes).toBeGreaterThan(20 * 1024 * 1024);
+  });
+
+  test("is asked of its client elsewhere where its answer cannot carry the question", async () => {
+    const peer = await legacyServer(({ message }, response) => {
+      if (message["method"] !== "tools/call") {
+        response.writeHead(202).end();
+        return;
+      }
+      events(response);
+      event(response, { jsonrpc: "2.0", id: 1, method: "elicitation/create", params: {} });
+    });
+    const { url } = await start({ servers: [remote("up", peer.url)] });
+    const client = await LegacyClient.open(`${url}/mcp`, { capabilities: { elicitation: {} } });
+    const stream = await client.stream();
+    const body = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "up__t" } };
+    client.post(body, { accept: "application/json" }).catch(() => undefined);
+    await stream.until(({ text }) => text.includes("elicitation/create"));
+    expect(stream.closed).toBe(false);
+  });
+
   test("ends when its client cancels it, and so does the POST", async () => {
     const slow = held();
     const running = await start({ servers: [builtin(serviceOf("one", slow.tool))] });

@@ -396,6 +396,61 @@ describe("a call", () => {
     expect(running.calls[0]?.responseBytes).toBeGreaterThan(long.length);
   });
 
+  test("loses nothing when its client reads slowly", async () => {
+    const long = "x".repeat(20 * 1024 * 1024);
+    const peer = await modernServer({
+      "tools/list": { tools: [tool("t")] },
+      "tools/call": { content: [{ type: "text", text: long }] },
+    });
+    const running = await start({ servers: [remote("up", peer.url)] });
+    await ask(`${running.url}/mcp`, "tools/list");
+    let paused = 0;
+    const answer = await modern(
+      `${running.url}/mcp`,
+      "tools/call",
+      { name: "up__t" },
+      {
+        sent: (request) =>
+          request.on("response", (response) => {
+            response.on("data", () => {
+              if (++paused > 5) return;
+              response.pause();
+              setTimeout(() => response.resume(), 20);
+            });
+          }),
+      },
+    );
+    await answer.whole();
+    expect(inside(answer.result, "content", 0, "text") === long).toBe(true);
+  });
+
+  test("is called with the headers its server wants since its list was fetched", async () => {
+    const mirrored = {
+      type: "object",
+      properties: { region: { type: "string", "x-mcp-header": "Region" } },
+    };
+    let changed = false;
+    const peer = await modernServer({}, ({ message, headers }, response) => {
+      const { id, method } = message;
+      const tools = [tool("t", changed ? { inputSchema: mirrored } : {})];
+      const result = { resultType: "complete", tools, content: [] };
+      if (method === "tools/call" && changed && headers["mcp-param-region"] !== "north") {
+        json(response, { jsonrpc: "2.0", id, error: { code: -32020, message: "mismatch" } }, 400);
+      } else json(response, { jsonrpc: "2.0", id, result });
+    });
+    const { url } = await start({ servers: [remote("up", peer.url)] });
+    const params = { name: "up__t", arguments: { region: "north" } };
+    const call = (): Promise<Answer> =>
+      ask(`${url}/mcp`, "tools/call", params, { headers: { "mcp-param-region": "north" } });
+    expect((await call()).result).toHaveProperty("content");
+    changed = true;
+    const refused = await call();
+    expect(errorOf(refused)).toEqual([200, -32603, 1]);
+    expect(refused.error["data"]).toMatchObject({ code: "SERVER_REFUSED", server: "up" });
+    await ask(`${url}/mcp`, "tools/list");
+    expect((await call()).result).toHaveProperty("content");
+  });
+
   test("is refused by its server in the server's own words and with the status of its code", async () => {
     const peer = await modernServer(
       { "tools/list": { tools: [tool("t")] } },
