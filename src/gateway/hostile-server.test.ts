@@ -70,33 +70,42 @@ describe("nesting deeper than can be written", () => {
     expect(running.calls).toMatchObject([{ outcome: "error", errorCode: "SERVER_GARBAGE" }]);
   });
 
-  test("in a notification ends the call it came with", async () => {
-    const running = await before((response) => {
+  const good = (response: Responding, id: string): void => {
+    event(response, `{"jsonrpc":"2.0","id":${id},"result":{"content":[]}}`);
+    response.end();
+  };
+
+  test("in a notification is not passed on, and the call ends", async () => {
+    const running = await before((response, id) => {
       events(response);
       event(
         response,
         `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":${deep}}}`,
       );
+      good(response, id);
     });
-    expect((await call(running)).error["data"]).toMatchObject({ code: "SERVER_GARBAGE" });
-    expect(running.calls).toMatchObject([{ outcome: "error", errorCode: "SERVER_GARBAGE" }]);
+    const answer = await call(running);
+    expect(answer.response).toHaveProperty("id", 1);
+    expect(answer.text).not.toContain("[[[");
+    expect(running.calls).toHaveLength(1);
   });
 
-  test("in a question ends the call it came with", async () => {
-    const running = await before((response) => {
+  test("in a question is not passed on, and the call ends", async () => {
+    const running = await before((response, id) => {
       events(response);
       event(
         response,
         `{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"x":${deep}}}`,
       );
+      good(response, id);
     }, "legacy");
     const client = await LegacyClient.open(`${running.url}/mcp`, {
       capabilities: { elicitation: {} },
     });
-    const answer = await client.request("tools/call", { name: "bad__t", arguments: {} });
-    expect((await answer.whole()).error["data"]).toMatchObject({
-      code: "SERVER_GARBAGE",
-    });
+    const asked = await client.request("tools/call", { name: "bad__t", arguments: {} });
+    const answer = await asked.whole();
+    expect(answer.response).toHaveProperty("id", 1);
+    expect(answer.text).not.toContain("[[[");
   });
 });
 
