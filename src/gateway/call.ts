@@ -128,14 +128,6 @@ export class Call implements ExchangeSink {
     this.#finish();
   }
 
-  refuse(failure: Failure, status: number): void {
-    if (this.#done) return;
-    this.outcome = "refused";
-    this.errorCode = failure.data.code;
-    replyFailure(this.start.reply, this.start.message.id, failure, this.start.requestId, status);
-    this.#finish();
-  }
-
   message(message: JsonRpcNotification | JsonRpcRequest): void {
     if (this.#done) return;
     try {

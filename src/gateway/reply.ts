@@ -54,10 +54,6 @@ export class PostReply implements Reply {
     this.#session = session;
   }
 
-  get ended(): boolean {
-    return this.#state === "ended";
-  }
-
   message(json: string): boolean {
     if (!this.#openEvents()) return false;
     if (this.#stream !== undefined) this.#stream.send(json);

@@ -1,5 +1,5 @@
 export { RPC, errorResponse, modernStatusOf } from "./error-codes.ts";
-export { decodeHeaderValue, encodeHeaderValue } from "./header-values.ts";
+export { encodeHeaderValue } from "./header-values.ts";
 export { mcpNameOf, readIngress, type Ingress, type IngressHeaders } from "./ingress.ts";
 export {
   JsonBoundsError,
@@ -37,7 +37,7 @@ export {
   type Era,
   type Revision,
 } from "./revisions/index.ts";
-export { SseOverflowError, SseParser, sseEvent, type SseEvent } from "./sse.ts";
+export { SseParser, sseEvent, type SseEvent } from "./sse.ts";
 export { toLegacyParams, toModernParams, type Envelope } from "./bridge/params.ts";
 export {
   toLegacyResult,
