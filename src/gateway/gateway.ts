@@ -40,6 +40,7 @@ import { Authenticate } from "./stages/authenticate.ts";
 import { authorize } from "./stages/authorize.ts";
 import { Record, type CallRecord } from "./stages/record.ts";
 import { testServer, type TestReport } from "./test-server.ts";
+import { WarmUp } from "./warm-up.ts";
 import type { View } from "./view.ts";
 
 export interface GatewayDeps {
@@ -73,6 +74,7 @@ export class Gateway {
   readonly #legacy: LegacyDoor;
   readonly #single: SingleStreamDoor;
   readonly #open = new OpenPosts();
+  readonly #warmUp = new WarmUp();
   readonly #sweeper: NodeJS.Timeout;
   /** Servers that are no longer configured and finish their calls. */
   readonly #retiring = new Set<ServerCatalog>();
@@ -146,7 +148,8 @@ export class Gateway {
     const bundlesChanged = !isDeepStrictEqual(bundles, configuration.bundles);
     this.#snapshot = snapshot;
     this.#epoch++;
-    for (const catalog of created) catalog.warm();
+    this.#warmUp.remove(dropped);
+    this.#warmUp.add(created);
     this.#rebindClients();
     if (created.length + dropped.length > 0 || bundlesChanged) this.#listens.everythingChanged();
     for (const catalog of dropped) {

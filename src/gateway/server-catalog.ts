@@ -120,8 +120,8 @@ export class ServerCatalog {
   }
 
   /** Starts fetching everything, so that the first reader finds it; never throws. */
-  warm(): void {
-    for (const kind of LIST_KINDS) this.listing(kind).refreshIfDue();
+  async warm(): Promise<void> {
+    await Promise.all(LIST_KINDS.map((kind) => this.listing(kind).settle()));
   }
 
   /**
