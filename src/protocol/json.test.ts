@@ -90,3 +90,12 @@ describe("a hostile document", () => {
     }
   });
 });
+
+test("what nests too deeply to be written again is not parsed either", () => {
+  const nested = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
+  expect(stringify(parseJson(nested(1_000)))).toBe(nested(1_000));
+  for (const levels of [1_001, 200_000]) {
+    expect(() => parseJson(nested(levels))).toThrow(JsonBoundsError);
+  }
+  expect(parseJson(`"${nested(5_000)}"`)).toBe(nested(5_000));
+});

@@ -30,9 +30,13 @@ export class JsonBoundsError extends Error {
   override readonly name = "JsonBoundsError";
 }
 
-/** Parses `text`; throws SyntaxError where it is not JSON and JsonBoundsError where it passes `bounds`. */
-export function parseJson(text: string, bounds?: JsonBounds): unknown {
-  if (bounds !== undefined) checkBounds(text, bounds);
+/**
+ * Parses `text`; throws SyntaxError where it is not JSON and JsonBoundsError where it passes `bounds`. Without bounds too it
+ * must not nest deeper than can be written again: what parses a hundred thousand levels deep overflows the stack of
+ * `JSON.stringify`, and with it whoever passes it on.
+ */
+export function parseJson(text: string, bounds: JsonBounds = WRITABLE): unknown {
+  if (bounds !== WRITABLE || text.length > 2 * WRITABLE.depthMax) checkBounds(text, bounds);
   return MAY_LOSE_DIGITS.test(text) ? JSON.parse(text, keepSource) : JSON.parse(text);
 }
 
@@ -55,6 +59,8 @@ function keepSource(_key: string, value: unknown, context?: { source?: string })
   if (typeof value !== "number" || context?.source === undefined) return value;
   return String(value) === context.source ? value : JSON.rawJSON(context.source);
 }
+
+const WRITABLE: JsonBounds = { depthMax: 1_000, elementsMax: Number.POSITIVE_INFINITY };
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
