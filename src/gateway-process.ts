@@ -1,5 +1,5 @@
 /** The composition root: one gateway in this process, every part of it wired by hand, in the order they start. */
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import { hostPolicy } from "./access/index.ts";
@@ -17,6 +17,7 @@ import {
   redact,
   releaseStartMemory,
   systemClock,
+  writePrivateFile,
   type Log,
 } from "./foundation/index.ts";
 import { Gateway, createListener, listen, type CallRecord } from "./gateway/index.ts";
@@ -249,7 +250,7 @@ export class GatewayProcess {
     const { created } = await this.#registry.seedAdminKey(this.#values.auth.admin_key);
     if (created !== undefined) {
       this.#createdKey = created;
-      await writeFile(this.#keyFile(), `${created}\n`, { mode: 0o600 });
+      await writePrivateFile(this.#keyFile(), `${created}\n`);
     }
     watchConfigFile(this.#config.file, () => void this.#reloadConfig(), {
       signal: this.#stopping.signal,
@@ -303,9 +304,7 @@ export class GatewayProcess {
       startedAt: new Date(this.#startedAt).toISOString(),
       ...(this.#values.metrics.enabled ? { metricsUrl: this.#metricsListener.url } : {}),
     };
-    await writeFile(join(home, "gateway.json"), `${JSON.stringify(about, undefined, 2)}\n`, {
-      mode: 0o600,
-    });
+    await writePrivateFile(join(home, "gateway.json"), `${JSON.stringify(about, undefined, 2)}\n`);
   }
 
   async #stopListening(signal: AbortSignal): Promise<void> {

@@ -20,6 +20,7 @@ export type {
 } from "./metrics.ts";
 export { metricsOptions } from "./metrics-options.ts";
 export { processMetrics } from "./process-metrics.ts";
+export { writePrivateFile } from "./private-file.ts";
 export { releaseStartMemory } from "./memory.ts";
 export { Emitter } from "./events.ts";
 export { newTraceparent, parseTraceparent } from "./trace.ts";

@@ -152,10 +152,17 @@ export class Call implements ExchangeSink {
       const withdrawn = session.withdraw(this.#lane, message);
       if (withdrawn !== undefined) reply.message(stringify(withdrawn));
     } else if (this.#wants(message)) {
+      this.#noteChange(message.method);
       if (era === "modern" || message.method.startsWith("notifications/")) {
         reply.message(stringify(this.#shown(message)));
       }
     }
+  }
+
+  // Some servers tell of changed lists beside the call that changed them.
+  #noteChange(method: string): void {
+    const kind = CHANGES.get(method);
+    if (kind !== undefined) this.route.server.events.emit("listChanged", { kind });
   }
 
   answer(body: Buffer): void {
@@ -276,6 +283,18 @@ export class Call implements ExchangeSink {
     const { paramHeaders } = this.route;
     if (paramHeaders.length > 0) {
       outbound.paramHeaders = paramHeaderValues(paramHeaders, sent.params?.["arguments"]);
+    }
+    if (this.start.era === "modern") this.#passUnknownParams(outbound);
+  }
+
+  // 2026-07-28, streamable HTTP, "Custom headers": an intermediary forwards `Mcp-Param-*` headers it does not know.
+  #passUnknownParams(outbound: OutboundRequest): void {
+    const { headers } = this.start;
+    for (const name in headers) {
+      const value = headers[name];
+      if (!name.startsWith("mcp-param-") || typeof value !== "string") continue;
+      if (this.route.paramHeaders.some(({ header }) => header === name)) continue;
+      outbound.paramHeaders = { ...outbound.paramHeaders, [name]: value };
     }
   }
 
@@ -428,6 +447,12 @@ function readObject(body: Buffer): JsonObject | undefined {
     return undefined;
   }
 }
+
+const CHANGES: ReadonlyMap<string, "tools" | "prompts" | "resources"> = new Map([
+  ["notifications/tools/list_changed", "tools"],
+  ["notifications/prompts/list_changed", "prompts"],
+  ["notifications/resources/list_changed", "resources"],
+]);
 
 const UNBRIDGED: Failure = {
   rpcCode: RPC.internalError,

@@ -26,7 +26,7 @@ import type { Identity } from "./greeting.ts";
 import { sendError } from "./http-errors.ts";
 import { LegacyDoor, refuse } from "./legacy-door.ts";
 import { Listens } from "./listens.ts";
-import { ModernDoor, type Post } from "./modern-door.ts";
+import { ModernDoor, type Arrival, type Post } from "./modern-door.ts";
 import { bundleName, type Limits } from "./options.ts";
 import { CLIENT_GONE, OpenPost, OpenPosts } from "./open-posts.ts";
 import type { Reply } from "./reply.ts";
@@ -40,6 +40,7 @@ import { Authenticate } from "./stages/authenticate.ts";
 import { authorize } from "./stages/authorize.ts";
 import { Record, type CallRecord } from "./stages/record.ts";
 import { testServer, type TestReport } from "./test-server.ts";
+import { Traffic } from "./traffic.ts";
 import { WarmUp } from "./warm-up.ts";
 import type { View } from "./view.ts";
 
@@ -66,6 +67,7 @@ export class Gateway {
   readonly #identity: Identity;
   readonly #bounds: JsonBounds;
   readonly #meters: CallMeters;
+  readonly #traffic: Traffic;
   readonly #serverMeters: ServerMeters;
   readonly #authenticate: Authenticate;
   readonly #sessions: Sessions;
@@ -94,6 +96,7 @@ export class Gateway {
     this.#bounds = { depthMax: limits.json_depth_max, elementsMax: limits.json_elements_max };
     this.#requestPrefix = `r${clock.now().toString(36)}-`;
     this.#meters = new CallMeters(metrics);
+    this.#traffic = new Traffic(metrics);
     this.#authenticate = new Authenticate(metrics, deps.authRequired);
     this.#sessions = new Sessions({
       clock,
@@ -115,7 +118,7 @@ export class Gateway {
       write: deps.record,
       withArguments: deps.recordArguments,
     });
-    const requests = new Requests({ limits, clock, log, record });
+    const requests = new Requests({ limits, clock, log, record, traffic: this.#traffic });
     const identity = this.#identity;
     this.#modern = new ModernDoor({ requests, listens: this.#listens, identity });
     this.#legacy = new LegacyDoor({
@@ -153,6 +156,7 @@ export class Gateway {
     this.#rebindClients();
     if (created.length + dropped.length > 0 || bundlesChanged) this.#listens.everythingChanged();
     for (const catalog of dropped) {
+      catalog.stop();
       this.#retire(catalog).catch((error: unknown) => {
         this.#deps.log.warn(
           { serverId: catalog.server.name, error: messageOf(error) },
@@ -171,8 +175,10 @@ export class Gateway {
     const bundle = bundleOfPath(path);
     if (bundle === undefined && path !== "/sse" && path !== "/messages") return false;
     const requestId = this.#requestId();
+    const open = new OpenPost(this.#deps.clock.monotonicMs());
+    res.on("close", () => this.#closed(open, req, res, path));
     try {
-      this.#enter(req, res, requestId, path, bundle);
+      this.#enter({ req, res, requestId, open }, path, bundle);
     } catch (error) {
       this.#broken(res, requestId, error);
     }
@@ -242,41 +248,38 @@ export class Gateway {
     this.#single.close();
     this.#sessions.close();
     const catalogs = [...this.#snapshot.catalogs.values(), ...this.#retiring];
+    for (const catalog of catalogs) catalog.stop();
     await Promise.allSettled(catalogs.map((catalog) => catalog.server.close()));
   }
 
-  #enter(
+  #enter(arrival: Arrival, path: string, bundle: string | undefined): void {
+    const admitted = this.#admitted(arrival.req, bundle === "" ? undefined : bundle);
+    if (admitted instanceof SignalboxError) {
+      arrival.req.resume();
+      this.#refuse(arrival, admitted);
+    } else this.#route({ ...arrival, ...admitted, startedAt: arrival.open.startedAt }, path);
+  }
+
+  // Who may not use a bundle is not told whether there is one of that name.
+  #admitted(
     req: IncomingMessage,
-    res: ServerResponse,
-    requestId: string,
-    path: string,
     bundle: string | undefined,
-  ): void {
+  ): { principal: Principal; view: View } | SignalboxError {
     const auth = this.authenticate(req.headers);
-    if (!auth.ok) {
-      req.resume();
-      sendError(res, new SignalboxError(auth.code, auth.message), requestId);
-      return;
+    if (!auth.ok) return new SignalboxError(auth.code, auth.message);
+    const refusal = authorize(auth.principal, bundle);
+    if (refusal !== undefined) return refusal;
+    const view = this.#view(bundle);
+    if (view === undefined) {
+      return new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${bundle}".`);
     }
-    const { principal } = auth;
-    const name = bundle === "" ? undefined : bundle;
-    const view = this.#view(name);
-    const refusal =
-      view === undefined
-        ? new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${name}".`)
-        : authorize(principal, name);
-    if (view === undefined || refusal !== undefined) {
-      req.resume();
-      sendError(res, refusal ?? new SignalboxError("BUNDLE_NOT_FOUND", "No bundle."), requestId);
-      return;
-    }
-    if (this.#draining) {
-      req.resume();
-      sendError(res, new SignalboxError("SHUTTING_DOWN", "The gateway is stopping."), requestId);
-      return;
-    }
-    const startedAt = this.#deps.clock.monotonicMs();
-    this.#route({ req, res, principal, view, requestId, startedAt, open: new OpenPost() }, path);
+    if (this.#draining) return new SignalboxError("SHUTTING_DOWN", "The gateway is stopping.");
+    return { principal: auth.principal, view };
+  }
+
+  #refuse(arrival: Arrival, error: SignalboxError): void {
+    this.#traffic.refused(error.code);
+    sendError(arrival.res, error, arrival.requestId);
   }
 
   #route(post: Post, path: string): void {
@@ -300,7 +303,7 @@ export class Gateway {
     const allow = path === "/sse" ? "GET" : path === "/messages" ? "POST" : "POST, GET, DELETE";
     post.res.setHeader("allow", allow);
     const error = new SignalboxError("METHOD_NOT_ALLOWED", `Use ${allow} here.`);
-    sendError(post.res, error, post.requestId);
+    this.#refuse(post, error);
   }
 
   #readPost(post: Post, path: string): void {
@@ -314,7 +317,7 @@ export class Gateway {
           this.#broken(post.res, post.requestId, error);
         }
       },
-      (error) => sendError(post.res, error, post.requestId),
+      (error) => this.#refuse(post, error),
     );
   }
 
@@ -326,6 +329,7 @@ export class Gateway {
     } catch (error) {
       const bounds = error instanceof JsonBoundsError;
       const code = bounds ? RPC.invalidRequest : RPC.parseError;
+      this.#traffic.refused("BODY_INVALID");
       refuse(post.res, 400, code, bounds ? `Invalid request: ${error.message}.` : "Parse error");
       return;
     }
@@ -346,6 +350,7 @@ export class Gateway {
         this.#await(post, this.#legacy.post(post, ingress.messages, ingress.batch, body.length));
         break;
       case "refused": {
+        this.#traffic.refused("BODY_INVALID");
         const refused = stringify(ingress.body);
         post.res.writeHead(ingress.status, {
           "content-type": "application/json",
@@ -362,14 +367,19 @@ export class Gateway {
     const { open, res } = post;
     if (reply === undefined || res.writableEnded) return;
     open.reply = reply;
-    open.dueAt = post.startedAt + this.#deps.limits.events_after;
+    open.dueAt = open.startedAt + this.#deps.limits.events_after;
     this.#open.add(open);
-    res.on("close", () => {
-      this.#open.remove(open);
-      if (res.writableFinished) return;
+  }
+
+  #closed(open: OpenPost, req: IncomingMessage, res: ServerResponse, path: string): void {
+    if (open.place >= 0) this.#open.remove(open);
+    if (!res.writableFinished) {
       open.gone = true;
       open.call?.cancel(CLIENT_GONE);
-    });
+    }
+    const ms = this.#deps.clock.monotonicMs() - open.startedAt;
+    const route = path.startsWith("/mcp/") ? "/mcp/{bundle}" : path;
+    this.#traffic.served(req.method ?? "", route, res.statusCode, ms);
   }
 
   #sweep(): void {

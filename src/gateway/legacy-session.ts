@@ -214,6 +214,7 @@ export class LegacySession implements Audience {
 
   keepAlive(): void {
     this.#standalone.keepAlive();
+    for (const stream of this.#streams?.values() ?? []) stream.keepAlive();
   }
 
   /** Tells the client something that belongs to no request of its own. */

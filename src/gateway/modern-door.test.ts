@@ -440,15 +440,30 @@ describe("a call", () => {
     });
     const { url } = await start({ servers: [remote("up", peer.url)] });
     const params = { name: "up__t", arguments: { region: "north" } };
-    const call = (): Promise<Answer> =>
-      ask(`${url}/mcp`, "tools/call", params, { headers: { "mcp-param-region": "north" } });
+    const call = (headers: Record<string, string> = {}): Promise<Answer> =>
+      ask(`${url}/mcp`, "tools/call", params, { headers });
     expect((await call()).result).toHaveProperty("content");
     changed = true;
     const refused = await call();
     expect(errorOf(refused)).toEqual([200, -32603, 1]);
     expect(refused.error["data"]).toMatchObject({ code: "SERVER_REFUSED", server: "up" });
     await ask(`${url}/mcp`, "tools/list");
-    expect((await call()).result).toHaveProperty("content");
+    const mirroring = { "mcp-param-region": "north" };
+    expect((await call(mirroring)).result).toHaveProperty("content");
+  });
+
+  test("takes along the mirrored arguments that only its client knows of", async () => {
+    const heard: unknown[] = [];
+    const peer = await modernServer({}, ({ message, headers }, response) => {
+      const { id, method } = message;
+      if (method === "tools/call") heard.push(headers["mcp-param-region"]);
+      const result = { resultType: "complete", tools: [tool("t")], content: [] };
+      json(response, { jsonrpc: "2.0", id, result });
+    });
+    const { url } = await start({ servers: [remote("up", peer.url)] });
+    const headers = { "mcp-param-region": "north" };
+    await ask(`${url}/mcp`, "tools/call", { name: "up__t" }, { headers });
+    expect(heard).toEqual(["north"]);
   });
 
   test("is refused by its server in the server's own words and with the status of its code", async () => {

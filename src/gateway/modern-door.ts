@@ -20,15 +20,19 @@ import { MODERN_AUDIENCE, type View } from "./view.ts";
 
 const REVISION = revisionOf(MODERN_REVISION);
 
-/** What the listener knows of a POST. */
-export interface Post {
+/** A request that has just come in. */
+export interface Arrival {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  readonly requestId: string;
+  readonly open: OpenPost;
+}
+
+/** A request of someone who may use the endpoint. */
+export interface Post extends Arrival {
   readonly principal: Principal;
   readonly view: View;
-  readonly requestId: string;
   readonly startedAt: number;
-  readonly open: OpenPost;
 }
 
 export class ModernDoor {

@@ -9,6 +9,8 @@ import type { Reply } from "./reply.ts";
 export const CLIENT_GONE = "the client closed the request";
 
 export class OpenPost {
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
   reply: Reply | undefined;
   /** What the client gives up by going away (2026-07-28, streamable HTTP, "Cancellation"); legacy clients give up nothing. */
   call: Cancellable | undefined;
@@ -17,6 +19,10 @@ export class OpenPost {
   /** When it next needs a sign of life, in monotonic milliseconds. */
   dueAt = 0;
   place = -1;
+
+  constructor(startedAt: number) {
+    this.startedAt = startedAt;
+  }
 }
 
 export class OpenPosts {
@@ -29,9 +35,11 @@ export class OpenPosts {
 
   remove(post: OpenPost): void {
     const last = this.#posts.pop();
-    if (last === undefined || last === post) return;
-    last.place = post.place;
-    this.#posts[post.place] = last;
+    if (last !== undefined && last !== post) {
+      last.place = post.place;
+      this.#posts[post.place] = last;
+    }
+    post.place = -1;
   }
 
   /** Sends a sign of life to all that are due at `now`, and again `every` milliseconds later. */

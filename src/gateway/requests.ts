@@ -16,6 +16,7 @@ import { CLIENT_GONE } from "./open-posts.ts";
 import type { Limits } from "./options.ts";
 import type { ListKind } from "./server-catalog.ts";
 import type { Record } from "./stages/record.ts";
+import type { Traffic } from "./traffic.ts";
 import type { Resolution, Route } from "./view.ts";
 
 const LISTS: ReadonlyMap<string, ListKind> = new Map([
@@ -26,12 +27,14 @@ const LISTS: ReadonlyMap<string, ListKind> = new Map([
 ]);
 
 export class Requests {
+  readonly #traffic: Traffic;
   readonly #log: Log;
   readonly #limits: Limits;
   readonly #clock: Clock;
   readonly #record: Record;
 
-  constructor(deps: { limits: Limits; clock: Clock; record: Record; log: Log }) {
+  constructor(deps: { limits: Limits; clock: Clock; record: Record; log: Log; traffic: Traffic }) {
+    this.#traffic = deps.traffic;
     this.#log = deps.log;
     this.#limits = deps.limits;
     this.#clock = deps.clock;
@@ -63,6 +66,7 @@ export class Requests {
   }
 
   refuse(incoming: Incoming, failure: Failure): void {
+    this.#traffic.refused(failure.data.code);
     const status = incoming.era === "modern" ? modernStatusOf(failure.rpcCode) : 200;
     replyFailure(incoming.reply, incoming.message.id, failure, incoming.requestId, status);
   }
@@ -147,7 +151,11 @@ export class Requests {
           unresolved(field === "name" ? "prompt" : "resource", value, resolution),
         );
       } else {
-        ref[field] = resolution.route.original;
+        // Only what was checked goes on.
+        incoming.message.params = {
+          ...incoming.message.params,
+          ref: { type: ref["type"], [field]: resolution.route.original },
+        };
         this.#call(incoming, resolution.route);
       }
     });

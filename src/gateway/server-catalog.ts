@@ -82,6 +82,9 @@ export interface CatalogStatus extends ServerStatus {
   readonly missing?: Pick<Missing, "reason" | "message" | "since">;
 }
 
+/** When a failed server is asked again without anyone asking: later each time, up to the maximum. */
+const RETRY_FIRST_MS = 5_000;
+const RETRY_MAX_MS = 60_000;
 /** How often a failed listing is tried again while it is asked for. */
 const RETRY_PAUSE_MS = 2_000;
 const PAGES_MAX = 1_000;
@@ -101,10 +104,19 @@ export class ServerCatalog {
   inflight = 0;
   readonly #deps: Deps;
   readonly #listings = new Map<string, Listing>();
+  #retry: NodeJS.Timeout | undefined;
+  #retryMs = RETRY_FIRST_MS;
+  #stopped = false;
 
   constructor(server: UpstreamServer, deps: Deps) {
     this.server = server;
     this.#deps = deps;
+  }
+
+  /** Asks for nothing more by itself. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
   }
 
   /** The server's state with what its lists say: how many tools, and why they are missing. */
@@ -121,7 +133,7 @@ export class ServerCatalog {
 
   /** Starts fetching everything, so that the first reader finds it; never throws. */
   async warm(): Promise<void> {
-    await Promise.all(LIST_KINDS.map((kind) => this.listing(kind).settle()));
+    await Promise.all(LIST_KINDS.map(async (kind) => await this.listing(kind).settle()));
   }
 
   /**
@@ -136,7 +148,10 @@ export class ServerCatalog {
       return known;
     }
     if (this.#listings.size >= LISTINGS_MAX) this.#dropAudiences();
-    const listing = new Listing(kind, this.server, key, this.#deps);
+    const listing = new Listing(kind, this.server, key, {
+      ...this.#deps,
+      failed: () => this.#retryLater(),
+    });
     this.#listings.set(name, listing);
     return listing;
   }
@@ -147,6 +162,18 @@ export class ServerCatalog {
       const hit = listing.kind === kind || (kind === "resources" && listing.kind === "templates");
       if (hit) listing.invalidate();
     }
+  }
+
+  // A server that comes back is to be noticed though nobody lists.
+  #retryLater(): void {
+    if (this.#stopped || this.#retry !== undefined) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MAX_MS);
+      for (const kind of LIST_KINDS) this.listing(kind).refreshIfDue();
+      const failing = LIST_KINDS.some((kind) => this.listing(kind).view().missing !== undefined);
+      if (!failing) this.#retryMs = RETRY_FIRST_MS;
+    }, this.#retryMs).unref();
   }
 
   #dropAudiences(): void {
@@ -161,7 +188,7 @@ export class Listing {
   readonly kind: ListKind;
   key: LaneKey;
   readonly #server: UpstreamServer;
-  readonly #deps: Deps;
+  readonly #deps: Deps & { readonly failed: () => void };
   #items: readonly JsonObject[] = [];
   #itemsText = "";
   #ttlMs: number | undefined;
@@ -173,7 +200,12 @@ export class Listing {
   #fetching: { readonly done: Promise<void>; readonly startedAt: number } | undefined;
   #failure: { code: ErrorCode; message: string; since: number; at: number } | undefined;
 
-  constructor(kind: ListKind, server: UpstreamServer, key: LaneKey, deps: Deps) {
+  constructor(
+    kind: ListKind,
+    server: UpstreamServer,
+    key: LaneKey,
+    deps: Deps & { readonly failed: () => void },
+  ) {
     this.kind = kind;
     this.key = key;
     this.#server = server;
@@ -320,8 +352,10 @@ export class Listing {
     const since = this.#failure?.since ?? this.#deps.clock.now();
     const isNew = this.#failure?.code !== code;
     this.#failure = { code, message, since, at: this.#deps.clock.monotonicMs() };
+    this.#deps.failed();
     if (!isNew) return;
-    this.#deps.log.warn(
+    // One line for a server, not one for each of its lists.
+    this.#deps.log[this.kind === "tools" ? "warn" : "debug"](
       { serverId: this.#server.name, code, kind: this.kind },
       `Server "${this.#server.name}" is missing from lists: ${message}`,
     );
