@@ -33,8 +33,6 @@ export interface Lane {
 export interface OutboundRequest {
   /** A shared lane writes its own id and progress token into it while it serialises, then puts yours back. */
   message: JsonRpcRequest;
-  /** The serialised `message`, when it is unchanged from the client. */
-  text?: string;
   /** The value of `Mcp-Name`, not yet encoded (modern only). */
   name?: string;
   /** `Mcp-Param-*` headers, encoded (modern only). */

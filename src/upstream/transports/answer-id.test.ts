@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { idAtInBytes, idAtInText, withIdBytes, withRequestId } from "./answer-id.ts";
+import { idAtInBytes, idAtInText, withIdBytes } from "./answer-id.ts";
 
 const asciiId = fc.oneof(fc.nat(), fc.stringMatching(/^[ -~]{0,12}$/));
 const anyId = fc.oneof(fc.nat(), fc.string({ maxLength: 12 }));
@@ -61,19 +61,5 @@ describe("the id of an answer", () => {
   ])("is never found where it is another's, or only looks like one: %s", (text) => {
     expect(idAtInText(text, "1")).toBe(-1);
     expect(idAtInBytes(Buffer.from(text), "1")).toBe(-1);
-  });
-});
-
-describe("the id of a request", () => {
-  test("is replaced in the text as either end writes it", () => {
-    const head = '{"jsonrpc":"2.0","id":"a","method":"m","params":{}}';
-    expect(withRequestId(head, '"a"', "7")).toBe(
-      '{"jsonrpc":"2.0","id":7,"method":"m","params":{}}',
-    );
-    const tail = '{"method":"m","params":{},"jsonrpc":"2.0","id":3}';
-    expect(withRequestId(tail, "3", "70")).toBe(
-      '{"method":"m","params":{},"jsonrpc":"2.0","id":70}',
-    );
-    expect(withRequestId('{ "id": 3, "method": "m" }', "3", "70")).toBeUndefined();
   });
 });

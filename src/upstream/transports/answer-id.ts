@@ -64,21 +64,6 @@ export function idAtInBytes(body: Buffer, idText: string): number {
   return fromEnd < 0 ? -1 : body.length - fromEnd;
 }
 
-/** `text`, a request known to be valid JSON with the id `idText`, with `newIdText` in its place; or undefined. */
-export function withRequestId(text: string, idText: string, newIdText: string): string | undefined {
-  const head = heads[0];
-  if (text.startsWith(head)) {
-    const end = head.length + idText.length;
-    if (!text.startsWith(idText, head.length) || text.charCodeAt(end) !== comma) return undefined;
-    return head + newIdText + text.slice(end);
-  }
-  if (!text.startsWith('{"method":')) return undefined;
-  const fromEnd = tailIdFromEnd(text, idText);
-  if (fromEnd < 0) return undefined;
-  const at = text.length - fromEnd;
-  return text.slice(0, at) + newIdText + text.slice(at + idText.length);
-}
-
 /** A copy of `body` with the `oldLength` bytes at `at` replaced by the ASCII text `idText`. */
 export function withIdBytes(body: Buffer, at: number, oldLength: number, idText: string): Buffer {
   const idBytes = Buffer.byteLength(idText);
@@ -90,7 +75,6 @@ export function withIdBytes(body: Buffer, at: number, oldLength: number, idText:
 }
 
 const closeBrace = 0x7d;
-const comma = 0x2c;
 
 function endOfJson(text: string): number {
   let end = text.length;

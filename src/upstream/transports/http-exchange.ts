@@ -124,11 +124,11 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
       const minted = host.nextId();
       this.#id = minted;
       this.#idText = String(minted);
-      this.#body = mintedBody(request, minted, this.#callerIdText, this.#idText);
+      this.#body = mintedBody(request, minted);
     } else {
       this.#id = id;
       this.#idText = this.#callerIdText;
-      this.#body = request.text ?? stringify(request.message);
+      this.#body = stringify(request.message);
     }
     this.#startedMs = host.endpoint.clock.monotonicMs();
     this.deadlineMs = this.#startedMs + request.timeoutMs;

@@ -1,24 +1,14 @@
 import { isJsonObject, stringify } from "../../protocol/index.ts";
 import type { OutboundRequest } from "../lane.ts";
-import { withRequestId } from "./answer-id.ts";
 
 /**
  * The text of a request under an id of ours, which is also its progress token where progress is asked
  * for. The message is written to and put back as it was.
  */
-export function mintedBody(
-  request: OutboundRequest,
-  id: number,
-  callerIdText: string,
-  idText: string,
-): string {
-  const { message, text } = request;
+export function mintedBody(request: OutboundRequest, id: number): string {
+  const { message } = request;
   const meta = message.params?.["_meta"];
   const hasToken = isJsonObject(meta) && meta["progressToken"] !== undefined;
-  if (text !== undefined && !hasToken) {
-    const replaced = withRequestId(text, callerIdText, idText);
-    if (replaced !== undefined) return replaced;
-  }
   const callerId = message.id;
   const token = hasToken ? meta["progressToken"] : undefined;
   message.id = id;
