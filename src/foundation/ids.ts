@@ -39,7 +39,7 @@ let page = Buffer.alloc(0);
 let used = 0;
 
 /** That many random bytes, at most 4096, in hexadecimal. */
-export function randomHex(bytes: number): string {
+function randomHex(bytes: number): string {
   if (used + bytes > page.length) {
     page = randomBytes(PAGE_BYTES);
     used = 0;

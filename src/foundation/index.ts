@@ -23,5 +23,5 @@ export { processMetrics } from "./process-metrics.ts";
 export { writePrivateFile } from "./private-file.ts";
 export { releaseStartMemory } from "./memory.ts";
 export { Emitter } from "./events.ts";
-export { newTraceparent, parseTraceparent } from "./trace.ts";
+export { parseTraceparent } from "./trace.ts";
 export type { TraceParent } from "./trace.ts";

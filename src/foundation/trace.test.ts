@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { newTraceparent, parseTraceparent } from "./trace.ts";
+import { parseTraceparent } from "./trace.ts";
 
 const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
 const span = "00f067aa0ba902b7";
@@ -30,18 +30,6 @@ test.each([
   `cc-${trace}-${span}-01x`,
 ])("%o is ignored", (header) => {
   expect(parseTraceparent(header)).toBeUndefined();
-});
-
-test("a child keeps its parent's trace and sampling and gets its own span", () => {
-  fc.assert(
-    fc.property(fc.boolean(), (sampled) => {
-      const parent = { traceId: trace, spanId: span, sampled };
-      const { header, ...child } = newTraceparent(parent);
-      expect(parseTraceparent(header)).toEqual(child);
-      expect(child).toMatchObject({ traceId: trace, sampled });
-      expect(child.spanId).not.toBe(span);
-    }),
-  );
 });
 
 test("any text at all is read or ignored, never thrown at", () => {

@@ -1,5 +1,3 @@
-import { randomHex } from "./ids.ts";
-
 /** The caller's place in a trace (W3C Trace Context). */
 export interface TraceParent {
   readonly traceId: string;
@@ -18,19 +16,6 @@ export function parseTraceparent(header: unknown): TraceParent | undefined {
   return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };
 }
 
-/** A new span under the parent (its trace and its sampling go on), or the first span of a new sampled trace. */
-export function newTraceparent(parent?: TraceParent): TraceParent & { readonly header: string } {
-  const traceId = parent?.traceId ?? randomId(16);
-  const spanId = randomId(8);
-  const sampled = parent?.sampled ?? true;
-  return { header: `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`, traceId, spanId, sampled };
-}
-
 // A later version of the format may append fields after the flags; version 00 may not.
 const form = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.{0,256})?$/;
 const zeros = /^0+$/;
-
-function randomId(bytes: number): string {
-  const id = randomHex(bytes);
-  return zeros.test(id) ? randomId(bytes) : id;
-}

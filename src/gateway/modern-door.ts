@@ -1,6 +1,7 @@
 /** Requests of 2026-07-28: stateless, one message per POST, the client's going away is a cancellation. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Principal } from "../access/index.ts";
+import { parseTraceparent } from "../foundation/index.ts";
 import {
   META,
   MODERN_REVISION,
@@ -120,10 +121,8 @@ export function traceparentOf(req: IncomingMessage, message: JsonRpcRequest): st
   const meta = message.params?.["_meta"];
   const inMeta = isJsonObject(meta) ? meta["traceparent"] : undefined;
   const found = typeof inMeta === "string" ? inMeta : req.headers["traceparent"];
-  return typeof found === "string" && found.length <= TRACEPARENT_LENGTH_MAX ? found : undefined;
+  return typeof found === "string" && parseTraceparent(found) !== undefined ? found : undefined;
 }
-
-const TRACEPARENT_LENGTH_MAX = 128;
 
 function envelopeOf(message: JsonRpcRequest): Incoming["envelope"] {
   const meta = message.params?.["_meta"];
