@@ -7,6 +7,7 @@
  *
  * The last results of every question are kept in results.json, and README.md is written from them.
  */
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -42,6 +43,7 @@ const questions: readonly Question[] = [
 ];
 
 const resultsFile = fileURLToPath(new URL("results.json", import.meta.url));
+const formatter = fileURLToPath(new URL("../node_modules/oxfmt/bin/oxfmt", import.meta.url));
 const readmeFile = fileURLToPath(new URL("README.md", import.meta.url));
 
 process.exitCode = await main();
@@ -76,7 +78,7 @@ async function run(chosen: readonly Question[], quick: boolean): Promise<string[
   const bench: Bench = {
     quick,
     rounds: quick ? 3 : 5,
-    seconds: quick ? 1 : 3,
+    seconds: quick ? 0.6 : 3,
     upstream,
     street: () => (street ??= openStreet(upstream)),
   };
@@ -102,6 +104,7 @@ async function run(chosen: readonly Question[], quick: boolean): Promise<string[
   }
   writeFileSync(resultsFile, `${JSON.stringify(results, undefined, 2)}\n`);
   writeFileSync(readmeFile, readmeOf(questions, results));
+  spawnSync(process.execPath, [formatter, resultsFile, readmeFile], { stdio: "ignore" });
   const answered = chosen.filter(({ name }) => !failed.includes(name));
   process.stdout.write(`${tableOf(answered, results)}\n`);
   return failed;

@@ -7,10 +7,10 @@ import { startUpstream } from "../tools/upstream.ts";
 import { startBareAnswer } from "../tools/yardsticks.ts";
 
 const SESSIONS = 10_000;
-const SESSIONS_QUICK = 2_000;
+const SESSIONS_QUICK = 3_000;
 const WORKERS = 32;
 const SETTLE_MS = 5_000;
-const SETTLE_MS_QUICK = 2_000;
+const SETTLE_MS_QUICK = 1_000;
 
 /** What a legacy session holds of our memory that does nothing. */
 export const idleSessions: Question = {

@@ -13,11 +13,6 @@ export const largeAnswers: Question = {
   async measure(bench) {
     const street = await bench.street();
     const common = { seconds: bench.seconds, connections: CONNECTIONS };
-    const direct = new Contestant("direct", {
-      ...common,
-      endpoint: street.direct("modern"),
-      call: blobCall("blob", BYTES),
-    });
     const relay = new Contestant("bare relay", {
       ...common,
       endpoint: street.relay.endpoint("modern"),
@@ -30,7 +25,7 @@ export const largeAnswers: Question = {
       call: blobCall("http__blob", BYTES),
       pid: street.gateway.pid,
     });
-    const all = [direct, relay, gateway];
+    const all = [relay, gateway];
     await alternate(all, bench.rounds);
     const row = ratioRow({
       figure: "CPU per call, 1 MB answer",

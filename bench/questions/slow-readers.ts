@@ -10,7 +10,7 @@ import { startBareRelay } from "../tools/yardsticks.ts";
 const BYTES = 10_000_000;
 const READERS = 20;
 const READERS_QUICK = 10;
-const SETTLE_MS = 2_500;
+const SETTLE_MS = 2_000;
 const KiB = 1024;
 
 /** What a client holds of our memory that does not read its answer. */

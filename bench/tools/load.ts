@@ -24,7 +24,7 @@ export interface LoadOptions {
   readonly endpoint: Endpoint;
   readonly call: Call;
   readonly seconds: number;
-  /** Unmeasured seconds before; 0.5 by default. */
+  /** Unmeasured seconds before; 0.3 by default. */
   readonly warmSeconds?: number;
   /** 16 by default. */
   readonly connections?: number;
@@ -92,7 +92,7 @@ class Run {
   }
 
   async measure(): Promise<Load> {
-    const { seconds, warmSeconds = 0.5, pid, rate } = this.#options;
+    const { seconds, warmSeconds = 0.3, pid, rate } = this.#options;
     if (rate === undefined) for (const user of this.#users) this.#loop(user);
     else this.#pace(rate);
     await delay(warmSeconds * 1000);
