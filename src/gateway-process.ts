@@ -12,7 +12,6 @@ import {
   createLog,
   isSignalboxError,
   messageOf,
-  newId,
   processMetrics,
   redact,
   releaseStartMemory,
@@ -20,10 +19,20 @@ import {
   writePrivateFile,
   type Log,
 } from "./foundation/index.ts";
-import { Gateway, createListener, listen, type CallRecord } from "./gateway/index.ts";
+import {
+  Gateway,
+  createListener,
+  listen,
+  type CallRecord,
+  type ServerStatus,
+} from "./gateway/index.ts";
 import { CallLog, HealthChecks, databaseCheck, diskSpaceCheck } from "./ops/index.ts";
 import { Registry } from "./registry/index.ts";
-import { signalboxService, type SignalboxPorts } from "./services/signalbox/index.ts";
+import {
+  signalboxService,
+  type ServerDetail,
+  type SignalboxPorts,
+} from "./services/signalbox/index.ts";
 import { openStore, type CallFilter, type Store } from "./store/index.ts";
 
 const DATABASE_LABEL = "db:signalbox";
@@ -319,9 +328,9 @@ export class GatewayProcess {
 
   #record(call: CallRecord): void {
     if (!this.#values.call_log.enabled) return;
-    const row = { ...call, id: newId("call") };
-    if ("arguments" in call) row.arguments = redact(call.arguments);
-    this.#callLog.record(row);
+    this.#callLog.record(
+      this.#values.call_log.arguments ? { ...call, arguments: redact(call.arguments) } : call,
+    );
   }
 
   #pruneCalls(): void {
@@ -389,24 +398,17 @@ export class GatewayProcess {
   }
 
   #servicePorts(): SignalboxPorts {
-    const visible = (principal: Parameters<SignalboxPorts["servers"]>[0]): Set<string> =>
-      new Set(this.#gateway.visibleServers(principal));
-    const summaries = (principal: Parameters<SignalboxPorts["servers"]>[0]) => {
-      const names = visible(principal);
-      return this.#gateway
-        .serverStatus()
-        .filter(({ name }) => names.has(name))
-        .map(({ lastError, since, ...status }) => ({
-          ...status,
-          since: new Date(since).toISOString(),
-          ...(lastError === undefined
-            ? {}
-            : { lastError: { ...lastError, at: new Date(lastError.at).toISOString() } }),
-        }));
-    };
     return {
-      servers: async (principal) => summaries(principal),
-      server: async (name, principal) => summaries(principal).find((one) => one.name === name),
+      servers: async (principal) =>
+        this.#gateway
+          .serverStatus()
+          .filter(({ name }) => this.#gateway.sees(principal, name))
+          .map(summaryOf),
+      server: async (name, principal) => {
+        const status = this.#gateway.statusOf(name);
+        if (status === undefined || !this.#gateway.sees(principal, name)) return undefined;
+        return summaryOf(status);
+      },
       recentCalls: async (principal, filter) => {
         const { limit, server, outcome } = filter;
         const rows = await this.#requireStore().calls.recent({
@@ -441,6 +443,16 @@ export class GatewayProcess {
       ? "shown at the first start; set SIGNALBOX_ADMIN_KEY to replace it"
       : `in ${this.#keyFile()}`;
   }
+}
+
+function summaryOf({ lastError, since, ...status }: ServerStatus): ServerDetail {
+  return {
+    ...status,
+    since: new Date(since).toISOString(),
+    ...(lastError === undefined
+      ? {}
+      : { lastError: { ...lastError, at: new Date(lastError.at).toISOString() } }),
+  };
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

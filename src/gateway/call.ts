@@ -74,6 +74,7 @@ export interface CallTimes {
   readonly timeoutMaxMs: number;
 }
 
+const IS_ERROR_TRUE = Buffer.from('"isError":true');
 const IS_ERROR = Buffer.from('"isError"');
 const ERROR = Buffer.from('"error"');
 
@@ -172,7 +173,8 @@ export class Call implements ExchangeSink {
     if (lane === undefined) return;
     this.responseBytes = body.length;
     const bridged = lane.era !== this.start.era;
-    if (bridged || body.length <= CHECKED_BYTES || this.#mustRead(body)) {
+    if (!bridged && this.route.server.definition.service !== undefined) this.#answerOwn(body);
+    else if (bridged || body.length <= CHECKED_BYTES || this.#mustRead(lane, body)) {
       try {
         this.#answerParsed(body, bridged);
       } catch {
@@ -182,9 +184,20 @@ export class Call implements ExchangeSink {
     this.#finish();
   }
 
-  #mustRead(body: Buffer): boolean {
+  // What a service of this process wrote needs no checking.
+  #answerOwn(body: Buffer): void {
+    if (body.includes(IS_ERROR_TRUE)) this.outcome = "tool_error";
+    this.start.reply.answer(body, 200);
+  }
+
+  #mustRead(lane: Lane, body: Buffer): boolean {
     if (body.includes(IS_ERROR) || body.includes(ERROR) || mayHaveSecondId(body)) return true;
-    return !this.start.view.bare && mayNameResource(body);
+    return this.#mayLink(lane) && mayNameResource(body);
+  }
+
+  // Only what can be read through the gateway needs a public URI, so a server without resources has nothing to rewrite.
+  #mayLink(lane: Lane): boolean {
+    return !this.start.view.bare && "resources" in lane.capabilities;
   }
 
   begin(firstBytes: Buffer, length: number | undefined): void {
@@ -274,7 +287,7 @@ export class Call implements ExchangeSink {
   // to be looked at. What lies between is the lane's default.
   #inspectedBytes(lane: Lane): number | undefined {
     if (lane.era !== this.start.era) return Number.POSITIVE_INFINITY;
-    return this.start.view.bare ? BARE_INSPECTED_BYTES : undefined;
+    return this.#mayLink(lane) ? undefined : UNLINKED_INSPECTED_BYTES;
   }
 
   #addHeaders(outbound: OutboundRequest, sent: JsonRpcRequest): void {
@@ -362,7 +375,9 @@ export class Call implements ExchangeSink {
     }
     if (result["isError"] === true) this.outcome = "tool_error";
     const linked =
-      !view.bare && rewriteResult(result, (uri) => view.publicUri(this.route.server.name, uri));
+      this.#lane !== undefined &&
+      this.#mayLink(this.#lane) &&
+      rewriteResult(result, (uri) => view.publicUri(this.route.server.name, uri));
     if (!linked && !bridged) reply.answer(body, 200);
     else {
       response["result"] = result;
@@ -418,8 +433,8 @@ export class Call implements ExchangeSink {
   }
 }
 
-/** Answers of a view that changes no URIs stream from this size on. */
-const BARE_INSPECTED_BYTES = 64 * 1024;
+/** Answers in which no URI has to change stream from this size on. */
+const UNLINKED_INSPECTED_BYTES = 64 * 1024;
 
 /** Answers up to this size are read in full before they are passed on, so that garbage is never relayed. */
 const CHECKED_BYTES = 8 * 1024;

@@ -6,6 +6,7 @@ import {
   SignalboxError,
   isSignalboxError,
   messageOf,
+  randomToken,
   type Clock,
   type Log,
   type Metrics,
@@ -94,7 +95,7 @@ export class Gateway {
     this.#deps = deps;
     this.#identity = { name: "signalbox", version: deps.version };
     this.#bounds = { depthMax: limits.json_depth_max, elementsMax: limits.json_elements_max };
-    this.#requestPrefix = `r${clock.now().toString(36)}-`;
+    this.#requestPrefix = `r${clock.now().toString(36)}${randomToken(3)}-`;
     this.#meters = new CallMeters(metrics);
     this.#traffic = new Traffic(metrics);
     this.#authenticate = new Authenticate(metrics, deps.authRequired);
@@ -207,6 +208,18 @@ export class Gateway {
     return [...this.#snapshot.catalogs.values()].map((catalog) => catalog.status());
   }
 
+  /** One server's state; undefined where there is none of that name. */
+  statusOf(name: string): ServerStatus | undefined {
+    return this.#snapshot.catalogs.get(name)?.status();
+  }
+
+  /** Whether a principal can reach anything of a server. */
+  sees(principal: Pick<Principal, "bundles">, server: string): boolean {
+    const { bundles, whole } = this.#snapshot;
+    if (principal.bundles === "all") return whole.has(server);
+    return principal.bundles.some((name) => bundles.get(name)?.has(server) === true);
+  }
+
   /** The last lines a local process wrote to its standard error; undefined where there is no such server. */
   stderr(name: string): string[] | undefined {
     return this.#snapshot.catalogs.get(name)?.server.stderr();
@@ -222,16 +235,6 @@ export class Gateway {
     const view = this.#view(bundle);
     if (view === undefined || authorize(principal, bundle) !== undefined) return undefined;
     return readCatalog(view);
-  }
-
-  /** The servers whose things a principal can reach. */
-  visibleServers(principal: Pick<Principal, "bundles">): ReadonlySet<string> {
-    const { bundles, whole } = this.#snapshot;
-    const views =
-      principal.bundles === "all"
-        ? [whole]
-        : principal.bundles.flatMap((name) => bundles.get(name) ?? []);
-    return new Set(views.flatMap((view) => view.catalogs.map((catalog) => catalog.server.name)));
   }
 
   /** Takes nothing new, and waits until the calls in flight have ended or `signal` fires. */

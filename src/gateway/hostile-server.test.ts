@@ -27,18 +27,21 @@ async function before(
   answer: (response: Responding, id: string) => void,
   era: "modern" | "legacy" = "modern",
 ): Promise<RunningGateway> {
+  const capabilities = { tools: {}, resources: {} };
   const upstream = await fakeHttpServer(({ message }, response) => {
     const { id, method } = requestOf.parse(message);
     const result = (body: object): void =>
       json(response, { jsonrpc: "2.0", id, result: { resultType: "complete", ...body } });
     if (method === "server/discover") {
-      result({ supportedVersions: ["2026-07-28"], capabilities: { tools: {} } });
+      result({ supportedVersions: ["2026-07-28"], capabilities });
     } else if (method === "initialize") {
       const serverInfo = { name: "bad", version: "1" };
-      result({ protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo });
+      result({ protocolVersion: "2025-11-25", capabilities, serverInfo });
     } else if (method.startsWith("notifications/")) {
       response.writeHead(202).end();
-    } else if (method === "tools/list") {
+    } else if (method === "resources/list") result({ resources: [] });
+    else if (method === "resources/templates/list") result({ resourceTemplates: [] });
+    else if (method === "tools/list") {
       result({ tools: [{ name: "t", inputSchema: { type: "object" } }] });
     } else answer(response, JSON.stringify(id));
   });

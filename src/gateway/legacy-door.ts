@@ -230,9 +230,10 @@ export class LegacyDoor {
       openEvents();
       if (streaming) events?.send(json);
     };
-    for (const request of requests) {
+    for (const [place, request] of requests.entries()) {
       const reply = new GatheringReply(tell, answer, answer);
-      this.#request(session, request, reply, post, 0);
+      const requestId = `${post.requestId}.${place + 1}`;
+      this.#request(session, request, reply, { ...post, requestId }, 0);
     }
   }
 

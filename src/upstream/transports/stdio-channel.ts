@@ -22,6 +22,7 @@ import {
 } from "../../protocol/index.ts";
 import type { ExchangeHandle, ExchangeSink, LaneListener, OutboundRequest } from "../lane.ts";
 import { lastWords, type Child, type ChildEnd } from "./child-process.ts";
+import { InFlight } from "./in-flight.ts";
 import { LineSplitter, type LineHandler } from "./line-splitter.ts";
 import { findId, findIdAtHead, findIdAtTail, found, withFoundId } from "./minted-id.ts";
 import { Exchange, type ExchangeOwner } from "./stdio-exchange.ts";
@@ -58,9 +59,8 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
     overlongLines: 0,
   };
   readonly #options: ChannelOptions;
-  readonly #pending = new Map<number, Exchange>();
+  readonly #pending = new InFlight<Exchange>();
   #listener: LaneListener = deaf;
-  #nextId = 1;
   #listens = 0;
   #out = "";
   #flushing = false;
@@ -89,18 +89,22 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   }
 
   send(request: OutboundRequest, sink: ExchangeSink): ExchangeHandle {
-    const id = this.#nextId;
-    this.#nextId = id + 1;
-    const exchange = new Exchange(this, id, request, sink, this.#options.clock.monotonicMs());
-    if (this.#ended !== undefined) return refused(exchange, this.#ended);
-    if (this.#pending.size >= inFlightMax || this.#queuedBytes() > queueBytesMax) {
-      return refused(exchange, this.#error("SERVER_REFUSED", "is busy: too much waits for it"));
-    }
-    this.#pending.set(id, exchange);
+    const now = this.#options.clock.monotonicMs();
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return refused(new Exchange(this, 0, request, sink, now), refusal);
+    const exchange = new Exchange(this, this.#pending.nextId(), request, sink, now);
+    this.#pending.add(exchange);
     if (exchange.listens) this.#listens += 1;
     this.#write(exchange.encode(request.message));
     this.#sweeper ??= setInterval(this.#sweep, sweepMs).unref();
     return exchange;
+  }
+
+  #refusal(): SignalboxError | undefined {
+    if (this.#ended !== undefined) return this.#ended;
+    return this.#pending.size >= inFlightMax || this.#queuedBytes() > queueBytesMax
+      ? this.#error("SERVER_REFUSED", "is busy: too much waits for it")
+      : undefined;
   }
 
   /** Dropped where the server does not keep up with its input. */
@@ -142,7 +146,7 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
     } else if (exchange.listens) {
       this.#otherLine(bytes, start, end);
     } else {
-      this.#pending.delete(exchange.id);
+      this.#pending.remove(exchange);
       exchange.sink.answer(withFoundId(bytes, start, end, owned, exchange.callerIdText));
     }
   }
@@ -301,7 +305,7 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   }
 
   #countStray(id: number): void {
-    if (id > 0 && id < this.#nextId) this.counts.lateAnswers += 1;
+    if (this.#pending.gaveOut(id)) this.counts.lateAnswers += 1;
     else this.counts.unknownIds += 1;
   }
 
@@ -343,7 +347,7 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   // Endings: of one exchange, of those that wait too long, of all.
 
   #settle(exchange: Exchange): void {
-    if (this.#pending.delete(exchange.id) && exchange.listens) this.#listens -= 1;
+    if (this.#pending.remove(exchange) && exchange.listens) this.#listens -= 1;
   }
 
   readonly #sweep = (): void => {
@@ -386,9 +390,8 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
     this.#flush();
     this.#ended = error;
     clearInterval(this.#sweeper);
-    const left = [...this.#pending.values()];
-    this.#pending.clear();
-    this.#listens = 0;
+    const left = this.#pending.values();
+    for (const exchange of left) this.#settle(exchange);
     for (const exchange of left) exchange.sink.fail(error);
     if (how === "tell") this.#listener.closed(error);
   }

@@ -512,7 +512,9 @@ describe("giving up", () => {
       code: "SERVER_TIMEOUT",
       message: 'The server "fake" did not answer "tools/call" within 100 ms.',
     });
-    expect(await cancellations(opened)).toEqual([{ requestId: 2, reason: "timeout" }]);
+    expect(await cancellations(opened)).toEqual([
+      { requestId: expect.any(Number), reason: "timeout" },
+    ]);
   });
 
   test("by the caller tells the server, and the caller hears nothing more", async () => {
@@ -520,7 +522,9 @@ describe("giving up", () => {
     const { sink, handle } = exchange(opened, "never");
     handle.cancel("no longer needed");
     handle.cancel("twice");
-    expect(await cancellations(opened)).toEqual([{ requestId: 2, reason: "no longer needed" }]);
+    expect(await cancellations(opened)).toEqual([
+      { requestId: expect.any(Number), reason: "no longer needed" },
+    ]);
     expect(sink.endings).toBe(0);
   });
 
