@@ -227,7 +227,10 @@ export class GatewayProcess {
     } catch (error) {
       const external = this.#values.database.url !== undefined;
       if (!external || !isSignalboxError(error) || error.code !== "STORE_UNAVAILABLE") throw error;
-      this.log.error({ code: error.code }, `${error.message} It is tried again in the background.`);
+      this.log.error(
+        { code: error.code },
+        `${error.message.replace(/\.?$/, ".")} It is tried again in the background.`,
+      );
       void this.#openStoreLater();
     }
   }

@@ -90,6 +90,9 @@ export function unreachable(address: GatewayAddress, cause: unknown, timedOut = 
       address.home === undefined
         ? `The gateway at ${address.url} ${what}.`
         : `The gateway for ${address.home} (${address.url}) ${what}: start it with \`npm start\`.`,
+    ...(address.home === undefined && {
+      remedy: "Check --url or SIGNALBOX_URL, and that the gateway runs there.",
+    }),
     cause,
   });
 }

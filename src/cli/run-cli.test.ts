@@ -102,6 +102,13 @@ describe("exit codes", () => {
     api = await FakeApi.start();
   });
 
+  test("an address where none answers ends with 3 and says what to check", async () => {
+    const ran = await run(["status"], { env: { SIGNALBOX_URL: "http://127.0.0.1:1" } });
+    expect(ran.code).toBe(3);
+    expect(ran.stderr).toContain("The gateway at http://127.0.0.1:1 does not answer.");
+    expect(ran.stderr).toContain("Check --url or SIGNALBOX_URL");
+  });
+
   test("a home where none runs ends with 3 and names the home", async () => {
     const ran = await run(["status"], { env: { SIGNALBOX_URL: "", SIGNALBOX_HOME: folder } });
     expect(ran.code).toBe(3);

@@ -33,6 +33,7 @@ test("an error inside another object is serialised without a made-up request id"
 test.each<[unknown, string]>([
   [new Error("one\n two"), "one two"],
   [new Error("outer", { cause: new Error("inner") }), "outer: inner"],
+  [new Error("Outer.", { cause: new Error("inner") }), "Outer: inner"],
   [new Error("outer: inner", { cause: new Error("inner") }), "outer: inner"],
   [
     new AggregateError([new Error("refused ::1"), new Error("refused 127.0.0.1")]),

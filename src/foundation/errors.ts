@@ -353,7 +353,7 @@ function sentences(error: unknown, depth: number): string[] {
   const own = ownMessage(error);
   if (error.cause === undefined || depth >= CAUSES_MAX) return [own];
   const causes = sentences(error.cause, depth + 1);
-  return causes.every((cause) => own.includes(cause)) ? [own] : [own, ...causes];
+  return causes.every((cause) => own.includes(cause)) ? [own] : [own.replace(/\.$/, ""), ...causes];
 }
 
 // Node reports a refused connection over two address families as an AggregateError without a message.

@@ -437,6 +437,7 @@ test("a server is tried without being configured", async () => {
   await nobody.close();
   const failed = await gateway.testServer(remote("x", nobody.url), AbortSignal.timeout(5_000));
   expect(failed).toMatchObject({ ok: false, error: { code: "SERVER_UNREACHABLE" } });
+  expect(failed.error?.message.match(/ECONNREFUSED/g)).toHaveLength(1);
 });
 
 test("the catalog tells whose each thing is, to those who may see it", async () => {

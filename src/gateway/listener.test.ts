@@ -1,6 +1,8 @@
+import { createServer } from "node:http";
 import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { hashKey } from "../access/index.ts";
+import { listen } from "./listener.ts";
 import { keyRecord, runGateway, type RunningGateway } from "./running-gateway.ts";
 
 let running: RunningGateway | undefined;
@@ -51,4 +53,14 @@ describe("a header that stands twice", () => {
       ),
     ).toBe("403");
   });
+});
+
+test("a port that is taken is named, with the variable that chooses another", async () => {
+  const first = createServer();
+  const port = await listen(first, 0, "127.0.0.1");
+  await expect(listen(createServer(), port, "127.0.0.1")).rejects.toMatchObject({
+    code: "PORT_IN_USE",
+    message: `Port ${port} on 127.0.0.1 is taken; choose another with PORT.`,
+  });
+  first.close();
 });

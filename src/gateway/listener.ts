@@ -53,7 +53,11 @@ export function listen(server: Server, port: number, host: string): Promise<numb
     server.once("error", (error: NodeJS.ErrnoException) => {
       reject(
         error.code === "EADDRINUSE"
-          ? new SignalboxError("PORT_IN_USE", `Port ${port} on ${host} is taken.`, { cause: error })
+          ? new SignalboxError(
+              "PORT_IN_USE",
+              `Port ${port} on ${host} is taken; choose another with PORT.`,
+              { cause: error },
+            )
           : new SignalboxError(
               "BIND_REFUSED",
               `Cannot listen on ${host}:${port}: ${messageOf(error)}`,

@@ -56,8 +56,11 @@ export async function testServer(
     const { era, revision, serverInfo } = lane;
     return { ok: true, ms: elapsed(), era, revision, serverInfo, tools, prompts, resources };
   } catch (error) {
-    const code = isSignalboxError(error) ? error.code : "SERVER_UNREACHABLE";
-    return { ok: false, ms: elapsed(), error: { code, message: messageOf(error) } };
+    // A failure of ours says in its own words what its cause says again.
+    const [code, message] = isSignalboxError(error)
+      ? ([error.code, error.message] as const)
+      : (["SERVER_UNREACHABLE", messageOf(error)] as const);
+    return { ok: false, ms: elapsed(), error: { code, message } };
   } finally {
     await server.close();
   }

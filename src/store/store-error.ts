@@ -8,7 +8,7 @@ export function storeError(error: unknown): SignalboxError {
   if (state === undefined || isOutage(state)) {
     return new SignalboxError(
       "STORE_UNAVAILABLE",
-      `The database does not answer: ${messageOf(cause)}`,
+      `The database ${isRefusal(state) ? "refuses the connection" : "does not answer"}: ${messageOf(cause)}`,
       { cause },
     );
   }
@@ -27,6 +27,10 @@ export function storeError(error: unknown): SignalboxError {
     `The database refused a statement (${state}): ${messageOf(cause)}`,
     { cause },
   );
+}
+
+function isRefusal(state: string | undefined): boolean {
+  return state === "3D000" || state?.startsWith("28") === true;
 }
 
 /** Five characters that say what went wrong; undefined where the failure was not the server's answer. */

@@ -114,6 +114,8 @@ test("--create-key makes a caller key for the bundle and writes it out once", as
 test("for a person the texts stand alone on stdout, each below where it goes", async () => {
   const terminal = fakeTerminal({ env: { SIGNALBOX_HOME: home } });
   expect(await runCli(["connect", "gemini"], terminal.io)).toBe(0);
-  expect(terminal.stdout()).toMatch(/^Put this in \(~\/\.gemini\/settings\.json[^\n]*\):\n\n\{\n/);
+  expect(terminal.stdout()).toMatch(
+    /^Put this in the file below:\n {2}~\/\.gemini\/settings\.json[^\n]*\n\n\{\n/,
+  );
   expect(terminal.stderr()).toContain("signalbox keys create");
 });

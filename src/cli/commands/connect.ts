@@ -71,7 +71,8 @@ async function connect(invocation: Invocation): Promise<0> {
     { client, url, name, snippets, ...(created === undefined ? {} : { key: created.record }) },
     () =>
       snippets.flatMap(({ title, file, text }) => [
-        out.paint.bold(file === undefined ? title : `${title.replace(/:$/, "")} (${file}):`),
+        out.paint.bold(title),
+        ...(file === undefined ? [] : [`  ${file}`]),
         "",
         ...text.split("\n"),
         "",

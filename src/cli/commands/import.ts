@@ -326,14 +326,14 @@ function summary(outcomes: readonly Outcome[]): string[] {
   return outcomes.map((result) =>
     plain(
       result.outcome === "added"
-        ? `${result.name}: added${testedAs(result.test)}`
+        ? `${result.name}: added${testedAs(result.name, result.test)}`
         : `${result.name}: ${result.outcome}. ${result.reason}`,
     ),
   );
 }
 
-function testedAs(test: TestReport | undefined): string {
+function testedAs(name: string, test: TestReport | undefined): string {
   if (test === undefined) return "";
   if (test.ok) return `, ${String(test.tools ?? 0)} tools`;
-  return `, but it does not answer yet: ${test.error?.message ?? "the test failed"} (signalbox servers logs says more)`;
+  return `, but it does not answer yet: ${test.error?.message ?? "the test failed"} (\`signalbox servers test ${name}\` tries again)`;
 }

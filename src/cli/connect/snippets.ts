@@ -73,7 +73,7 @@ function claudeDesktop({ name, key, stdioCommand }: Connection): Snippet[] {
   return [
     {
       title:
-        "Claude Desktop spawns its servers, so it gets the stdio bridge. Put this in its file and restart it:",
+        "Claude Desktop spawns its servers, so it gets the stdio bridge. Put this in the file below and restart it:",
       file: "claude_desktop_config.json (Settings > Developer > Edit Config)",
       text: json({
         mcpServers: { [name]: { command, args, env: { [variable]: key ?? "<your key>" } } },
@@ -85,7 +85,7 @@ function claudeDesktop({ name, key, stdioCommand }: Connection): Snippet[] {
 function cursor({ name, url, key }: Connection): Snippet[] {
   return [
     {
-      title: "Put this in:",
+      title: "Put this in the file below:",
       file: "~/.cursor/mcp.json, or .cursor/mcp.json in a project",
       text: json({
         mcpServers: { [name]: { url, headers: bearerHeader(key, `\${env:${variable}}`) } },
@@ -102,8 +102,8 @@ function vscode({ name, url, key }: Connection): Snippet[] {
     {
       title:
         key === undefined
-          ? "Put this in; VS Code asks for the key once and keeps it:"
-          : "Put this in:",
+          ? "Put this in the file below; VS Code asks for the key once and keeps it:"
+          : "Put this in the file below:",
       file: ".vscode/mcp.json, or the profile's (command: MCP: Open User Configuration)",
       text: json(key === undefined ? { inputs, servers } : { servers }),
     },
@@ -117,7 +117,7 @@ function codex({ name, url, key }: Connection): Snippet[] {
       text: `export ${variable}=${key ?? "'<your key>'"}`,
     },
     {
-      title: "Put this in:",
+      title: "Put this in the file below:",
       file: "~/.codex/config.toml",
       text: [
         `[mcp_servers.${name}]`,
@@ -135,7 +135,7 @@ function codex({ name, url, key }: Connection): Snippet[] {
 function gemini({ name, url, key }: Connection): Snippet[] {
   return [
     {
-      title: "Put this in:",
+      title: "Put this in the file below:",
       file: "~/.gemini/settings.json, or .gemini/settings.json in a project",
       text: json({
         mcpServers: { [name]: { httpUrl: url, headers: bearerHeader(key, `\${${variable}}`) } },
