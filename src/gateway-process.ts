@@ -86,7 +86,7 @@ export class GatewayProcess {
     const { log } = this;
     this.#health = new HealthChecks({ log, clock });
     this.#callLog = new CallLog({
-      append: (rows) => this.#requireStore().calls.append(rows),
+      append: (json) => this.#requireStore().calls.append(json),
       log,
       metrics: this.#metrics,
       queueMax: values.call_log.queue_max,

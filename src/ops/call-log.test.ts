@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { Metrics, SignalboxError, silentLog, systemClock } from "../foundation/index.ts";
 import type { CallRow } from "../store/index.ts";
 import { openTestStore } from "../store/test-database.ts";
@@ -8,9 +9,9 @@ import { CallLog } from "./call-log.ts";
 test("rows arrive in the database in few batches", async () => {
   await using store = await openTestStore();
   let batches = 0;
-  const { callLog } = makeLog(async (rows) => {
+  const { callLog } = makeLog(async (_rows, json) => {
     batches += 1;
-    await store.calls.append(rows);
+    await store.calls.append(json);
   });
   callLog.start();
   for (let n = 0; n < 1200; n += 1) callLog.record(row(n));
@@ -119,11 +120,15 @@ test("a stop while the database hangs ends by its signal", async () => {
   expect(callLog.dropped).toBe(1);
 });
 
+const rowsOf = z.array(z.object({ id: z.string() }));
+
 function makeLog(
-  append: (rows: readonly CallRow[]) => Promise<void>,
+  write: (rows: { id: string }[], json: Buffer) => Promise<void>,
   queueMax = 10_000,
 ): { callLog: CallLog; metrics: Metrics } {
   const metrics = new Metrics();
+  const append = (json: Buffer): Promise<void> =>
+    write(rowsOf.parse(JSON.parse(json.toString("utf8"))), json);
   const callLog = new CallLog({ append, log: silentLog, metrics, queueMax, clock: systemClock });
   return { callLog, metrics };
 }

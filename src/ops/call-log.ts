@@ -9,9 +9,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isSignalboxError, messageOf } from "../foundation/index.ts";
 import type { Clock, CounterSlot, GaugeSlot, Log, Metrics } from "../foundation/index.ts";
+import { encodeCall } from "../store/index.ts";
 import type { CallRow } from "../store/index.ts";
+import { RowQueue, type Batch } from "./row-queue.ts";
 
-const BATCH_ROWS_MAX = 500;
+/** As much of a refused row as its log line shows. */
+const LOGGED_BYTES = 500;
 const GATHER_MS = 200;
 const RETRY_DELAYS_MS = [100, 250, 500, 1000, 2000, 5000];
 
@@ -20,17 +23,14 @@ const WARN_EVERY_MS = 30_000;
 
 /** Writes the call log in batches; `record` never throws and never waits. */
 export class CallLog {
-  readonly #append: (rows: readonly CallRow[]) => Promise<void>;
+  readonly #append: (json: Buffer) => Promise<void>;
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #queueMax: number;
   readonly #droppedSlot: CounterSlot;
   readonly #depthSlot: GaugeSlot;
   readonly #stopping = new AbortController();
-  /** Rows before `#head` are written or dropped; the `#inFlight` rows from there on are being written. */
-  #queue: CallRow[] = [];
-  #head = 0;
-  #inFlight = 0;
+  readonly #queue = new RowQueue();
   #flushes = 0;
   #dropped = 0;
   #started = false;
@@ -39,8 +39,8 @@ export class CallLog {
   #warnedAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: {
-    /** Resolves when the rows are durable; throws STORE_UNAVAILABLE when they may be tried again. */
-    append: (rows: readonly CallRow[]) => Promise<void>;
+    /** Resolves when the rows, a JSON array, are durable; throws STORE_UNAVAILABLE when they may be tried again. */
+    append: (json: Buffer) => Promise<void>;
     log: Log;
     metrics: Metrics;
     /** Rows that may wait. */
@@ -69,7 +69,7 @@ export class CallLog {
       this.#countDropped(1);
       return;
     }
-    this.#queue.push(row);
+    this.#queue.add(encodeCall(row));
     this.#depthSlot.set(this.#depth);
     if (this.#started) this.#schedule();
   }
@@ -100,7 +100,7 @@ export class CallLog {
     this.#stopping.abort();
     const left = this.#depth;
     if (left === 0) return;
-    this.#advance(this.#queue.length);
+    this.#queue.clear();
     this.#countDropped(left);
     this.#log.error(
       { rows: left },
@@ -109,17 +109,17 @@ export class CallLog {
   }
 
   get #depth(): number {
-    return this.#queue.length - this.#head;
+    return this.#queue.depth;
   }
 
   /** Few rows are left to gather, unless somebody waits for them. */
   get #isWorthWriting(): boolean {
-    return this.#depth >= BATCH_ROWS_MAX || (this.#flushes > 0 && this.#depth > 0);
+    return this.#queue.hasFullBatch || (this.#flushes > 0 && this.#depth > 0);
   }
 
   #schedule(): void {
     if (this.#writing !== undefined) return;
-    if (this.#depth >= BATCH_ROWS_MAX) {
+    if (this.#queue.hasFullBatch) {
       void this.#writeNow();
     } else {
       this.#gathering ??= setTimeout(() => void this.#writeNow(), GATHER_MS).unref();
@@ -139,66 +139,57 @@ export class CallLog {
 
   async #writeAll(): Promise<void> {
     for (let failures = 0; !this.#stopping.signal.aborted;) {
-      const batch = this.#queue.slice(this.#head, this.#head + BATCH_ROWS_MAX);
-      this.#inFlight = batch.length;
+      const batch = this.#queue.take();
+      if (batch === undefined) return;
       const outcome = await this.#tryToWrite(batch);
-      this.#inFlight = 0;
       if (this.#depth === 0) return; // Given up by stop meanwhile.
       if (outcome === "away") {
+        this.#queue.putBack();
         await pause(RETRY_DELAYS_MS[failures] ?? 5000, this.#stopping.signal);
         failures += 1;
       } else {
         failures = 0;
-        this.#advance(this.#head + batch.length);
+        this.#queue.done();
         this.#depthSlot.set(this.#depth);
         if (!this.#isWorthWriting) return;
       }
     }
   }
 
-  async #tryToWrite(rows: readonly CallRow[]): Promise<"done" | "away"> {
+  async #tryToWrite(batch: Batch): Promise<"done" | "away"> {
+    if (batch.count === 0) return "done";
     try {
-      await this.#append(rows);
+      await this.#append(batch.json());
       return "done";
     } catch (error) {
       if (isSignalboxError(error) && error.code === "STORE_UNAVAILABLE") {
         this.#warnOfOutage(error);
         return "away";
       }
-      return this.#writeAround(rows, error);
+      return this.#writeAround(batch, error);
     }
   }
 
   /** The database refuses something in these rows: write the halves, and lose only what is refused alone. */
-  async #writeAround(rows: readonly CallRow[], error: unknown): Promise<"done" | "away"> {
-    if (rows.length <= 1) {
-      this.#countDropped(rows.length);
+  async #writeAround(batch: Batch, error: unknown): Promise<"done" | "away"> {
+    if (batch.count <= 1) {
+      this.#countDropped(batch.count);
       this.#log.error(
-        { id: rows[0]?.id, error: messageOf(error) },
+        { row: batch.json().toString("utf8", 0, LOGGED_BYTES), error: messageOf(error) },
         "the database refused a row of the call log",
       );
       return "done";
     }
-    const middle = Math.ceil(rows.length / 2);
-    const first = await this.#tryToWrite(rows.slice(0, middle));
-    return first === "away" ? "away" : this.#tryToWrite(rows.slice(middle));
+    const [first, second] = batch.halves();
+    return (await this.#tryToWrite(first)) === "away" ? "away" : this.#tryToWrite(second);
   }
 
   /** Drops the oldest row that is not being written when the queue is full; false when all of them are. */
   #makeRoom(): boolean {
     if (this.#depth < this.#queueMax) return true;
-    if (this.#inFlight >= this.#depth) return false;
-    if (this.#inFlight === 0) this.#advance(this.#head + 1);
-    else this.#queue.splice(this.#head + this.#inFlight, 1);
+    if (!this.#queue.dropOldest()) return false;
     this.#countDropped(1);
     return true;
-  }
-
-  #advance(head: number): void {
-    this.#head = head;
-    if (head < BATCH_ROWS_MAX && head < this.#queue.length) return;
-    this.#queue = this.#queue.slice(head);
-    this.#head = 0;
   }
 
   #countDropped(rows: number): void {

@@ -43,8 +43,8 @@ export interface CallFilter {
 }
 
 export interface Calls {
-  /** Resolves when the rows are on the disk. Text longer than 1,000 characters and arguments larger than 64 KiB are cut. */
-  append(rows: readonly CallRow[]): Promise<void>;
+  /** `json`: an array of what `encodeCall` makes, in UTF-8. Resolves when the rows are on the disk. */
+  append(json: Buffer): Promise<void>;
   /** The newest calls first. */
   recent(filter: CallFilter): Promise<CallRow[]>;
   /** Deletes calls before a time (epoch milliseconds) and tells how many. */
@@ -56,12 +56,8 @@ export const CALLS_LIMIT_MAX = 500;
 /** The call log of a database. */
 export function callsIn(database: Database): Calls {
   return {
-    async append(rows): Promise<void> {
-      if (rows.length === 0) return;
-      await database.query(
-        appendStatement,
-        columns.map(({ value }) => rows.map(value)),
-      );
+    async append(json): Promise<void> {
+      await database.query(appendStatement, [json]);
     },
     recent(filter): Promise<CallRow[]> {
       return database.run(async (db) => {
@@ -95,69 +91,66 @@ const pruneStatement = `
 const TEXT_LENGTH_MAX = 1000;
 const ARGUMENT_BYTES_MAX = 64 * 1024;
 
-interface Column {
-  readonly name: string;
-  readonly type: "text" | "float8" | "bigint";
-  /** How the statement turns the parameter into the column. */
-  readonly expression?: string;
-  readonly value: (row: CallRow) => string | number | null;
+/** A row longer than this may hold a text that has to be cut. */
+const PLAIN_LENGTH_MAX = TEXT_LENGTH_MAX;
+
+/**
+ * A call as the JSON that `append` takes. PostgreSQL's text holds any character but U+0000, and no half of a surrogate pair:
+ * they come out as U+FFFD. Texts longer than 1,000 characters are cut, arguments larger than 64 KiB are left out.
+ */
+export function encodeCall(row: CallRow): string {
+  const given = row.arguments;
+  const plain = given === undefined ? row : { ...row, arguments: argumentsText(given) };
+  const json = JSON.stringify(plain);
+  if (json.length <= PLAIN_LENGTH_MAX && !json.includes("\\u")) return json;
+  return JSON.stringify(plain, (name, value: unknown) =>
+    typeof value === "string" && name !== "arguments" ? storable(value) : value,
+  );
 }
 
-const textColumn = (name: string, read: (row: CallRow) => string | undefined): Column => ({
-  name,
-  type: "text",
-  value: (row) => storable(read(row)),
-});
+function storable(text: string): string {
+  const cut = text.length > TEXT_LENGTH_MAX ? text.slice(0, TEXT_LENGTH_MAX) : text;
+  return cut.toWellFormed().replaceAll("\0", "\uFFFD");
+}
 
-const columns: readonly Column[] = [
-  textColumn("id", (row) => row.id),
-  { name: "at", type: "float8", expression: "to_timestamp(at / 1000.0)", value: (row) => row.at },
-  textColumn("principal_id", (row) => row.principalId),
-  textColumn("principal_name", (row) => row.principalName),
-  textColumn("method", (row) => row.method),
-  textColumn("server", (row) => row.server),
-  textColumn("tool", (row) => row.tool),
-  textColumn("public_name", (row) => row.publicName),
-  textColumn("bundle", (row) => row.bundle),
-  textColumn("outcome", (row) => row.outcome),
-  textColumn("error_code", (row) => row.errorCode),
-  { name: "duration_ms", type: "float8", value: (row) => row.durationMs },
-  { name: "upstream_ms", type: "float8", value: (row) => row.upstreamMs },
-  { name: "own_ms", type: "float8", value: (row) => row.ownMs },
-  { name: "request_bytes", type: "bigint", value: (row) => Math.trunc(row.requestBytes) },
-  { name: "response_bytes", type: "bigint", value: (row) => Math.trunc(row.responseBytes) },
-  textColumn("request_id", (row) => row.requestId),
-  textColumn("trace_id", (row) => row.traceId),
-  textColumn("era", (row) => row.era),
-  {
-    name: "arguments",
-    type: "text",
-    expression: "arguments::json",
-    value: (row) => storableJson(row.arguments),
-  },
+// Text within text: what JSON escapes stays escaped until the column of type json, which keeps it as it is written.
+function argumentsText(value: unknown): string | undefined {
+  const text = JSON.stringify(value);
+  if (text === undefined) return undefined;
+  const bytes = Buffer.byteLength(text);
+  return bytes <= ARGUMENT_BYTES_MAX ? text : JSON.stringify({ "signalbox/omittedBytes": bytes });
+}
+
+/** The columns of the table, and the members of a row's JSON they come from. */
+const columns: readonly { name: string; member: keyof CallRow; type: string; value?: string }[] = [
+  { name: "id", member: "id", type: "text" },
+  { name: "at", member: "at", type: "float8", value: "to_timestamp(at / 1000.0)" },
+  { name: "principal_id", member: "principalId", type: "text" },
+  { name: "principal_name", member: "principalName", type: "text" },
+  { name: "method", member: "method", type: "text" },
+  { name: "server", member: "server", type: "text" },
+  { name: "tool", member: "tool", type: "text" },
+  { name: "public_name", member: "publicName", type: "text" },
+  { name: "bundle", member: "bundle", type: "text" },
+  { name: "outcome", member: "outcome", type: "text" },
+  { name: "error_code", member: "errorCode", type: "text" },
+  { name: "duration_ms", member: "durationMs", type: "float8" },
+  { name: "upstream_ms", member: "upstreamMs", type: "float8" },
+  { name: "own_ms", member: "ownMs", type: "float8" },
+  { name: "request_bytes", member: "requestBytes", type: "bigint" },
+  { name: "response_bytes", member: "responseBytes", type: "bigint" },
+  { name: "request_id", member: "requestId", type: "text" },
+  { name: "trace_id", member: "traceId", type: "text" },
+  { name: "era", member: "era", type: "text" },
+  { name: "arguments", member: "arguments", type: "text", value: "arguments::json" },
 ];
 
 const appendStatement = `
   INSERT INTO signalbox.tool_call_logs (${columns.map(({ name }) => name).join(", ")})
-  SELECT ${columns.map(({ name, expression }) => expression ?? name).join(", ")}
-  FROM unnest(${columns.map(({ type }, index) => `$${index + 1}::${type}[]`).join(", ")})
-    AS call (${columns.map(({ name }) => name).join(", ")})
+  SELECT ${columns.map(({ member, value }) => value ?? `"${member}"`).join(", ")}
+  FROM json_to_recordset($1::json)
+    AS call (${columns.map(({ member, type }) => `"${member}" ${type}`).join(", ")})
   ON CONFLICT (id) DO NOTHING`;
-
-/** PostgreSQL's text holds any character but U+0000. */
-function storable(text: string | undefined): string | null {
-  if (text === undefined) return null;
-  const cut = text.length > TEXT_LENGTH_MAX ? text.slice(0, TEXT_LENGTH_MAX) : text;
-  return cut.includes("\0") ? cut.replaceAll("\0", "\uFFFD") : cut;
-}
-
-function storableJson(value: unknown): string | null {
-  if (value === undefined) return null;
-  const text = JSON.stringify(value);
-  if (text === undefined) return null;
-  const bytes = Buffer.byteLength(text);
-  return bytes <= ARGUMENT_BYTES_MAX ? text : JSON.stringify({ "signalbox/omittedBytes": bytes });
-}
 
 function conditions(filter: CallFilter): (SQL | undefined)[] {
   const { server, outcome, principalId, before, beforeId } = filter;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newId, silentLog } from "../foundation/index.ts";
+import { encodeCall } from "./calls.ts";
 import type { CallRow } from "./calls.ts";
 import { debianBinaries, startDebianPostgres } from "./debian-postgres.ts";
 import type { DebianPostgres } from "./debian-postgres.ts";
@@ -41,7 +42,7 @@ describe.skipIf(binaries === undefined)("a store on the system's PostgreSQL", ()
     await store.servers.put("one", {});
     debian.stop();
     await expect(store.servers.list()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
-    await expect(store.calls.append([callRow()])).rejects.toMatchObject({
+    await expect(store.calls.append(encoded([callRow()]))).rejects.toMatchObject({
       code: "STORE_UNAVAILABLE",
     });
     debian.start();
@@ -61,6 +62,10 @@ test("says that an unreachable database does not answer", async () => {
     code: "STORE_UNAVAILABLE",
   });
 });
+
+function encoded(rows: readonly CallRow[]): Buffer {
+  return Buffer.from(`[${rows.map(encodeCall).join(",")}]`);
+}
 
 function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
   let database: TestDatabase;
@@ -121,8 +126,8 @@ function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
 
   test("appends a call once however often it is sent", async () => {
     const row = callRow({ server: "once" });
-    await store.calls.append([row, row]);
-    await store.calls.append([row]);
+    await store.calls.append(encoded([row, row]));
+    await store.calls.append(encoded([row]));
     expect(await store.calls.recent({ limit: 10, server: "once" })).toEqual([row]);
   });
 
@@ -139,7 +144,9 @@ function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
         list: [[]],
       },
     });
-    await store.calls.append([odd, callRow({ server: "odd", arguments: "x".repeat(100_000) })]);
+    await store.calls.append(
+      encoded([odd, callRow({ server: "odd", arguments: "x".repeat(100_000) })]),
+    );
     const [large, kept] = await store.calls.recent({ limit: 10, server: "odd" });
     expect(kept).toMatchObject({
       tool: odd.tool,
@@ -159,7 +166,7 @@ function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
         outcome: index === 3 ? "timeout" : "ok",
       }),
     );
-    await store.calls.append(rows);
+    await store.calls.append(encoded(rows));
     const newest = rows.toReversed();
     const ids = async (filter: object): Promise<string[]> =>
       (await store.calls.recent({ limit: 3, server: "paged", ...filter })).map(({ id }) => id);
@@ -176,8 +183,8 @@ function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
 
   test("prunes calls before a time, in more than one go", async () => {
     const old = Array.from({ length: 12_000 }, () => callRow({ server: "old", at: 10 }));
-    await store.calls.append(old);
-    await store.calls.append([callRow({ server: "old", at: 20 })]);
+    await store.calls.append(encoded(old));
+    await store.calls.append(encoded([callRow({ server: "old", at: 20 })]));
     expect(await store.calls.prune(20)).toBe(12_000);
     expect(await store.calls.recent({ limit: 10, server: "old" })).toHaveLength(1);
   });

@@ -1,7 +1,7 @@
 // For tests: a gateway in little that opens the store of a home, appends calls and reports each on standard output
 // once it is acknowledged, until it is killed; after a hundred it only waits for that. What it finds there is reported first. Argument: the home.
 import { newId, silentLog } from "../../src/foundation/index.ts";
-import { openStore } from "../../src/store/index.ts";
+import { encodeCall, openStore } from "../../src/store/index.ts";
 
 const [, , home = ""] = process.argv;
 const store = await openStore({ home, log: silentLog });
@@ -10,23 +10,22 @@ tell({ ready: true, found: found.map(({ id }) => id), uid: process.getuid?.() })
 
 for (let written = 0; written < 100; written += 1) {
   const id = newId();
-  await store.calls.append([
-    {
-      id,
-      at: Date.now(),
-      principalId: "p",
-      principalName: "crash test",
-      method: "tools/call",
-      outcome: "ok",
-      durationMs: 1,
-      upstreamMs: 1,
-      ownMs: 0,
-      requestBytes: 1,
-      responseBytes: 1,
-      requestId: "1",
-      era: "modern",
-    },
-  ]);
+  const row = encodeCall({
+    id,
+    at: Date.now(),
+    principalId: "p",
+    principalName: "crash test",
+    method: "tools/call",
+    outcome: "ok",
+    durationMs: 1,
+    upstreamMs: 1,
+    ownMs: 0,
+    requestBytes: 1,
+    responseBytes: 1,
+    requestId: "1",
+    era: "modern",
+  });
+  await store.calls.append(Buffer.from(`[${row}]`));
   tell({ written: id });
 }
 
