@@ -1,11 +1,18 @@
-/** Metrics of calls, in slots that are bound once per server and tool so that a call only adds numbers. */
-import type { CounterSlot, Metrics } from "../foundation/index.ts";
+/** Metrics of calls, in slots that a tool's first call binds, so that every further one only adds numbers. */
+import type { CounterSlot, HistogramSlot, Metrics } from "../foundation/index.ts";
 
 export type CallOutcome = "ok" | "tool_error" | "error" | "timeout" | "cancelled" | "refused";
 
 /** The slots of one server's tool (or of a method that is no tool call). */
 export interface CallMeter {
   ended(outcome: CallOutcome, durationMs: number, responseBytes: number): void;
+}
+
+interface ToolSlots {
+  readonly executions: (outcome: CallOutcome) => CounterSlot;
+  readonly seconds: HistogramSlot;
+  readonly bytes: CounterSlot;
+  readonly tokens: CounterSlot;
 }
 
 const BYTES_PER_TOKEN = 4;
@@ -75,24 +82,33 @@ export class CallMeters {
     return meter;
   }
 
+  // Bound by the first call: a catalog of thousands of tools, most of them never called, is not in every scrape.
   #create(server: string, tool: string): CallMeter {
-    const slots = new Map<CallOutcome, CounterSlot>();
-    const seconds = this.#executionSeconds.slot(server, tool);
-    const bytes = this.#responseBytes.slot(server, tool);
-    const tokens = this.#tokens.slot(server, tool);
+    let slots: ToolSlots | undefined;
+    return {
+      ended: (outcome, durationMs, responseBytes) => {
+        slots ??= this.#bind(server, tool);
+        slots.executions(outcome).inc();
+        slots.seconds.observe(durationMs / 1000);
+        slots.bytes.inc(responseBytes);
+        slots.tokens.inc(Math.ceil(responseBytes / BYTES_PER_TOKEN));
+      },
+    };
+  }
+
+  #bind(server: string, tool: string): ToolSlots {
+    const outcomes = new Map<CallOutcome, CounterSlot>();
     const ok = this.#executions.slot(server, tool, "ok");
     const slotOf = (outcome: CallOutcome): CounterSlot => {
       const slot = this.#executions.slot(server, tool, outcome);
-      slots.set(outcome, slot);
+      outcomes.set(outcome, slot);
       return slot;
     };
     return {
-      ended(outcome, durationMs, responseBytes) {
-        (outcome === "ok" ? ok : (slots.get(outcome) ?? slotOf(outcome))).inc();
-        seconds.observe(durationMs / 1000);
-        bytes.inc(responseBytes);
-        tokens.inc(Math.ceil(responseBytes / BYTES_PER_TOKEN));
-      },
+      executions: (outcome) => (outcome === "ok" ? ok : (outcomes.get(outcome) ?? slotOf(outcome))),
+      seconds: this.#executionSeconds.slot(server, tool),
+      bytes: this.#responseBytes.slot(server, tool),
+      tokens: this.#tokens.slot(server, tool),
     };
   }
 

@@ -7,6 +7,9 @@ const SPELL_BUCKETS = [1, 10, 60, 600, 3_600, 21_600, 86_400];
 
 export class ServerMeters {
   readonly #clock: Clock;
+  readonly #servers: () => readonly UpstreamServer[];
+  /** What the last scrape showed: the transport of each server by its name. */
+  #shown = new Map<string, string>();
   readonly #connections;
   readonly #seconds;
   readonly #open;
@@ -16,6 +19,7 @@ export class ServerMeters {
 
   constructor(metrics: Metrics, clock: Clock, servers: () => readonly UpstreamServer[]) {
     this.#clock = clock;
+    this.#servers = servers;
     this.#connections = metrics.counter(
       "mcp_connections_total",
       "Connections to servers by how they went: connected or error.",
@@ -42,13 +46,15 @@ export class ServerMeters {
     this.#configured = metrics
       .gauge("mcp_orch_mcp_servers_configured", "Servers that are configured and enabled.")
       .slot();
-    metrics.collect(() => this.#gather(servers()));
+    metrics.collect(() => this.#gather());
   }
 
-  /** Follows a server's state from now on. */
+  /** Follows a server's state from now on, for as long as it is configured. */
   watch(server: UpstreamServer): void {
     let connectedAt: number | undefined;
     server.events.on("stateChanged", ({ state }) => {
+      // A server that was removed closes a while later; its series are gone and stay so.
+      if (!this.#servers().some(({ name }) => name === server.name)) return;
       const now = this.#clock.monotonicMs();
       if (COUNTED.has(state)) this.#connections.slot(server.name, state).inc();
       if (connectedAt !== undefined && state !== "connected") {
@@ -58,16 +64,31 @@ export class ServerMeters {
     });
   }
 
-  #gather(servers: readonly UpstreamServer[]): void {
+  #gather(): void {
+    const servers = this.#servers();
+    const before = this.#shown;
+    this.#shown = new Map();
     let online = 0;
     for (const server of servers) {
       const { name, transport, state } = server.status();
       if (state === "connected") online++;
       this.#up.slot(name, transport).set(state === "connected" ? 1 : 0);
       this.#open.slot(name, "upstream").set(server.openLanes);
+      this.#shown.set(name, transport);
     }
+    for (const [name, transport] of before) this.#forget(name, transport);
     this.#online.set(online);
     this.#configured.set(servers.length);
+  }
+
+  // A definition under the same name goes on with the series, as far as the labels are the same.
+  #forget(name: string, transport: string): void {
+    const now = this.#shown.get(name);
+    if (now !== transport) this.#up.remove(name, transport);
+    if (now !== undefined) return;
+    this.#open.remove(name, "upstream");
+    this.#seconds.remove(name);
+    for (const state of COUNTED) this.#connections.remove(name, state);
   }
 }
 

@@ -176,7 +176,7 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
       ?.counter(
         "mcp_upstream_ignored_messages_total",
         "Messages of servers that nobody waited for, or that were not MCP.",
-        ["server"],
+        ["server_id"],
       )
       .slot(this.serverName);
     this.#initializeHeaders = [
