@@ -322,6 +322,13 @@ test.each<[string, Given, string[]]>([
     ["signalbox.toml:1: zzzzzzzz: is not a setting"],
   ],
   [
+    "a role that this version does not have",
+    { env: { SIGNALBOX_ROLE: "worker" } },
+    [
+      'SIGNALBOX_ROLE (environment): role: can only be "all" in this version: other roles come with running several replicas',
+    ],
+  ],
+  [
     "a setting in the wrong table",
     { toml: "[metrics]\nlevel = 'info'" },
     ["signalbox.toml:2: metrics.level: is not a setting (did you mean log.level?)"],

@@ -35,7 +35,11 @@ export const configSchema = z.strictObject({
   /** 0 takes any free port. */
   port: z.int().min(0).max(65_535).default(8100),
   ...hostOptions.shape,
-  role: z.enum(["all", "gateway", "worker"]).default("all"),
+  role: z
+    .enum(["all"], {
+      error: 'can only be "all" in this version: other roles come with running several replicas',
+    })
+    .default("all"),
   // A section that is left out has its settings' defaults.
   metrics: metricsOptions.prefault({}),
   log: logOptions.prefault({}),
