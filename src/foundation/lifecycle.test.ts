@@ -54,6 +54,20 @@ test("a failed start stops what had started and gives the part's own error", asy
   expect(happened).toEqual(["start store", "start listener", "stop store"]);
 });
 
+test("a start that failed is cleared away without a word above debug", async () => {
+  const lines: string[] = [];
+  const log: Log = { ...silentLog, info: (_, message) => lines.push(message), child: () => log };
+  const failing = new Lifecycle({ log, stopWithinMs: 100 });
+  failing.add({ name: "a", start: () => Promise.reject(new Error("no")), stop: async () => {} });
+  await expect(failing.start()).rejects.toThrow("no");
+  expect(lines).toEqual([]);
+
+  const running = new Lifecycle({ log, stopWithinMs: 100 });
+  await running.start();
+  await running.stop("test");
+  expect(lines).toEqual(["Stopping", "Stopped"]);
+});
+
 test("a stop during the start breaks it off", async () => {
   const { lifecycle, add, happened } = recorder();
   add("store");

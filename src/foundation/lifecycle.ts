@@ -76,7 +76,9 @@ export class Lifecycle {
 
   async #stopAll(reason: string): Promise<void> {
     const deadlineMs = performance.now() + this.#stopWithinMs;
-    this.#log.info({ reason }, "Stopping");
+    // Whoever started it is told why it did not start; that it is cleared away again is a detail.
+    const level = this.#state === "running" ? "info" : "debug";
+    this.#log[level]({ reason }, "Stopping");
     this.#state = "stopping";
     this.#giveUpStart.abort(this.#interrupted());
     await this.#startSettled();
@@ -89,7 +91,7 @@ export class Lifecycle {
       await this.#stopPart(part, allowedMs);
     }
     this.#state = "stopped";
-    this.#log.info({ reason }, "Stopped");
+    this.#log[level]({ reason }, "Stopped");
   }
 
   async #startSettled(): Promise<void> {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { Metrics, manualClock, silentLog, systemClock } from "../foundation/index.ts";
+import { Metrics, manualClock, silentLog, systemClock, type Log } from "../foundation/index.ts";
 import { isJsonObject, type JsonObject } from "../protocol/index.ts";
 import { UpstreamServer, type LaneKey, type ServerOptions } from "../upstream/index.ts";
 import { discovery, fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
@@ -20,6 +20,7 @@ async function catalogOf(
   limits: object = {},
   capabilities: JsonObject = { tools: {} },
   options: ServerOptions = {},
+  log: Log = silentLog,
 ) {
   const asked: string[] = [];
   const peer = await fakeHttpServer(async (request, response) => {
@@ -49,7 +50,7 @@ async function catalogOf(
   const changes: [string, boolean][] = [];
   const catalog = new ServerCatalog(server, {
     clock,
-    log: silentLog,
+    log,
     limits: limitOptions.parse({ list_timeout: 5_000, ...limits }),
     envelope: { clientInfo: {}, capabilities: {} },
     changed: (kind, news) => changes.push([kind, news]),
@@ -68,6 +69,18 @@ function names(listing: Listing): unknown[] {
 }
 
 describe("a listing", () => {
+  test("that fails because the gateway closed the server is no warning", async () => {
+    const warnings: string[] = [];
+    const log: Log = { ...silentLog, warn: (_, message) => warnings.push(message) };
+    const { catalog, tools } = await catalogOf(() => "never", {}, undefined, {}, log);
+    const settled = tools.settle();
+    catalog.stop();
+    await catalog.server.close();
+    await settled;
+    expect(tools.view().missing).toMatchObject({ reason: "SERVER_CLOSED" });
+    expect(warnings).toEqual([]);
+  });
+
   test("is waited for by its first reader, and then is there at once", async () => {
     const { tools, asked, changes } = await catalogOf(() => list("a", "b"));
     expect(names(tools)).toEqual([]);

@@ -151,6 +151,7 @@ export class ServerCatalog {
     const listing = new Listing(kind, this.server, key, {
       ...this.#deps,
       failed: () => this.#retryLater(),
+      stopped: () => this.#stopped,
     });
     this.#listings.set(name, listing);
     return listing;
@@ -181,6 +182,12 @@ export class ServerCatalog {
   }
 }
 
+interface ListingDeps extends Deps {
+  readonly failed: () => void;
+  /** True once the gateway has closed the server itself: that its lists then fail is no news. */
+  readonly stopped: () => boolean;
+}
+
 const SHARED: LaneKey = { kind: "shared" };
 const LISTINGS_MAX = 256;
 
@@ -188,7 +195,7 @@ export class Listing {
   readonly kind: ListKind;
   key: LaneKey;
   readonly #server: UpstreamServer;
-  readonly #deps: Deps & { readonly failed: () => void };
+  readonly #deps: ListingDeps;
   #items: readonly JsonObject[] = [];
   #itemsText = "";
   #ttlMs: number | undefined;
@@ -200,12 +207,7 @@ export class Listing {
   #fetching: { readonly done: Promise<void>; readonly startedAt: number } | undefined;
   #failure: { code: ErrorCode; message: string; since: number; at: number } | undefined;
 
-  constructor(
-    kind: ListKind,
-    server: UpstreamServer,
-    key: LaneKey,
-    deps: Deps & { readonly failed: () => void },
-  ) {
+  constructor(kind: ListKind, server: UpstreamServer, key: LaneKey, deps: ListingDeps) {
     this.kind = kind;
     this.key = key;
     this.#server = server;
@@ -355,7 +357,8 @@ export class Listing {
     this.#deps.failed();
     if (!isNew) return;
     // One line for a server, not one for each of its lists.
-    this.#deps.log[this.kind === "tools" ? "warn" : "debug"](
+    const loud = this.kind === "tools" && !this.#deps.stopped();
+    this.#deps.log[loud ? "warn" : "debug"](
       { serverId: this.#server.name, code, kind: this.kind },
       `Server "${this.#server.name}" is missing from lists: ${message}`,
     );
