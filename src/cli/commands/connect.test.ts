@@ -19,7 +19,14 @@ beforeEach(async () => {
     bundles: ["coding"],
     prefix: "sbx_made",
   };
-  api = await FakeApi.start({ "POST /api/keys": [201, { key: "sbx_made", record }] });
+  api = await FakeApi.start({
+    "POST /api/keys": [201, { key: "sbx_made", record }],
+    "GET /api/bundles/coding": [200, { name: "coding", origin: "store", options: {} }],
+    "GET /api/bundles/nope": [
+      404,
+      { code: "BUNDLE_NOT_FOUND", message: 'There is no bundle "nope".' },
+    ],
+  });
   home = await mkdtemp(join(tmpdir(), "signalbox-connect-"));
   await writeFile(join(home, "gateway.json"), JSON.stringify({ url: api.url, pid: 1 }));
 });
@@ -107,8 +114,34 @@ test("plain HTTP gets both eras", async () => {
 
 test("--create-key makes a caller key for the bundle and writes it out once", async () => {
   const { texts } = await connect("cursor", "--create-key", "desk", "--bundle", "coding");
-  expect(api.requests[0]?.body).toEqual({ name: "desk", role: "caller", bundles: ["coding"] });
+  expect(api.requests.at(-1)?.body).toEqual({ name: "desk", role: "caller", bundles: ["coding"] });
   expect(texts[0]).toContain('"Bearer sbx_made"');
+});
+
+test("a bundle that does not exist ends with exit code 5 before a key is made", async () => {
+  const terminal = fakeTerminal({ env: { SIGNALBOX_HOME: home, SIGNALBOX_KEY: "sbx_mine" } });
+  const args = ["connect", "http", "--bundle", "nope", "--create-key", "desk"];
+  expect(await runCli(args, terminal.io)).toBe(5);
+  expect(terminal.stderr()).toContain('There is no bundle "nope".');
+  expect(terminal.stdout()).toBe("");
+  expect(api.requests.map(({ method }) => method)).toEqual(["GET"]);
+});
+
+test("a bundle that cannot be asked for is noted: no key, a key that may not read, no gateway", async () => {
+  const note = async (env: Record<string, string>): Promise<string> => {
+    const terminal = fakeTerminal({ env: { SIGNALBOX_HOME: home, ...env } });
+    expect(await runCli(["connect", "http", "--bundle", "nope"], terminal.io)).toBe(0);
+    expect(terminal.stdout()).toContain("/mcp/nope");
+    return terminal.stderr();
+  };
+  const unchecked = 'Whether there is a bundle "nope" could not be checked: ';
+  expect(await note({})).toContain(`${unchecked}no key.`);
+  const gone = { SIGNALBOX_URL: "http://127.0.0.1:1", SIGNALBOX_KEY: "sbx_mine" };
+  expect(await note(gone)).toContain(`${unchecked}The gateway at`);
+  api.answer({
+    "GET /api/bundles/nope": [403, { code: "FORBIDDEN", message: "Your key may not read this." }],
+  });
+  expect(await note({ SIGNALBOX_KEY: "sbx_mine" })).toContain(`${unchecked}Your key may not`);
 });
 
 test("for a person the texts stand alone on stdout, each below where it goes", async () => {

@@ -2,9 +2,11 @@ import { fileURLToPath } from "node:url";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import { z } from "zod";
+import { bundleView } from "../api-shapes.ts";
 import { clients, snippetsFor } from "../connect/snippets.ts";
 import { createKey } from "../create-key.ts";
-import { exitCodes, usageError } from "../exit-code.ts";
+import { CliError, exitCodes, usageError } from "../exit-code.ts";
+import type { ExitCode } from "../exit-code.ts";
 import type { GatewayAddress } from "../gateway-address.ts";
 import { handle } from "../invocation.ts";
 import type { Invocation, RunState } from "../invocation.ts";
@@ -52,6 +54,7 @@ async function connect(invocation: Invocation): Promise<0> {
       `"${name}" cannot name a server in a client: use letters, digits, "-" and "_".`,
     );
   const address = await invocation.gateway();
+  if (bundle !== undefined) await checkBundle(invocation, address, bundle);
   const created =
     keyName === undefined
       ? undefined
@@ -85,6 +88,27 @@ async function connect(invocation: Invocation): Promise<0> {
   else out.note(`The key "${created.record.name}" is shown this once.`);
   return exitCodes.ok;
 }
+
+/** Throws the gateway's BUNDLE_NOT_FOUND (exit 5); where the gateway cannot be asked, a note says so. */
+async function checkBundle(
+  { api, out }: Invocation,
+  address: GatewayAddress,
+  bundle: string,
+): Promise<void> {
+  const unchecked = `Whether there is a bundle "${bundle}" could not be checked`;
+  if (address.key === undefined) {
+    out.note(`${unchecked}: no key. ${address.keyHint}`);
+    return;
+  }
+  try {
+    await (await api()).get(`/api/bundles/${encodeURIComponent(bundle)}`, bundleView);
+  } catch (error) {
+    if (!(error instanceof CliError) || !CANNOT_ASK.has(error.exitCode)) throw error;
+    out.note(`${unchecked}: ${error.message}`);
+  }
+}
+
+const CANNOT_ASK: ReadonlySet<ExitCode> = new Set([exitCodes.unreachable, exitCodes.unauthorised]);
 
 function stdioCommand(
   { io, address: given }: Invocation,
