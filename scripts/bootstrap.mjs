@@ -63,8 +63,9 @@ function product(args) {
   return {
     isProduct: true,
     stopsWithNpm: serves,
-    // A small young generation keeps pauses short and memory low on the relay's path.
-    nodeArgs: serves ? ["--max-semi-space-size=8"] : [],
+    // A small young generation, cleared by the thread that filled it: short pauses, little memory, and no helper threads
+    // that cost a call more than they save.
+    nodeArgs: serves ? ["--max-semi-space-size=8", "--no-parallel-scavenge"] : [],
     file: join(root, "src/main.ts"),
     args,
   };

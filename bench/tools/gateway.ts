@@ -32,7 +32,7 @@ export interface RunningGateway extends Started {
 }
 
 /** What `npm start` gives to Node. */
-const NODE_ARGS = ["--max-semi-space-size=8"];
+const NODE_ARGS = ["--max-semi-space-size=8", "--no-parallel-scavenge"];
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 /** Starts a gateway on a new home and waits until it is ready and lists the tools of all its servers. */

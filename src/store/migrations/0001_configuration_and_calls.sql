@@ -55,8 +55,6 @@ CREATE TABLE signalbox.tool_call_logs (
 );
 
 CREATE INDEX tool_call_logs_recent ON signalbox.tool_call_logs (at DESC, id DESC);
-CREATE INDEX tool_call_logs_by_server ON signalbox.tool_call_logs (server, at DESC, id DESC);
-CREATE INDEX tool_call_logs_by_principal ON signalbox.tool_call_logs (principal_id, at DESC, id DESC);
 CREATE INDEX tool_call_logs_not_ok ON signalbox.tool_call_logs (outcome, at DESC, id DESC) WHERE outcome <> 'ok';
 
 -- One row. Who cannot listen compares the number with the one it saw last.
