@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { defineTool, text } from "@signalbox/kit";
 import { z } from "zod";
 import { hashKey } from "../access/index.ts";
-import { isSignalboxError, systemClock } from "../foundation/index.ts";
+import { isSignalboxError, silentLog, systemClock, type Log } from "../foundation/index.ts";
 import { META, type JsonObject } from "../protocol/index.ts";
 import { event, events, fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
 import {
@@ -67,6 +67,23 @@ const one = builtin(serviceOf("one", "a"));
 const two = builtin(serviceOf("two", "b"));
 
 describe("a configuration", () => {
+  test("is told of with its counts in the debug lines", async () => {
+    const told: unknown[] = [];
+    const log: Log = {
+      ...silentLog,
+      child: () => log,
+      debug: (fields, message) => message === "Applied a configuration" && told.push(fields),
+    };
+    const { apply } = await start({ servers: [one] }, { log });
+    await apply({ servers: [one, two], bundles: [bundle("b")] });
+    await apply({ servers: [two] });
+    expect(told).toMatchObject([
+      { version: 1, servers: 1, bundles: 0, keys: 0, created: 1, dropped: 0 },
+      { version: 2, servers: 2, bundles: 1, created: 1, dropped: 0 },
+      { version: 3, servers: 1, bundles: 0, created: 0, dropped: 1 },
+    ]);
+  });
+
   test("is served from the moment it is applied", async () => {
     const { url, apply } = await start({ servers: [one] });
     expect(await toolNames(`${url}/mcp`)).toEqual(["one__a"]);

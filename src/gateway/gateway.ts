@@ -152,6 +152,17 @@ export class Gateway {
     const bundlesChanged = !isDeepStrictEqual(bundles, configuration.bundles);
     this.#snapshot = snapshot;
     this.#epoch++;
+    this.#deps.log.debug(
+      {
+        version: configuration.version,
+        servers: snapshot.catalogs.size,
+        bundles: snapshot.bundles.size,
+        keys: configuration.keys.length,
+        created: created.length,
+        dropped: dropped.length,
+      },
+      "Applied a configuration",
+    );
     this.#warmUp.remove(dropped);
     this.#warmUp.add(created);
     this.#rebindClients();

@@ -11,6 +11,8 @@ export async function loadState(store: RegistryStore, log: Log): Promise<StoredS
     store.bundles.list(),
     store.keys.list(),
   ]);
+  const counts = { servers: servers.length, bundles: bundles.length, keys: keys.length };
+  log.debug(counts, "Read the stored configuration");
   return {
     servers: parsed(servers, serverOptions, "server", log),
     bundles: parsed(bundles, bundleOptions, "bundle", log),

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { silentLog, systemClock, type Clock } from "../foundation/index.ts";
+import { createLog, silentLog, systemClock, type Clock, type Log } from "../foundation/index.ts";
 import { isJsonObject, type JsonObject } from "../protocol/index.ts";
 import { ask } from "./ask.ts";
 import type { ServerOptions } from "./server-options.ts";
@@ -51,12 +51,12 @@ async function serve(handle: Parameters<typeof fakeHttpServer>[0]): Promise<Fake
 
 function upstream(
   options: ServerOptions,
-  more: { clock?: Clock; options?: Partial<UpstreamOptions> } = {},
+  more: { clock?: Clock; log?: Log; options?: Partial<UpstreamOptions> } = {},
 ): UpstreamServer {
   const server = new UpstreamServer(
     { name: "peer", options, origin: "config" },
     {
-      log: silentLog,
+      log: more.log ?? silentLog,
       clock: more.clock ?? systemClock,
       options: {
         clientInfo: { name: "gateway", version: "9" },
@@ -93,6 +93,33 @@ describe("a lane", () => {
     expect(new Set(lanes).size).toBe(1);
     expect(server.laneNow(shared)).toBe(lanes[0]);
     expect(peer.calls("initialize")).toHaveLength(1);
+  });
+
+  test("is told of in the debug lines of the area upstream", async () => {
+    const lines: Record<string, unknown>[] = [];
+    const log = createLog({
+      level: "error",
+      format: "json",
+      debug: "mcp:upstream",
+      destination: { write: (line) => void lines.push(JSON.parse(line)) },
+    });
+    const peer = await legacyServer();
+    const server = upstream({ url: peer.url }, { log });
+    const { revision } = await server.lane(shared, soon());
+    await server.close();
+    const fields = { level: "debug", area: "upstream", serverId: "peer" };
+    expect(lines).toEqual([
+      expect.objectContaining({ ...fields, lane: "shared", message: "Connecting" }),
+      expect.objectContaining({
+        ...fields,
+        lane: "shared",
+        era: "legacy",
+        revision,
+        duration: expect.any(Number),
+        message: "Connected",
+      }),
+      expect.objectContaining({ ...fields, lanes: 1, message: "Closed" }),
+    ]);
   });
 
   test("of a legacy server is each principal's and each client session's own", async () => {

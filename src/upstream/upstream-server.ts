@@ -123,7 +123,7 @@ export class UpstreamServer implements SlotOwner, ReportListener {
   constructor(definition: ServerDefinition, deps: UpstreamDeps) {
     this.definition = definition;
     this.#deps = deps;
-    this.#log = deps.log.child({ serverId: definition.name });
+    this.#log = deps.log.child({ area: "upstream", serverId: definition.name });
     this.#backOff = new BackOff(deps.clock);
     this.#shared = new LaneSlot({ kind: "shared" }, this);
     this.#state = definition.options.enabled === false ? "disabled" : "idle";
@@ -248,6 +248,7 @@ export class UpstreamServer implements SlotOwner, ReportListener {
     this.#sessions.clear();
     await Promise.allSettled(lanes.map((lane) => lane.close()));
     await Promise.allSettled(this.#endpoints.map(async (endpoint) => endpoint?.close()));
+    this.#log.debug({ lanes: lanes.length }, "Closed");
     this.#enter("idle");
   }
 
@@ -335,6 +336,9 @@ export class UpstreamServer implements SlotOwner, ReportListener {
   async #connect(slot: LaneSlot): Promise<Lane> {
     const abort = new AbortController();
     slot.abort = abort;
+    const lane = slot.key.kind;
+    const begunMs = this.#deps.clock.monotonicMs();
+    this.#log.debug({ lane }, "Connecting");
     const timeoutMs = this.#connectTimeoutMs();
     // The transports keep this bound themselves and say more when they do; this one makes it certain.
     const timer = setTimeout(
@@ -343,7 +347,11 @@ export class UpstreamServer implements SlotOwner, ReportListener {
       timeoutMs + 1000,
     );
     try {
-      return await this.#openTransport(slot, abort.signal);
+      const opened = await this.#openTransport(slot, abort.signal);
+      const duration = Math.round(this.#deps.clock.monotonicMs() - begunMs);
+      const { era, revision } = opened;
+      this.#log.debug({ lane, era, revision, duration }, "Connected");
+      return opened;
     } catch (thrown) {
       const error = this.#asFailure(abort.signal.aborted ? abort.signal.reason : thrown);
       if (!slot.released && !slot.tentative && !this.#closed) this.#failed(error);
