@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { loadConfig, printConfig } from "../config.ts";
+import { loadConfig, printConfig, problemTextsOf } from "../config.ts";
 import type { Config } from "../config.ts";
 import { isSignalboxError } from "../foundation/index.ts";
 
@@ -35,10 +35,7 @@ function mistakes(given: Given): string[] {
     return [];
   } catch (error) {
     if (!isSignalboxError(error) || error.code !== "CONFIG_INVALID") throw error;
-    return error.message
-      .split("\n")
-      .slice(1)
-      .map((line) => line.trim());
+    return problemTextsOf(error);
   }
 }
 
@@ -565,6 +562,10 @@ test("all mistakes are said at once, in the order of the file, and stand in the 
       },
     }),
   );
+});
+
+test("other failures than CONFIG_INVALID have no problems to list", () => {
+  expect(problemTextsOf(new Error("a\nb"))).toEqual([]);
 });
 
 test("an open door on this machine only is allowed, in development", () => {

@@ -1,4 +1,4 @@
-import { SignalboxError } from "../foundation/index.ts";
+import { SignalboxError, isSignalboxError } from "../foundation/index.ts";
 
 /** One mistake in the configuration. */
 export interface Problem {
@@ -23,6 +23,13 @@ export function configInvalid(problems: readonly Problem[]): SignalboxError {
     `The configuration has ${count}:\n${lines.join("\n")}`,
     { details: { problems } },
   );
+}
+
+/** The problems of a CONFIG_INVALID, each as a text of one line; none for any other failure. */
+export function problemTextsOf(error: unknown): string[] {
+  if (!isSignalboxError(error) || error.code !== "CONFIG_INVALID") return [];
+  const [, ...lines] = error.message.split("\n");
+  return lines.map((line) => line.trim());
 }
 
 /** `signalbox.toml:12: limits.call_timout: is not a setting (did you mean call_timeout?)` */
