@@ -4,7 +4,13 @@ import type { Server } from "node:http";
 import { join } from "node:path";
 import { hostPolicy } from "./access/index.ts";
 import { createApi, createMetricsListener } from "./api/index.ts";
-import { loadConfig, watchConfigFile, type Config } from "./config.ts";
+import {
+  loadConfig,
+  problemTextsOf,
+  settingsThatWait,
+  watchConfigFile,
+  type Config,
+} from "./config.ts";
 import {
   Lifecycle,
   Metrics,
@@ -15,6 +21,7 @@ import {
   processMetrics,
   redact,
   releaseStartMemory,
+  repeat,
   systemClock,
   writePrivateFile,
   type Log,
@@ -39,6 +46,8 @@ const DATABASE_LABEL = "db:signalbox";
 const POOL_HELP =
   "Open connections: to servers (pool upstream) and to the database (pool database).";
 const STORE_RETRY_MS = 5_000;
+const STORE_WARN_EVERY_MS = 60_000;
+const PRUNE_FIRST_MS = 10_000;
 const PRUNE_EVERY_MS = 3_600_000;
 /** What stopping may take beside draining: the call log's last rows, the database. */
 const STOP_MARGIN_MS = 20_000;
@@ -61,6 +70,8 @@ export class GatewayProcess {
   readonly #stopping = new AbortController();
   #values: Config["values"];
   #store: Store | undefined;
+  /** Why there is no store: what the last attempt to open it said. */
+  #storeProblem: string | undefined;
   #createdKey: string | undefined;
   #port = 0;
 
@@ -94,7 +105,7 @@ export class GatewayProcess {
     });
     this.#gateway = new Gateway({
       clock,
-      log,
+      log: log.child({ area: "gateway" }),
       metrics: this.#metrics,
       limits: values.limits,
       hostPolicy: hostPolicy({
@@ -109,7 +120,7 @@ export class GatewayProcess {
     });
     this.#registry = new Registry({
       gateway: this.#gateway,
-      log,
+      log: log.child({ area: "registry" }),
       clock,
       configServers: () => new Map(Object.entries(this.#values.servers)),
       configBundles: () => new Map(Object.entries(this.#values.bundles)),
@@ -165,7 +176,7 @@ export class GatewayProcess {
       `  Start page    ${this.url}/`,
       `  MCP endpoint  ${this.url}/mcp`,
       ...(this.#values.metrics.enabled ? [`  Metrics       ${this.#metricsListener.url}`] : []),
-      `  Database      ${this.#store?.describe ?? "not reachable yet; serving the configuration file"}`,
+      `  Database      ${this.#store?.describe ?? this.#whyNoStore()}`,
       "",
       ...(created === undefined
         ? [`  Admin key     ${await this.#whereTheKeyIs()}`]
@@ -183,11 +194,19 @@ export class GatewayProcess {
     return `${lines.join("\n")}\n`;
   }
 
+  /** After a start that failed: where the key is that it had made, since no banner showed it; undefined where it made none. */
+  keptKeyNote(): string | undefined {
+    if (this.#createdKey === undefined) return undefined;
+    return `The admin key was made before the start failed; it is kept in ${this.#keyFile()} (readable by you alone).`;
+  }
+
   #addParts(): void {
     this.lifecycle.add({
       name: "database",
       start: (signal) => this.#openStore(signal),
       stop: async () => {
+        // For a start that failed before the listener was there to end this: nothing is tried any more.
+        this.#stopping.abort();
         await this.#store?.close();
       },
     });
@@ -227,33 +246,65 @@ export class GatewayProcess {
     } catch (error) {
       const external = this.#values.database.url !== undefined;
       if (!external || !isSignalboxError(error) || error.code !== "STORE_UNAVAILABLE") throw error;
+      this.#storeProblem = error.message;
       this.log.error(
-        { code: error.code },
-        `${error.message.replace(/\.?$/, ".")} It is tried again in the background.`,
+        { code: error.code, database: this.#databasePlace() },
+        `${this.#noStoreSentence()} It is tried again in the background.`,
       );
       void this.#openStoreLater();
     }
   }
 
-  #open(signal: AbortSignal): Promise<Store> {
+  async #open(signal: AbortSignal): Promise<Store> {
     const { database, home } = this.#values;
-    return openStore({ ...database, home, log: this.log, signal });
+    const log = this.log.child({ area: "store" });
+    const begunMs = systemClock.monotonicMs();
+    const store = await openStore({ ...database, home, log, signal });
+    const duration = Math.round(systemClock.monotonicMs() - begunMs);
+    log.debug({ kind: store.kind, database: store.describe, duration }, "The store is open");
+    return store;
   }
 
   async #openStoreLater(): Promise<void> {
     const { signal } = this.#stopping;
+    let warnedAtMs = systemClock.monotonicMs();
     while (!signal.aborted) {
       await pause(STORE_RETRY_MS, signal);
       try {
         const store = await this.#open(signal);
         this.#store = store;
+        this.#storeProblem = undefined;
         await this.#registry.attachStore(store);
         this.log.info({}, "The database is reachable");
         return;
       } catch (error) {
-        this.log.debug({ error: messageOf(error) }, "The database is not reachable yet");
+        this.#storeProblem = messageOf(error);
+        const nowMs = systemClock.monotonicMs();
+        const loud = nowMs - warnedAtMs >= STORE_WARN_EVERY_MS;
+        if (loud) warnedAtMs = nowMs;
+        this.log[loud ? "warn" : "debug"](
+          { code: codeOf(error), database: this.#databasePlace() },
+          this.#noStoreSentence(),
+        );
       }
     }
+  }
+
+  #noStoreSentence(): string {
+    const problem = this.#storeProblem ?? "The database cannot be reached.";
+    return `No database yet (${this.#databasePlace()}). ${problem.replace(/\.?$/, ".")}`;
+  }
+
+  // For the banner: one sentence, with where it was looked for.
+  #whyNoStore(): string {
+    const problem = (this.#storeProblem ?? "it cannot be reached").replace(/\.$/, "");
+    return `none yet at ${this.#databasePlace()}: ${problem}; serving the configuration file meanwhile`;
+  }
+
+  /** Host and name of the external database: of its URL the parts that are no secret. */
+  #databasePlace(): string {
+    const url = URL.parse(this.#values.database.url ?? "");
+    return `${url?.host || "a local socket"}${url?.pathname ?? ""}`;
   }
 
   async #startGateway(): Promise<void> {
@@ -261,8 +312,8 @@ export class GatewayProcess {
     await this.#registry.start();
     const { created } = await this.#registry.seedAdminKey(this.#values.auth.admin_key);
     if (created !== undefined) {
-      this.#createdKey = created;
       await writePrivateFile(this.#keyFile(), `${created}\n`);
+      this.#createdKey = created;
     }
     watchConfigFile(this.#config.file, () => void this.#reloadConfig(), {
       signal: this.#stopping.signal,
@@ -278,13 +329,28 @@ export class GatewayProcess {
         new Map(Object.entries(values.bundles)),
       );
       this.#values = { ...this.#values, servers: values.servers, bundles: values.bundles };
-      this.log.info({}, "The changed configuration file is served");
+      this.log.info({}, "The servers and bundles of the changed configuration file are served");
+      this.#sayWhatWaits(values);
     } catch (error) {
-      this.log.error(
-        { code: isSignalboxError(error) ? error.code : "INTERNAL" },
-        `The changed configuration file is not served, the one before still is. ${messageOf(error)}`,
-      );
+      this.#sayWhatIsBroken(error);
     }
+  }
+
+  #sayWhatWaits(wanted: Config["values"]): void {
+    // As one text: in a list of words, the one after `auth.admin_key` would be masked as its value.
+    const settings = settingsThatWait(this.#values, wanted).join(", ");
+    if (settings === "") return;
+    this.log.warn({ settings }, `Changed settings that wait for the next start: ${settings}`);
+  }
+
+  #sayWhatIsBroken(error: unknown): void {
+    const texts = problemTextsOf(error);
+    const why = texts.length === 0 ? messageOf(error) : texts.join("; ");
+    const details = isSignalboxError(error) ? error.details : undefined;
+    this.log.error(
+      { code: codeOf(error), ...details },
+      `The changed configuration file is not served, the one before still is: ${why}`,
+    );
   }
 
   // The first round of checks goes on while the listener opens; until it is over the gateway is not ready.
@@ -337,15 +403,16 @@ export class GatewayProcess {
   }
 
   #pruneCalls(): void {
-    const prune = (): void => {
-      const before = systemClock.now() - this.#values.call_log.retention;
-      this.#store?.calls.prune(before).catch((error: unknown) => {
-        this.log.warn({ error: messageOf(error) }, "Old calls could not be deleted");
-      });
+    const prune = async (): Promise<void> => {
+      await this.#store?.calls.prune(systemClock.now() - this.#values.call_log.retention);
     };
-    const timer = setInterval(prune, PRUNE_EVERY_MS);
-    timer.unref();
-    this.#stopping.signal.addEventListener("abort", () => clearInterval(timer), { once: true });
+    repeat(prune, {
+      firstMs: PRUNE_FIRST_MS,
+      everyMs: PRUNE_EVERY_MS,
+      signal: this.#stopping.signal,
+      failed: (error) =>
+        this.log.warn({ error: messageOf(error) }, "Old calls could not be deleted"),
+    });
   }
 
   #measureDatabase(): void {
@@ -446,6 +513,10 @@ export class GatewayProcess {
       ? "shown at the first start; set SIGNALBOX_ADMIN_KEY to replace it"
       : `in ${this.#keyFile()}`;
   }
+}
+
+function codeOf(error: unknown): string {
+  return isSignalboxError(error) ? error.code : "INTERNAL";
 }
 
 function summaryOf({ lastError, since, ...status }: ServerStatus): ServerDetail {

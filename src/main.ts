@@ -28,8 +28,9 @@ async function main(argv: readonly string[]): Promise<number> {
 
 /** `signalbox serve`: runs until it is told to stop; the exit code. */
 async function serve(argv: readonly string[]): Promise<number> {
+  let running: GatewayProcess | undefined;
   try {
-    const running = await createGateway(argv);
+    running = await createGateway(argv);
     // The exit ends this process wherever it stands, so nothing below it is reached once a signal came.
     stopOnSignals(running.lifecycle, { log: running.log, exit: (code) => process.exit(code) });
     await running.start();
@@ -37,7 +38,8 @@ async function serve(argv: readonly string[]): Promise<number> {
     return await untilExit();
   } catch (error) {
     if (isSignalboxError(error) && error.code === "SHUTTING_DOWN") return await untilExit();
-    process.stderr.write(`${sentenceOf(error)}\n`);
+    const keyNote = running?.keptKeyNote();
+    process.stderr.write(`${[sentenceOf(error), keyNote].filter(Boolean).join("\n")}\n`);
     return 1;
   }
 }
