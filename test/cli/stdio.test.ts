@@ -12,10 +12,10 @@ import { Client as LegacyClient } from "@modelcontextprotocol/sdk/client/index.j
 import { StdioClientTransport as LegacyStdio } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { FakeMcpGateway } from "./fake-mcp-gateway.ts";
+import { FakeMcpGateway } from "../../src/cli/stdio/fake-mcp-gateway.ts";
 
 const program = `
-const { runCli } = await import(${JSON.stringify(new URL("../index.ts", import.meta.url).href)});
+const { runCli } = await import(${JSON.stringify(new URL("../../src/cli/index.ts", import.meta.url).href)});
 const { env, stdin, stdout, stderr } = process;
 process.exitCode = await runCli(process.argv.slice(1), { env, stdin, stdout, stderr });
 `;
