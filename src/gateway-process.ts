@@ -97,7 +97,7 @@ export class GatewayProcess {
     const { log } = this;
     this.#health = new HealthChecks({ log, clock });
     this.#callLog = new CallLog({
-      append: (json) => this.#requireStore().calls.append(json),
+      append: (lines) => this.#requireStore().calls.append(lines),
       log,
       metrics: this.#metrics,
       queueMax: values.call_log.queue_max,

@@ -23,7 +23,7 @@ const WARN_EVERY_MS = 30_000;
 
 /** Writes the call log in batches; `record` never throws and never waits. */
 export class CallLog {
-  readonly #append: (json: Buffer) => Promise<void>;
+  readonly #append: (lines: Buffer) => Promise<void>;
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #queueMax: number;
@@ -39,8 +39,8 @@ export class CallLog {
   #warnedAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: {
-    /** Resolves when the rows, a JSON array, are durable; throws STORE_UNAVAILABLE when they may be tried again. */
-    append: (json: Buffer) => Promise<void>;
+    /** Resolves when the rows, a line each, are durable; throws STORE_UNAVAILABLE when they may be tried again. */
+    append: (lines: Buffer) => Promise<void>;
     log: Log;
     metrics: Metrics;
     /** Rows that may wait. */
@@ -159,7 +159,7 @@ export class CallLog {
   async #tryToWrite(batch: Batch): Promise<"done" | "away"> {
     if (batch.count === 0) return "done";
     try {
-      await this.#append(batch.json());
+      await this.#append(batch.lines());
       return "done";
     } catch (error) {
       if (isSignalboxError(error) && error.code === "STORE_UNAVAILABLE") {
@@ -175,7 +175,7 @@ export class CallLog {
     if (batch.count <= 1) {
       this.#countDropped(batch.count);
       this.#log.error(
-        { row: batch.json().toString("utf8", 0, LOGGED_BYTES), error: messageOf(error) },
+        { row: batch.lines().toString("utf8", 0, LOGGED_BYTES), error: messageOf(error) },
         "the database refused a row of the call log",
       );
       return "done";

@@ -1,17 +1,15 @@
 /**
- * Rows that wait to be written, as JSON in buffers outside the heap. As objects they would live just long enough to be moved
+ * Rows that wait to be written, as lines in buffers outside the heap. As objects they would live just long enough to be moved
  * by the garbage collector several times, which for the call log costs a call more than everything else it does here.
  *
- * A segment is one buffer with rows, each with a comma behind it, so that any run of rows is one slice that needs only its
- * brackets. Rows leave from the front; a segment that is being written takes no more.
+ * A segment is one buffer of lines, so that any run of rows is one slice of it. Rows leave from the front; a segment that
+ * is being written takes no more.
  */
 
 /** Rows of one segment: the most that is written at once. */
 export const SEGMENT_ROWS_MAX = 500;
 const SEGMENT_BYTES = 256 * 1024;
-const OPEN = 0x5b;
-const CLOSE = 0x5d;
-const COMMA = 0x2c;
+const LINE_BREAK = 0x0a;
 const UTF8_BYTES_MAX = 3;
 
 export class RowQueue {
@@ -30,16 +28,16 @@ export class RowQueue {
     return first !== undefined && (first.full || this.#segments.length > 1);
   }
 
-  add(json: string): void {
+  add(line: string): void {
     let last = this.#segments.at(-1);
-    if (last === undefined || !last.fits(json)) {
-      const bytes = Math.max(SEGMENT_BYTES, UTF8_BYTES_MAX * json.length + 2);
+    if (last === undefined || !last.fits(line)) {
+      const bytes = Math.max(SEGMENT_BYTES, UTF8_BYTES_MAX * line.length + 2);
       const spare = bytes === SEGMENT_BYTES ? this.#spare : undefined;
       if (spare !== undefined) this.#spare = undefined;
       last = new Segment(spare ?? Buffer.allocUnsafeSlow(bytes));
       this.#segments.push(last);
     }
-    last.add(json);
+    last.add(line);
     this.#depth++;
   }
 
@@ -77,7 +75,7 @@ export class RowQueue {
   }
 }
 
-/** A run of rows, and its halves, as JSON arrays. */
+/** A run of rows, and its halves. */
 export class Batch {
   readonly #buffer: Buffer;
   readonly #ends: readonly number[];
@@ -95,15 +93,10 @@ export class Batch {
     return this.#to - this.#from;
   }
 
-  /** The rows as one JSON array, in bytes that are good until the batch is done. */
-  json(): Buffer {
+  /** The rows, each with a line break behind it, in bytes that are good until the batch is done. */
+  lines(): Buffer {
     const start = startOf(this.#ends, this.#from);
-    const end = this.#ends[this.#to - 1] ?? start;
-    const bytes = Buffer.allocUnsafeSlow(end - start + 1);
-    bytes[0] = OPEN;
-    this.#buffer.copy(bytes, 1, start, end);
-    bytes[bytes.length - 1] = CLOSE; // in place of the last comma
-    return bytes;
+    return this.#buffer.subarray(start, this.#ends[this.#to - 1] ?? start);
   }
 
   halves(): [Batch, Batch] {
@@ -143,14 +136,14 @@ class Segment {
     return this.#buffer.length === SEGMENT_BYTES ? this.#buffer : undefined;
   }
 
-  fits(json: string): boolean {
+  fits(line: string): boolean {
     const room = this.#buffer.length - this.#used;
-    return !this.#taken && !this.full && UTF8_BYTES_MAX * json.length + 1 <= room;
+    return !this.#taken && !this.full && UTF8_BYTES_MAX * line.length + 1 <= room;
   }
 
-  add(json: string): void {
-    this.#used += this.#buffer.write(json, this.#used);
-    this.#buffer[this.#used++] = COMMA;
+  add(line: string): void {
+    this.#used += this.#buffer.write(line, this.#used);
+    this.#buffer[this.#used++] = LINE_BREAK;
     this.#ends.push(this.#used);
   }
 

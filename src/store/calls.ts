@@ -2,6 +2,9 @@
 // written twice counts once, so a writer that does not know whether its batch arrived may send it again.
 import { and, desc, eq, sql } from "drizzle-orm";
 import type { SQL } from "drizzle-orm";
+import type { PoolClient } from "pg";
+import { isSignalboxError } from "../foundation/index.ts";
+import { CopyIn } from "./copy-in.ts";
 import type { Database } from "./database.ts";
 import { toolCallLogs } from "./schema.ts";
 
@@ -43,8 +46,8 @@ export interface CallFilter {
 }
 
 export interface Calls {
-  /** `json`: an array of what `encodeCall` makes, in UTF-8. Resolves when the rows are on the disk. */
-  append(json: Buffer): Promise<void>;
+  /** `lines`: what `encodeCall` makes, each with a line break behind it, in UTF-8. Resolves when they are on the disk. */
+  append(lines: Buffer): Promise<void>;
   /** The newest calls first. */
   recent(filter: CallFilter): Promise<CallRow[]>;
   /** Deletes calls before a time (epoch milliseconds) and tells how many. */
@@ -56,8 +59,13 @@ export const CALLS_LIMIT_MAX = 500;
 /** The call log of a database. */
 export function callsIn(database: Database): Calls {
   return {
-    async append(json): Promise<void> {
-      await database.query(appendStatement, [json]);
+    async append(lines): Promise<void> {
+      try {
+        await database.onOneConnection((client) => copy(client, appendStatement, lines));
+      } catch (error) {
+        if (!isSignalboxError(error) || error.code !== "CONFLICT") throw error;
+        await database.onOneConnection((client) => appendAgain(client, lines));
+      }
     },
     recent(filter): Promise<CallRow[]> {
       return database.run(async (db) => {
@@ -91,66 +99,87 @@ const pruneStatement = `
 const TEXT_LENGTH_MAX = 1000;
 const ARGUMENT_BYTES_MAX = 64 * 1024;
 
-/** A row longer than this may hold a text that has to be cut. */
-const PLAIN_LENGTH_MAX = TEXT_LENGTH_MAX;
-
-/**
- * A call as the JSON that `append` takes. PostgreSQL's text holds any character but U+0000, and no half of a surrogate pair:
- * they come out as U+FFFD. Texts longer than 1,000 characters are cut, arguments larger than 64 KiB are left out.
- */
+/** A call as the line that `append` takes: PostgreSQL's text format of COPY, without the line break. */
 export function encodeCall(row: CallRow): string {
-  const given = row.arguments;
-  const plain = given === undefined ? row : { ...row, arguments: argumentsText(given) };
-  const json = JSON.stringify(plain);
-  if (json.length <= PLAIN_LENGTH_MAX && !json.includes("\\u")) return json;
-  return JSON.stringify(plain, (name, value: unknown) =>
-    typeof value === "string" && name !== "arguments" ? storable(value) : value,
+  return `${field(row.id)}\t${timeField(row.at)}\t${field(row.principalId)}\t${field(row.principalName)}\t${field(row.method)}\t${field(row.server)}\t${field(row.tool)}\t${field(row.publicName)}\t${field(row.bundle)}\t${field(row.outcome)}\t${field(row.errorCode)}\t${row.durationMs}\t${row.upstreamMs}\t${row.ownMs}\t${Math.trunc(row.requestBytes)}\t${Math.trunc(row.responseBytes)}\t${field(row.requestId)}\t${field(row.traceId)}\t${field(row.era)}\t${argumentsField(row.arguments)}`;
+}
+
+/** The columns in the order of `encodeCall`. */
+const columns = [
+  "id",
+  "at",
+  "principal_id",
+  "principal_name",
+  "method",
+  "server",
+  "tool",
+  "public_name",
+  "bundle",
+  "outcome",
+  "error_code",
+  "duration_ms",
+  "upstream_ms",
+  "own_ms",
+  "request_bytes",
+  "response_bytes",
+  "request_id",
+  "trace_id",
+  "era",
+  "arguments",
+].join(", ");
+
+const appendStatement = `COPY signalbox.tool_call_logs (${columns}) FROM STDIN`;
+
+function copy(client: PoolClient, statement: string, lines: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const query = new CopyIn(statement, lines);
+    query.callback = (error) => (error === undefined ? resolve() : reject(error));
+    client.query(query);
+  });
+}
+
+// Some of the rows are there already: an earlier try arrived after all. The others are added.
+async function appendAgain(client: PoolClient, lines: Buffer): Promise<void> {
+  await client.query("BEGIN");
+  await client.query("CREATE TEMP TABLE again (LIKE signalbox.tool_call_logs) ON COMMIT DROP");
+  await copy(client, `COPY again (${columns}) FROM STDIN`, lines);
+  await client.query(
+    `INSERT INTO signalbox.tool_call_logs (${columns}) SELECT ${columns} FROM again ON CONFLICT (id) DO NOTHING`,
   );
+  await client.query("COMMIT");
 }
 
-function storable(text: string): string {
-  const cut = text.length > TEXT_LENGTH_MAX ? text.slice(0, TEXT_LENGTH_MAX) : text;
-  return cut.toWellFormed().replaceAll("\0", "\uFFFD");
+const NULL = "\\N";
+// What COPY's text format escapes, what PostgreSQL's text cannot hold, and halves of surrogate pairs.
+const NEEDS_CARE = /[\\\t\n\r\0\ud800-\udfff]/;
+
+/** Text as a field; longer than 1,000 characters it is cut, and U+0000 and half pairs come out as U+FFFD. */
+function field(text: string | undefined): string {
+  if (text === undefined) return NULL;
+  if (text.length <= TEXT_LENGTH_MAX && !NEEDS_CARE.test(text)) return text;
+  return escaped(text.slice(0, TEXT_LENGTH_MAX).toWellFormed().replaceAll("\0", "\uFFFD"));
 }
 
-// Text within text: what JSON escapes stays escaped until the column of type json, which keeps it as it is written.
-function argumentsText(value: unknown): string | undefined {
-  const text = JSON.stringify(value);
-  if (text === undefined) return undefined;
+function escaped(text: string): string {
+  return text
+    .replaceAll("\\", "\\\\")
+    .replaceAll("\t", "\\t")
+    .replaceAll("\n", "\\n")
+    .replaceAll("\r", "\\r");
+}
+
+function timeField(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}
+
+// JSON escapes what text cannot hold, and the column keeps it as it is written.
+function argumentsField(value: unknown): string {
+  const text = value === undefined ? undefined : JSON.stringify(value);
+  if (text === undefined) return NULL;
   const bytes = Buffer.byteLength(text);
-  return bytes <= ARGUMENT_BYTES_MAX ? text : JSON.stringify({ "signalbox/omittedBytes": bytes });
+  const kept = bytes <= ARGUMENT_BYTES_MAX ? text : `{"signalbox/omittedBytes":${bytes}}`;
+  return escaped(kept);
 }
-
-/** The columns of the table, and the members of a row's JSON they come from. */
-const columns: readonly { name: string; member: keyof CallRow; type: string; value?: string }[] = [
-  { name: "id", member: "id", type: "text" },
-  { name: "at", member: "at", type: "float8", value: "to_timestamp(at / 1000.0)" },
-  { name: "principal_id", member: "principalId", type: "text" },
-  { name: "principal_name", member: "principalName", type: "text" },
-  { name: "method", member: "method", type: "text" },
-  { name: "server", member: "server", type: "text" },
-  { name: "tool", member: "tool", type: "text" },
-  { name: "public_name", member: "publicName", type: "text" },
-  { name: "bundle", member: "bundle", type: "text" },
-  { name: "outcome", member: "outcome", type: "text" },
-  { name: "error_code", member: "errorCode", type: "text" },
-  { name: "duration_ms", member: "durationMs", type: "float8" },
-  { name: "upstream_ms", member: "upstreamMs", type: "float8" },
-  { name: "own_ms", member: "ownMs", type: "float8" },
-  { name: "request_bytes", member: "requestBytes", type: "bigint" },
-  { name: "response_bytes", member: "responseBytes", type: "bigint" },
-  { name: "request_id", member: "requestId", type: "text" },
-  { name: "trace_id", member: "traceId", type: "text" },
-  { name: "era", member: "era", type: "text" },
-  { name: "arguments", member: "arguments", type: "text", value: "arguments::json" },
-];
-
-const appendStatement = `
-  INSERT INTO signalbox.tool_call_logs (${columns.map(({ name }) => name).join(", ")})
-  SELECT ${columns.map(({ member, value }) => value ?? `"${member}"`).join(", ")}
-  FROM json_to_recordset($1::json)
-    AS call (${columns.map(({ member, type }) => `"${member}" ${type}`).join(", ")})
-  ON CONFLICT (id) DO NOTHING`;
 
 function conditions(filter: CallFilter): (SQL | undefined)[] {
   const { server, outcome, principalId, before, beforeId } = filter;

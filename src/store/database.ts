@@ -93,6 +93,22 @@ export class Database {
     }
   }
 
+  /** Runs `work` on one connection, which is given up where it fails. */
+  async onOneConnection(work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
+    try {
+      const client = await this.#pool.connect();
+      try {
+        await work(client);
+      } catch (error) {
+        client.release(true);
+        throw error;
+      }
+      client.release();
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
   /** Throws STORE_UNAVAILABLE when the server is older than 14. */
   async checkVersion(): Promise<void> {
     const { rows } = await this.query(

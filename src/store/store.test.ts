@@ -64,7 +64,7 @@ test("says that an unreachable database does not answer", async () => {
 });
 
 function encoded(rows: readonly CallRow[]): Buffer {
-  return Buffer.from(`[${rows.map(encodeCall).join(",")}]`);
+  return Buffer.from(rows.map((row) => `${encodeCall(row)}\n`).join(""));
 }
 
 function storeFacts(openDatabase: () => Promise<TestDatabase>): void {

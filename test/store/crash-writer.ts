@@ -25,7 +25,7 @@ for (let written = 0; written < 100; written += 1) {
     requestId: "1",
     era: "modern",
   });
-  await store.calls.append(Buffer.from(`[${row}]`));
+  await store.calls.append(Buffer.from(`${row}\n`));
   tell({ written: id });
 }
 
