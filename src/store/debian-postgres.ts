@@ -1,8 +1,8 @@
 // For tests: a cluster of the PostgreSQL that a Debian system has installed, to see that the store does not depend
 // on the one it brings along.
+import { randomInt } from "node:crypto";
 import { spawnSync } from "node:child_process";
 import { chown, mkdir, readdir, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { databaseUser, identityOf } from "./embedded/database-user.ts";
 import type { ServerAddress } from "./embedded/embedded-server.ts";
@@ -56,7 +56,8 @@ export async function startDebianPostgres(binaries: string): Promise<DebianPostg
     "-N",
   ]);
   await rm(passwordFile);
-  const port = await freePort();
+  // Below the ports that systems hand out by themselves, since it must still be free for a second start.
+  const port = randomInt(10_000, 32_000);
   const settings = `-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c port=${port}`;
   const log = join(folder, "log");
   const start = (): void => run("pg_ctl", ["start", "-w", "-D", data, "-l", log, "-o", settings]);
@@ -76,14 +77,4 @@ export async function startDebianPostgres(binaries: string): Promise<DebianPostg
     stop,
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  server.listen(0, "127.0.0.1", () => resolve(undefined));
-  await promise;
-  const address = server.address();
-  server.close();
-  return address !== null && typeof address === "object" ? address.port : 0;
 }
