@@ -1,13 +1,8 @@
 import { createServer } from "node:http";
 import { connect } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { readBody } from "./body.ts";
 import { sendRequest, until } from "./running-gateway.ts";
-
-const closing: (() => void)[] = [];
-afterEach(() => {
-  for (const close of closing.splice(0)) close();
-});
 
 /** A listener that answers with what it read, or with the code of the refusal. */
 async function reading(bytesMax: number): Promise<{ port: number; told: string[] }> {
@@ -27,10 +22,10 @@ async function reading(bytesMax: number): Promise<{ port: number; told: string[]
     );
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  closing.push(
-    () => server.closeAllConnections(),
-    () => void server.close(),
-  );
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
   const address = server.address();
   return { port: typeof address === "object" ? (address?.port ?? 0) : 0, told };
 }

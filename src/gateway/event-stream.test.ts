@@ -1,12 +1,7 @@
 import { createServer, type ServerResponse } from "node:http";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { EventStream, ReplayStore, readEventId, startEvents } from "./event-stream.ts";
 import { sendRequest, until, type Answer } from "./running-gateway.ts";
-
-const closing: (() => void)[] = [];
-afterEach(() => {
-  for (const close of closing.splice(0)) close();
-});
 
 /** A reader of event streams: our side of the connection and the client's. */
 async function reader(): Promise<{ out: ServerResponse; client: Answer }> {
@@ -16,10 +11,10 @@ async function reader(): Promise<{ out: ServerResponse; client: Answer }> {
     arrived.resolve(res);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  closing.push(
-    () => server.closeAllConnections(),
-    () => void server.close(),
-  );
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
   const address = server.address();
   const port = typeof address === "object" ? address?.port : undefined;
   const client = await sendRequest(`http://127.0.0.1:${port}/`, { method: "GET" });

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { defineTool, text } from "@signalbox/kit";
 import { z } from "zod";
 import { hashKey } from "../access/index.ts";
@@ -21,14 +21,9 @@ import {
   type RunningGateway,
 } from "./running-gateway.ts";
 
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
-
 async function start(...options: Parameters<typeof runGateway>): Promise<RunningGateway> {
   const running = await runGateway(...options);
-  closing.push(() => running.close());
+  onTestFinished(() => running.close());
   return running;
 }
 
@@ -107,7 +102,7 @@ describe("a configuration", () => {
       };
       json(response, { jsonrpc: "2.0", id: message["id"], result });
     });
-    closing.push(() => peer.close());
+    onTestFinished(() => peer.close());
     const { url, apply } = await start({ servers: [remote("up", peer.url)] });
     await toolNames(`${url}/mcp`);
     await apply({ servers: [remote("up", peer.url), one] });
@@ -341,7 +336,7 @@ describe("a listen", () => {
         });
       }
     });
-    closing.push(() => peer.close());
+    onTestFinished(() => peer.close());
     const { url } = await start({ servers: [remote("up", peer.url)] });
     await toolNames(`${url}/mcp`);
     const uri = "signalbox://up/file:///a";
@@ -386,7 +381,7 @@ test("a server that was missing and comes back is told to those who listen", asy
       json(response, { jsonrpc: "2.0", id, error: { code: -32603, message: "down" } });
     else json(response, { jsonrpc: "2.0", id, result });
   });
-  closing.push(() => peer.close());
+  onTestFinished(() => peer.close());
   const { url, apply } = await start();
   const open = await listen(`${url}/mcp`, { toolsListChanged: true });
   await apply({ servers: [remote("up", peer.url)] });

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { event, events, fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
 import {
@@ -9,11 +9,6 @@ import {
   type Answer,
   type RunningGateway,
 } from "./running-gateway.ts";
-
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
 
 const requestOf = z.looseObject({
   id: z.unknown().optional(),
@@ -48,10 +43,8 @@ async function before(
   const running = await runGateway({
     servers: [remote("bad", upstream.url, { protocol_era: era })],
   });
-  closing.push(
-    () => upstream.close(),
-    () => running.close(),
-  );
+  onTestFinished(() => upstream.close());
+  onTestFinished(() => running.close());
   return running;
 }
 
@@ -182,10 +175,8 @@ test("a message outside any call that cannot be written is left out, and the nex
   const running = await runGateway({
     servers: [remote("bad", upstream.url, { protocol_era: "legacy" })],
   });
-  closing.push(
-    () => upstream.close(),
-    () => running.close(),
-  );
+  onTestFinished(() => upstream.close());
+  onTestFinished(() => running.close());
   const client = await LegacyClient.open(`${running.url}/mcp`, {
     capabilities: { elicitation: {} },
   });
@@ -218,7 +209,7 @@ test("clients cannot make a local server start ever more processes", async () =>
     },
     { limits: { processes_max: 2 } },
   );
-  closing.push(() => running.close());
+  onTestFinished(() => running.close());
   const outcomes: unknown[] = [];
   for (let n = 0; n < 4; n++) {
     const client = await LegacyClient.open(`${running.url}/mcp`, {

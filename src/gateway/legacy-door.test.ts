@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { defineTool } from "@signalbox/kit";
 import { z } from "zod";
 import { hashKey } from "../access/index.ts";
@@ -28,14 +28,9 @@ import {
   type RunningGateway,
 } from "./running-gateway.ts";
 
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
-
 async function start(...options: Parameters<typeof runGateway>): Promise<RunningGateway> {
   const running = await runGateway(...options);
-  closing.push(() => running.close());
+  onTestFinished(() => running.close());
   return running;
 }
 
@@ -61,7 +56,7 @@ async function legacyServer(
       });
     } else void handle(request, response);
   });
-  closing.push(() => peer.close());
+  onTestFinished(() => peer.close());
   return peer;
 }
 

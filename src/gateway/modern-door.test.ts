@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { defineTool } from "@signalbox/kit";
 import { z } from "zod";
 import { isJsonObject, type JsonObject } from "../protocol/index.ts";
@@ -27,14 +27,9 @@ import {
   type RunningGateway,
 } from "./running-gateway.ts";
 
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
-
 async function start(...options: Parameters<typeof runGateway>): Promise<RunningGateway> {
   const running = await runGateway(...options);
-  closing.push(() => running.close());
+  onTestFinished(() => running.close());
   return running;
 }
 
@@ -55,7 +50,7 @@ async function modernServer(
       json(response, { jsonrpc: "2.0", id, error: { code: -32601, message: "no" } }, 404);
     } else json(response, { jsonrpc: "2.0", id, result: { resultType: "complete", ...result } });
   });
-  closing.push(() => peer.close());
+  onTestFinished(() => peer.close());
   return peer;
 }
 
@@ -509,7 +504,7 @@ describe("a call", () => {
 describe("lists", () => {
   test("name the server that is missing and do not wait for it twice", async () => {
     const silent = await fakeHttpServer(() => {});
-    closing.push(() => silent.close());
+    onTestFinished(() => silent.close());
     const servers = [
       builtin(serviceOf("one", "a")),
       remote("mute", silent.url, { list_timeout: 50 }),

@@ -1,14 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { revisionOf } from "../protocol/index.ts";
 import { EventStream, ReplayStore } from "./event-stream.ts";
 import { GatheringReply, PostReply, type StreamSource } from "./reply.ts";
 import { sendRequest, until, type Answer } from "./running-gateway.ts";
-
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
 
 interface Exchange {
   readonly res: ServerResponse;
@@ -21,7 +16,7 @@ async function exchange(): Promise<Exchange> {
   const arrived = Promise.withResolvers<ServerResponse>();
   const server = createServer((_req: IncomingMessage, res) => arrived.resolve(res));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  closing.push(
+  onTestFinished(
     () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
 import { bundleOptions } from "./options.ts";
@@ -82,11 +82,6 @@ describe("patterns", () => {
 });
 
 describe("what a bundle leaves out", () => {
-  const closing: (() => Promise<void>)[] = [];
-  afterEach(async () => {
-    for (const close of closing.splice(0).toReversed()) await close();
-  });
-
   async function start(options: object): Promise<{ running: RunningGateway; watched: string[] }> {
     const watched: string[] = [];
     const upstream = await fakeHttpServer(({ message }, response) => {
@@ -105,10 +100,8 @@ describe("what a bundle leaves out", () => {
       servers: [remote("fs", upstream.url, { protocol_era: "modern" })],
       bundles: [bundle("some", options)],
     });
-    closing.push(
-      () => upstream.close(),
-      () => running.close(),
-    );
+    onTestFinished(() => upstream.close());
+    onTestFinished(() => running.close());
     return { running, watched };
   }
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { Metrics, manualClock, silentLog, systemClock, type Log } from "../foundation/index.ts";
 import { isJsonObject, type JsonObject } from "../protocol/index.ts";
 import { UpstreamServer, type LaneKey, type ServerOptions } from "../upstream/index.ts";
@@ -6,11 +6,6 @@ import { discovery, fakeHttpServer, json } from "../upstream/transports/fake-htt
 import { limitOptions } from "./options.ts";
 import { until } from "./running-gateway.ts";
 import { ServerCatalog, type Listing } from "./server-catalog.ts";
-
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
 
 type Answer = JsonObject | "refuse" | "never" | Promise<JsonObject>;
 
@@ -42,10 +37,8 @@ async function catalogOf(
     },
     { log: silentLog, clock: systemClock, metrics: new Metrics(), options: { clientInfo: {} } },
   );
-  closing.push(
-    () => peer.close(),
-    () => server.close(),
-  );
+  onTestFinished(() => peer.close());
+  onTestFinished(() => server.close());
   const clock = manualClock();
   const changes: [string, boolean][] = [];
   const catalog = new ServerCatalog(server, {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { hashKey } from "../access/index.ts";
 import type { JsonObject } from "../protocol/index.ts";
 import {
@@ -12,14 +12,9 @@ import {
   type RunningGateway,
 } from "./running-gateway.ts";
 
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
-
 async function start(...options: Parameters<typeof runGateway>): Promise<RunningGateway> {
   const running = await runGateway(...options);
-  closing.push(() => running.close());
+  onTestFinished(() => running.close());
   return running;
 }
 

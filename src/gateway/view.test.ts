@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { Metrics, silentLog, systemClock } from "../foundation/index.ts";
 import { isJsonObject, type JsonObject } from "../protocol/index.ts";
 import { UpstreamServer, type ServerOptions } from "../upstream/index.ts";
@@ -8,11 +8,6 @@ import { bundleOptions, limitOptions } from "./options.ts";
 import { bundle, each, inside } from "./running-gateway.ts";
 import { ServerCatalog } from "./server-catalog.ts";
 import { MODERN_AUDIENCE, View, matchesTemplate, refuseCollisions, type Audience } from "./view.ts";
-
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
 
 const legacy: Audience = {
   era: "legacy",
@@ -61,10 +56,8 @@ async function catalog(
     { name, options: { url: peer.url, protocol_era: "modern", ...options }, origin: "config" },
     { log: silentLog, clock: systemClock, options: { clientInfo: {} } },
   );
-  closing.push(
-    () => peer.close(),
-    () => server.close(),
-  );
+  onTestFinished(() => peer.close());
+  onTestFinished(() => server.close());
   return new ServerCatalog(server, {
     clock: systemClock,
     log: silentLog,

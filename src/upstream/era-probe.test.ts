@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { isSignalboxError, manualClock } from "../foundation/index.ts";
 import { isFresh } from "./era-verdict.ts";
 import type { Lane } from "./lane.ts";
@@ -17,11 +17,6 @@ import {
 import { HttpEndpoint } from "./transports/http-endpoint.ts";
 import { open } from "./transports/streamable-http.ts";
 
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
-
 type Handle = Parameters<typeof fakeHttpServer>[0];
 
 /** A server that answers `server/discover` as `probed` says, and does the legacy handshake if it may. */
@@ -32,13 +27,13 @@ async function server(probed: Handle, legacy = true): Promise<FakeHttpServer> {
     response.writeHead(404).end();
     return undefined;
   });
-  closing.push(() => peer.close());
+  onTestFinished(() => peer.close());
   return peer;
 }
 
 function endpointTo(peer: FakeHttpServer, clock = fakeDeps().clock): HttpEndpoint {
   const endpoint = new HttpEndpoint({ url: peer.url, clock, connectTimeoutMs: 1000 });
-  closing.push(() => endpoint.close());
+  onTestFinished(() => endpoint.close());
   return endpoint;
 }
 
@@ -48,7 +43,7 @@ async function openAt(
 ): Promise<Lane> {
   const deps = fakeDeps({ endpoint, connectTimeoutMs: 300, clock: endpoint.clock });
   const lane = await open({ protocol_era: era }, fakeContext, new HeardLane(), deps);
-  closing.push(() => lane.close());
+  onTestFinished(() => lane.close());
   return lane;
 }
 
@@ -151,7 +146,7 @@ describe("nothing is proven", () => {
       clock: fakeDeps().clock,
       connectTimeoutMs: 1000,
     });
-    closing.push(() => endpoint.close());
+    onTestFinished(() => endpoint.close());
     expect((await openAt(endpoint)).era).toBe("legacy");
     expect(endpoint.verdict).toMatchObject({ era: "legacy", provisional: true });
     const at = clock.now();
@@ -164,7 +159,7 @@ describe("nothing is proven", () => {
 
   test("by 401 to everything: the credentials are refused", async () => {
     const peer = await fakeHttpServer((_request, response) => void response.writeHead(401).end());
-    closing.push(() => peer.close());
+    onTestFinished(() => peer.close());
     const endpoint = endpointTo(peer);
     expect(await codeOf(openAt(endpoint))).toBe("SERVER_UNAUTHORIZED");
     expect(endpoint.verdict).toBeUndefined();
@@ -197,7 +192,7 @@ describe("the era", () => {
       if (!modern && handshake(request, response)) return;
       response.writeHead(modern ? 400 : 404).end();
     });
-    closing.push(() => peer.close());
+    onTestFinished(() => peer.close());
     const endpoint = endpointTo(peer);
     expect((await openAt(endpoint)).era).toBe("legacy");
     modern = true;

@@ -8,7 +8,7 @@ import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { ElicitResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { createMcpHandler, McpServer as McpServer2 } from "@modelcontextprotocol/server";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
 import { silentLog, systemClock } from "../foundation/index.ts";
 import {
@@ -23,11 +23,6 @@ import type { Lane } from "./lane.ts";
 import type { ServerOptions } from "./server-options.ts";
 import { fakeContext, HeardLane } from "./transports/fake-http-server.ts";
 import { UpstreamServer } from "./upstream-server.ts";
-
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
 
 describe("a server of SDK 2", () => {
   test.each(["auto", "legacy"] as const)("answers a lane opened as %s", async (era) => {
@@ -183,7 +178,7 @@ function upstream(options: ServerOptions): UpstreamServer {
       options: { clientInfo: { name: "gateway", version: "1" }, connectTimeoutMs: 5000 },
     },
   );
-  closing.push(() => server.close());
+  onTestFinished(() => server.close());
   return server;
 }
 
@@ -254,7 +249,7 @@ async function sdk2(): Promise<Sdk2> {
     }
     response.end();
   });
-  closing.push(() => handler.close());
+  onTestFinished(() => handler.close());
   const { bus } = handler;
   const listeners = (): number => ("listenerCount" in bus ? Number(bus.listenerCount) : -1);
   return { url, aborted, notify: handler.notify, listeners };
@@ -331,7 +326,7 @@ async function sdk1(): Promise<Sdk1> {
     for (const transport of transports.values()) await transport.close();
     transports.clear();
   };
-  closing.push(forget);
+  onTestFinished(forget);
   return { url, servers, forget };
 }
 
@@ -365,7 +360,7 @@ async function listen(
     handle(request, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  closing.push(() => {
+  onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });

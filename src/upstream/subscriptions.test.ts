@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { silentLog, systemClock } from "../foundation/index.ts";
 import { isJsonObject, type JsonObject } from "../protocol/index.ts";
 import { modernMeta } from "./era-probe.ts";
@@ -16,11 +16,6 @@ import {
   type FakeHttpServer,
 } from "./transports/fake-http-server.ts";
 import { open } from "./transports/streamable-http.ts";
-
-const closing: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
 
 /** One listen as the server sees it. */
 interface Listen {
@@ -65,10 +60,10 @@ async function scene(
     listens.push(listen);
     onListen(listen);
   });
-  closing.push(() => peer.close());
+  onTestFinished(() => peer.close());
   const options = { url: peer.url, protocol_era: "modern" } as const;
   const lane = await open(options, fakeContext, new HeardLane(), fakeDeps());
-  closing.push(() => lane.close());
+  onTestFinished(() => lane.close());
   const subscriptions = subscriptionsOf({
     lane,
     meta: modernMeta(fakeContext),
@@ -80,7 +75,7 @@ async function scene(
     clock: systemClock,
     serverName: "peer",
   });
-  closing.push(() => subscriptions.stop());
+  onTestFinished(() => subscriptions.stop());
   return { peer, listens, heard, subscriptions };
 }
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createLog, silentLog, systemClock, type Clock, type Log } from "../foundation/index.ts";
 import { isJsonObject, type JsonObject } from "../protocol/index.ts";
 import { ask } from "./ask.ts";
@@ -16,11 +16,6 @@ import {
 } from "./transports/fake-http-server.ts";
 import type { LaneKey } from "./lane-slot.ts";
 import { UpstreamServer, type UpstreamOptions } from "./upstream-server.ts";
-
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
 
 const shared: LaneKey = { kind: "shared" };
 const principal = (id: string): LaneKey => ({ kind: "principal", id });
@@ -45,7 +40,7 @@ function movableClock(): Clock & { forwardMs: number } {
 
 async function serve(handle: Parameters<typeof fakeHttpServer>[0]): Promise<FakeHttpServer> {
   const peer = await fakeHttpServer(handle);
-  closing.push(() => peer.close());
+  onTestFinished(() => peer.close());
   return peer;
 }
 
@@ -65,7 +60,7 @@ function upstream(
       },
     },
   );
-  closing.push(() => server.close());
+  onTestFinished(() => server.close());
   return server;
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { isJsonObject, type JsonRpcRequest } from "../../protocol/index.ts";
 import type { Lane, LaneContext, OutboundRequest, TransportDeps } from "../lane.ts";
 import type { ServerOptions } from "../server-options.ts";
@@ -19,16 +19,11 @@ import {
 } from "./fake-http-server.ts";
 import { open } from "./streamable-http.ts";
 
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
-
 type Handle = Parameters<typeof fakeHttpServer>[0];
 
 async function serve(handle: Handle): Promise<FakeHttpServer> {
   const peer = await fakeHttpServer(handle);
-  closing.push(() => peer.close());
+  onTestFinished(() => peer.close());
   return peer;
 }
 
@@ -48,7 +43,7 @@ async function laneTo(
     more.listener ?? new HeardLane(),
     fakeDeps(more.deps),
   );
-  closing.push(() => lane.close());
+  onTestFinished(() => lane.close());
   return lane;
 }
 
