@@ -1,4 +1,5 @@
 /** What a question of the benchmark is: what it asks, how it is measured, and the rows of the table it fills. */
+import type { Era } from "./tools/mcp-client.ts";
 import type { Street } from "./tools/street.ts";
 import type { UpstreamProgram } from "./tools/upstream.ts";
 
@@ -37,6 +38,16 @@ export interface Bench {
   readonly upstream: UpstreamProgram;
   /** The gateway, the bare relays and the upstream that several questions share; started at the first use. */
   street(): Promise<Street>;
+}
+
+/** The findings of a modern client, then those of a legacy one. */
+export async function inBothEras(measure: (era: Era) => Promise<Findings>): Promise<Findings> {
+  const modern = await measure("modern");
+  const legacy = await measure("legacy");
+  return {
+    rows: [...modern.rows, ...legacy.rows],
+    details: `Modern:\n\n${modern.details}\n\nLegacy:\n\n${legacy.details}`,
+  };
 }
 
 /** A row whose budget is a multiple of a yardstick. */

@@ -1,4 +1,4 @@
-import { ratioRow, type Bench, type Findings, type Question } from "../question.ts";
+import { inBothEras, ratioRow, type Bench, type Findings, type Question } from "../question.ts";
 import { Contestant, alternate, cpuUs, mediansTable } from "../tools/contestant.ts";
 import { echoCall } from "../tools/load.ts";
 import type { Era } from "../tools/mcp-client.ts";
@@ -8,14 +8,7 @@ export const callsOverHttp: Question = {
   name: "calls-over-http",
   method:
     "`tools/call` of an echo tool with a 64-byte argument over 16 kept-alive connections, each with one call in flight. Processor time of the process under test (user and system) divided by the right answers in the window; the ratio is the median of the rounds' ratios. The server is spoken to in the client's era, once modern and once legacy (a session per connection).",
-  async measure(bench) {
-    const modern = await measureEra(bench, "modern");
-    const legacy = await measureEra(bench, "legacy");
-    return {
-      rows: [...modern.rows, ...legacy.rows],
-      details: `Modern:\n\n${modern.details}\n\nLegacy:\n\n${legacy.details}`,
-    };
-  },
+  measure: (bench) => inBothEras((era) => measureEra(bench, era)),
 };
 
 async function measureEra(bench: Bench, era: Era): Promise<Findings> {

@@ -1,4 +1,4 @@
-import { ratioRow, type Bench, type Findings, type Question } from "../question.ts";
+import { inBothEras, ratioRow, type Bench, type Findings, type Question } from "../question.ts";
 import { Contestant, alternate, cpuUs, mediansTable } from "../tools/contestant.ts";
 import { echoCall } from "../tools/load.ts";
 import type { Era } from "../tools/mcp-client.ts";
@@ -8,14 +8,7 @@ export const callsOverStdio: Question = {
   name: "calls-over-stdio",
   method:
     "As over HTTP, but the server is a child process that speaks newline-delimited JSON. The child's own time is not counted, neither the gateway's nor the bare stdio relay's. A legacy client has a session per connection, and the gateway gives each session a child of its own where the bare relay has one for all.",
-  async measure(bench) {
-    const modern = await measureEra(bench, "modern");
-    const legacy = await measureEra(bench, "legacy");
-    return {
-      rows: [...modern.rows, ...legacy.rows],
-      details: `Modern:\n\n${modern.details}\n\nLegacy:\n\n${legacy.details}`,
-    };
-  },
+  measure: (bench) => inBothEras((era) => measureEra(bench, era)),
 };
 
 async function measureEra(bench: Bench, era: Era): Promise<Findings> {
