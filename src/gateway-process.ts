@@ -373,7 +373,7 @@ export class GatewayProcess {
   }
 
   async #listen(): Promise<void> {
-    releaseStartMemory();
+    await releaseStartMemory();
     const { host, port, home } = this.#values;
     this.#port = await listen(this.#listener, port, host);
     const about = {

@@ -32,7 +32,12 @@ export interface RunningGateway extends Started {
 }
 
 /** What `npm start` gives to Node. */
-const NODE_ARGS = ["--max-semi-space-size=8", "--no-parallel-scavenge"];
+const servingFlags = [
+  "--max-semi-space-size=8",
+  "--no-parallel-scavenge",
+  "--initial-old-space-size=64",
+  "--external-memory-accounted-in-global-limit",
+];
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 /** Starts a gateway on a new home and waits until it is ready and lists the tools of all its servers. */
@@ -65,7 +70,7 @@ async function runOn(
   const profiling = profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`];
   const started = await startProcess(
     process.execPath,
-    [...NODE_ARGS, ...profiling, main, "serve"],
+    [...servingFlags, ...profiling, main, "serve"],
     {
       cwd: home,
       env: {

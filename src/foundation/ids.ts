@@ -14,24 +14,30 @@ export function randomToken(bytes: number): string {
 // The 12 bits after the time count within a millisecond, so ids of one process never go backwards,
 // not even when the wall clock does.
 let lastMs = 0;
+let lastMsText = "";
 let sequence = 0;
 
 function uuidV7(nowMs: number): string {
   if (nowMs > lastMs) {
-    lastMs = nowMs;
+    setLastMs(nowMs);
     sequence = Number.parseInt(randomHex(1), 16) << 2; // the lower quarter, to leave room to count
   } else if (++sequence > 0xfff) {
-    lastMs++;
+    setLastMs(lastMs + 1);
     sequence = 0;
   }
-  const time = lastMs.toString(16).padStart(12, "0");
-  const count = (0x7000 | sequence).toString(16);
   const tail = randomHex(8);
-  const variant = variants[Number.parseInt(tail.charAt(0), 16) & 3];
-  return `${time.slice(0, 8)}-${time.slice(8)}-${count}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
+  const variant = VARIANTS.charAt(Number.parseInt(tail.charAt(0), 16) & 3);
+  return `${lastMsText}-7${HEX[sequence >> 8]}${HEX[(sequence >> 4) & 15]}${HEX[sequence & 15]}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
 }
 
-const variants = ["8", "9", "a", "b"] as const;
+function setLastMs(ms: number): void {
+  const text = ms.toString(16).padStart(12, "0");
+  lastMs = ms;
+  lastMsText = `${text.slice(0, 8)}-${text.slice(8)}`;
+}
+
+const HEX = "0123456789abcdef";
+const VARIANTS = "89ab";
 
 // Asking the kernel for every id costs more than the id, so random bytes are fetched in pages and used once.
 const PAGE_BYTES = 4096;

@@ -4,6 +4,7 @@ import { Metrics, SignalboxError, silentLog, systemClock } from "../foundation/i
 import type { CallRow } from "../store/index.ts";
 import { openTestStore } from "../store/test-database.ts";
 import { CallLog } from "./call-log.ts";
+import { SEGMENT_ROWS_MAX } from "./row-queue.ts";
 
 test("rows arrive in the database in few batches", async () => {
   await using store = await openTestStore();
@@ -13,10 +14,10 @@ test("rows arrive in the database in few batches", async () => {
     await store.calls.append(lines);
   });
   callLog.start();
-  for (let n = 0; n < 1200; n += 1) callLog.record(row(n));
+  for (let n = 0; n < 2.5 * SEGMENT_ROWS_MAX; n += 1) callLog.record(row(n));
   await callLog.flush();
   expect(batches).toBe(3);
-  expect(await store.calls.prune(10_000_000)).toBe(1200);
+  expect(await store.calls.prune(10_000_000)).toBe(2.5 * SEGMENT_ROWS_MAX);
   await callLog.stop(AbortSignal.timeout(5000));
   expect(callLog.dropped).toBe(0);
 });

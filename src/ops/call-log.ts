@@ -4,12 +4,12 @@
 // answer that was lost on the way costs nothing. A row that the database refuses by itself is found by halving its
 // batch, so that it takes no others with it.
 //
-//   idle --first row--> gathering --200 ms or 500 rows--> writing --acknowledged, queue empty--> idle
+//   idle --first row--> gathering --200 ms or 4,000 rows--> writing --acknowledged, queue empty--> idle
 //   writing --database away--> backing off --delay over--> writing
 import { setTimeout as sleep } from "node:timers/promises";
 import { isSignalboxError, messageOf } from "../foundation/index.ts";
 import type { Clock, CounterSlot, GaugeSlot, Log, Metrics } from "../foundation/index.ts";
-import { encodeCall } from "../store/index.ts";
+import { CallEncoder } from "../store/index.ts";
 import type { CallRow } from "../store/index.ts";
 import { RowQueue, type Batch } from "./row-queue.ts";
 
@@ -31,6 +31,7 @@ export class CallLog {
   readonly #depthSlot: GaugeSlot;
   readonly #stopping = new AbortController();
   readonly #queue = new RowQueue();
+  readonly #encoder = new CallEncoder();
   #flushes = 0;
   #dropped = 0;
   #started = false;
@@ -69,7 +70,7 @@ export class CallLog {
       this.#countDropped(1);
       return;
     }
-    this.#queue.add(encodeCall(row));
+    this.#queue.add(this.#encoder.encode(row));
     this.#depthSlot.set(this.#depth);
     if (this.#started) this.#schedule();
   }

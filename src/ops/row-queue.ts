@@ -7,8 +7,8 @@
  */
 
 /** Rows of one segment: the most that is written at once. */
-export const SEGMENT_ROWS_MAX = 500;
-const SEGMENT_BYTES = 256 * 1024;
+export const SEGMENT_ROWS_MAX = 4000;
+const SEGMENT_BYTES = 1024 * 1024;
 const LINE_BREAK = 0x0a;
 const UTF8_BYTES_MAX = 3;
 

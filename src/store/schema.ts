@@ -66,7 +66,8 @@ export const toolCallLogs = signalbox.table("tool_call_logs", {
   ownMs: doublePrecision("own_ms").notNull(),
   requestBytes: bigint("request_bytes", { mode: "number" }).notNull(),
   responseBytes: bigint("response_bytes", { mode: "number" }).notNull(),
-  requestId: text("request_id").notNull(),
+  /** Null where it is the id. */
+  requestId: text("request_id"),
   traceId: text("trace_id"),
   era: text({ enum: ["modern", "legacy"] }).notNull(),
   arguments: json(),

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newId, silentLog } from "../foundation/index.ts";
-import { encodeCall } from "./calls.ts";
+import { CallEncoder } from "./calls.ts";
 import type { CallRow } from "./calls.ts";
 import { debianBinaries, startDebianPostgres } from "./debian-postgres.ts";
 import type { DebianPostgres } from "./debian-postgres.ts";
@@ -64,7 +64,8 @@ test("says that an unreachable database does not answer", async () => {
 });
 
 function encoded(rows: readonly CallRow[]): Buffer {
-  return Buffer.from(rows.map((row) => `${encodeCall(row)}\n`).join(""));
+  const encoder = new CallEncoder();
+  return Buffer.from(rows.map((row) => `${encoder.encode(row)}\n`).join(""));
 }
 
 function storeFacts(openDatabase: () => Promise<TestDatabase>): void {

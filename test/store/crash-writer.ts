@@ -1,7 +1,7 @@
 // For tests: a gateway in little that opens the store of a home, appends calls and reports each on standard output
 // once it is acknowledged, until it is killed; after a hundred it only waits for that. What it finds there is reported first. Argument: the home.
 import { newId, silentLog } from "../../src/foundation/index.ts";
-import { encodeCall, openStore } from "../../src/store/index.ts";
+import { CallEncoder, openStore } from "../../src/store/index.ts";
 
 const [, , home = ""] = process.argv;
 const store = await openStore({ home, log: silentLog });
@@ -10,7 +10,7 @@ tell({ ready: true, found: found.map(({ id }) => id), uid: process.getuid?.() })
 
 for (let written = 0; written < 100; written += 1) {
   const id = newId();
-  const row = encodeCall({
+  const row = new CallEncoder().encode({
     id,
     at: Date.now(),
     principalId: "p",
