@@ -218,6 +218,41 @@ export const errorTable = {
     summary: "The server is switched off in the configuration.",
     remedy: "Set `enabled = true` for it, or use another server.",
   },
+  SERVER_THROTTLED: {
+    status: 503,
+    summary: "The server asks for fewer calls.",
+    remedy:
+      "Wait as long as `retryAfterMs` in the error's data says, or call less often. Whoever runs the server may raise its limit; the `bulkhead` of the server's options lowers what the gateway sends at once.",
+  },
+  SERVER_BUSY: {
+    status: 503,
+    summary: "As many calls as permitted are running and waiting for this server.",
+    remedy:
+      "Try again in a moment. `signalbox servers show` tells how many calls run and wait; `bulkhead.concurrency` and `bulkhead.queue` of the server's options set how many may.",
+  },
+  SERVER_CRASH_LOOP: {
+    status: 503,
+    summary: "The server's process ends again and again soon after its start.",
+    remedy:
+      "Read why in its standard error with `signalbox servers logs`, mend the command, its arguments or its environment, and change or test the server: it is then started at once. Until then the gateway starts it only now and then.",
+  },
+  BREAKER_OPEN: {
+    status: 503,
+    summary: "Calls to this server or tool are stopped for a while because it kept failing.",
+    remedy:
+      "A single call is let through as a trial when the time in `retryAfterMs` is over, and success opens the way again. `signalbox servers show` tells what failed; an operator can close the breaker by hand.",
+  },
+  PROCESS_LIMIT: {
+    status: 503,
+    summary: "As many local processes as permitted are running.",
+    remedy:
+      "Close sessions that are not needed, let several callers share a process (`process.mode`), or raise `process.processes_max` of the server or `limits.processes_total_max`.",
+  },
+  ENDPOINT_NOT_FOUND: {
+    status: 404,
+    summary: "The server has no endpoint of this name.",
+    remedy: "`signalbox servers show` lists the endpoints of a server.",
+  },
 
   // Catalog
   TOOL_NOT_FOUND: {
