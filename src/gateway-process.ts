@@ -28,19 +28,20 @@ import {
 } from "./foundation/index.ts";
 import {
   Gateway,
+  isFailing,
   createListener,
   listen,
   type CallRecord,
   type ServerStatus,
 } from "./gateway/index.ts";
-import { CallLog, HealthChecks, databaseCheck, diskSpaceCheck } from "./ops/index.ts";
+import { BatchQueue, CallLog, HealthChecks, databaseCheck, diskSpaceCheck } from "./ops/index.ts";
 import { Registry } from "./registry/index.ts";
 import {
   signalboxService,
   type ServerDetail,
   type SignalboxPorts,
 } from "./services/signalbox/index.ts";
-import { openStore, type CallFilter, type Store } from "./store/index.ts";
+import { openStore, type CallFilter, type LinkTransitionRow, type Store } from "./store/index.ts";
 
 const DATABASE_LABEL = "db:signalbox";
 const POOL_HELP =
@@ -63,6 +64,7 @@ export class GatewayProcess {
   readonly #metrics = new Metrics();
   readonly #health: HealthChecks;
   readonly #callLog: CallLog;
+  readonly #linkLog: BatchQueue<LinkTransitionRow>;
   readonly #gateway: Gateway;
   readonly #registry: Registry;
   readonly #listener: Server;
@@ -103,17 +105,25 @@ export class GatewayProcess {
       queueMax: values.call_log.queue_max,
       clock,
     });
+    this.#linkLog = new BatchQueue({
+      name: "link_history",
+      write: (rows) => this.#requireStore().linkTransitions.append(rows),
+      log,
+      metrics: this.#metrics,
+    });
     this.#gateway = new Gateway({
       clock,
       log: log.child({ area: "gateway" }),
       metrics: this.#metrics,
       limits: values.limits,
+      guards: values,
       hostPolicy: hostPolicy({
         host: values.host,
         allowedHosts: values.allowed_hosts,
         allowedOrigins: values.allowed_origins,
       }),
       record: (call) => this.#record(call),
+      linkChanged: (server, change) => this.#linkLog.add({ server, ...change }),
       recordArguments: values.call_log.arguments,
       authRequired: values.auth.required,
       version,
@@ -217,6 +227,11 @@ export class GatewayProcess {
         await this.#registry.stop();
         await this.#gateway.close();
       },
+    });
+    this.lifecycle.add({
+      name: "link history",
+      start: () => Promise.resolve(),
+      stop: () => this.#linkLog.stop(),
     });
     this.lifecycle.add({
       name: "call log",
@@ -367,7 +382,7 @@ export class GatewayProcess {
   #serversHealth(): { status: "ok" | "warning"; failing: string[] } {
     const failing = this.#gateway
       .serverStatus()
-      .filter((server) => server.state === "error")
+      .filter(({ state }) => isFailing(state))
       .map((server) => server.name);
     return { status: failing.length === 0 ? "ok" : "warning", failing };
   }
@@ -404,7 +419,9 @@ export class GatewayProcess {
 
   #pruneCalls(): void {
     const prune = async (): Promise<void> => {
-      await this.#store?.calls.prune(systemClock.now() - this.#values.call_log.retention);
+      const before = systemClock.now() - this.#values.call_log.retention;
+      await this.#store?.calls.prune(before);
+      await this.#store?.linkTransitions.prune(before);
     };
     repeat(prune, {
       firstMs: PRUNE_FIRST_MS,

@@ -19,6 +19,9 @@ export interface ApiDeps {
     | "removeServer"
     | "testServer"
     | "logs"
+    | "serverFacts"
+    | "drainEndpoint"
+    | "setBreaker"
     | "bundles"
     | "bundle"
     | "addBundle"
@@ -57,6 +60,7 @@ export const callOutcomes = [
   "tool_error",
   "error",
   "timeout",
+  "unknown",
   "cancelled",
   "refused",
 ] as const;

@@ -6,6 +6,7 @@ import { duration, logOptions, metricsOptions } from "../foundation/index.ts";
 import {
   bundleName,
   bundleOptions,
+  guardOptions,
   limitOptions,
   serverName,
   serverOptions,
@@ -47,6 +48,7 @@ export const configSchema = z.strictObject({
   auth: authOptions.prefault({}),
   limits: limitOptions.prefault({}),
   call_log: callLogOptions.prefault({}),
+  ...guardOptions.shape,
   servers: z.record(serverName, serverOptions).default({}),
   bundles: z.record(bundleName, bundleOptions).default({}),
 });

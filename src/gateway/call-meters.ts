@@ -1,7 +1,15 @@
 /** Metrics of calls, in slots that a tool's first call binds, so that every further one only adds numbers. */
 import type { CounterSlot, HistogramSlot, Metrics } from "../foundation/index.ts";
 
-export type CallOutcome = "ok" | "tool_error" | "error" | "timeout" | "cancelled" | "refused";
+/** How a call ended; `unknown` where it may have reached its server and must not be repeated to find out. */
+export type CallOutcome =
+  | "ok"
+  | "tool_error"
+  | "error"
+  | "timeout"
+  | "unknown"
+  | "cancelled"
+  | "refused";
 
 /** The slots of one server's tool (or of a method that is no tool call). */
 export interface CallMeter {

@@ -2,7 +2,7 @@
  * One request on its way through the gateway to one server and back. The answer's bytes are passed on as they came unless
  * something in them must change: a resource's URI, or the shape of the other era.
  *
- * A call is at once the sink its lane speaks to, so that it costs one object and no closures.
+ * A call is at once the parcel its delivery carries, so that it costs few objects and no closures.
  */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Principal } from "../access/index.ts";
@@ -29,13 +29,7 @@ import {
   type JsonRpcRequest,
   type RequestId,
 } from "../protocol/index.ts";
-import type {
-  ExchangeHandle,
-  ExchangeSink,
-  Lane,
-  LaneKey,
-  OutboundRequest,
-} from "../upstream/index.ts";
+import type { ExchangeHandle, Lane, LaneKey, OutboundRequest, Parcel } from "../upstream/index.ts";
 import type { CallOutcome } from "./call-meters.ts";
 import { failureText, replyFailure, serverFailure, type Failure } from "./failure.ts";
 import type { LegacySession } from "./legacy-session.ts";
@@ -78,14 +72,16 @@ const IS_ERROR_TRUE = Buffer.from('"isError":true');
 const IS_ERROR = Buffer.from('"isError"');
 const ERROR = Buffer.from('"error"');
 
-export class Call implements ExchangeSink {
+export class Call implements Parcel {
   readonly start: Incoming;
   readonly route: Route;
   readonly #end: CallEnd;
   readonly #clock: Clock;
   #lane: Lane | undefined;
   #handle: ExchangeHandle | undefined;
+  /** When it was first sent; 0 before. */
   #sentAt = 0;
+  #timeoutMaxMs = 0;
   #done = false;
   outcome: CallOutcome = "ok";
   errorCode: string | undefined;
@@ -104,18 +100,32 @@ export class Call implements ExchangeSink {
     return this.start.message.id;
   }
 
-  /** Sends the request on, opening a lane first where there is none. */
+  get principalId(): string {
+    return this.start.principal.id;
+  }
+
+  get tool(): string | undefined {
+    return this.start.message.method === "tools/call" ? this.route.original : undefined;
+  }
+
+  get method(): string {
+    return this.start.message.method;
+  }
+
+  /** Only a tool can do anything but tell; one that says it only reads, or that it may be called again, may be. */
+  get safe(): boolean {
+    if (this.start.message.method !== "tools/call") return true;
+    const annotations = this.route.item["annotations"];
+    if (!isJsonObject(annotations)) return false;
+    return annotations["readOnlyHint"] === true || annotations["idempotentHint"] === true;
+  }
+
+  /** Sends the request on. */
   run(key: LaneKey, times: CallTimes): void {
     if (this.#done) return;
-    const lane = this.route.server.laneNow(key);
-    if (lane !== undefined) {
-      this.#send(lane, times);
-      return;
-    }
-    this.route.server.lane(key, AbortSignal.timeout(times.timeoutMs)).then(
-      (opened) => this.#send(opened, times),
-      (error: unknown) => this.fail(asServerError(error, this.route.server.name)),
-    );
+    this.#timeoutMaxMs = times.timeoutMaxMs;
+    const handle = this.route.server.deliver(this, key, times.timeoutMs);
+    if (!this.#done) this.#handle = handle;
   }
 
   cancel(reason: string): void {
@@ -232,7 +242,7 @@ export class Call implements ExchangeSink {
   fail(error: SignalboxError): void {
     if (this.#done) return;
     this.#answered();
-    this.outcome = error.code === "SERVER_TIMEOUT" ? "timeout" : "error";
+    this.outcome = outcomeOf(error);
     // The server finds fault with headers that were made from its tool list: the list is out of date.
     if (error.details?.["rpcCode"] === RPC.headerMismatch) this.route.catalog.invalidate("tools");
     this.errorCode = error.code;
@@ -245,19 +255,9 @@ export class Call implements ExchangeSink {
     this.#finish();
   }
 
-  #send(lane: Lane, times: CallTimes): void {
-    if (this.#done) return;
+  requestFor(lane: Lane, timeoutMs: number): OutboundRequest {
     this.#lane = lane;
-    this.#sentAt = this.#clock.monotonicMs();
-    try {
-      const handle = lane.send(this.#outbound(lane, times), this);
-      if (!this.#done) this.#handle = handle;
-    } catch (error) {
-      this.fail(asServerError(error, this.route.server.name));
-    }
-  }
-
-  #outbound(lane: Lane, times: CallTimes): OutboundRequest {
+    if (this.#sentAt === 0) this.#sentAt = this.#clock.monotonicMs();
     const { message, era, traceparent, envelope } = this.start;
     let sent = message;
     if (lane.era !== era) {
@@ -270,8 +270,8 @@ export class Call implements ExchangeSink {
     }
     const outbound: OutboundRequest = {
       message: sent,
-      timeoutMs: times.timeoutMs,
-      timeoutMaxMs: times.timeoutMaxMs,
+      timeoutMs,
+      timeoutMaxMs: this.#timeoutMaxMs,
     };
     if (this.route.server.definition.service !== undefined) {
       outbound.caller = { principal: this.start.principal, requestId: this.start.requestId };
@@ -476,12 +476,7 @@ const UNBRIDGED: Failure = {
   data: { code: "ELICITATION_UNBRIDGED" },
 };
 
-function asServerError(error: unknown, server: string): SignalboxError {
-  if (error instanceof SignalboxError) return error;
-  if (error instanceof DOMException && error.name === "TimeoutError") {
-    return new SignalboxError("SERVER_TIMEOUT", `Server "${server}" did not open in time.`);
-  }
-  return new SignalboxError("SERVER_UNREACHABLE", `Server "${server}" could not be reached.`, {
-    cause: error,
-  });
+function outcomeOf({ code, details }: SignalboxError): CallOutcome {
+  if (details?.["outcome"] === "unknown") return "unknown";
+  return code === "SERVER_TIMEOUT" ? "timeout" : "error";
 }

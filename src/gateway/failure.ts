@@ -15,9 +15,18 @@ export function serverFailure(error: SignalboxError, server: string): Failure {
   return {
     rpcCode: RPC.internalError,
     message: error.message,
-    data: { code: error.code, server },
+    data: { code: error.code, server, ...toldOf(error) },
   };
 }
+
+/** What of a failure's details helps the caller to decide what to do next. */
+function toldOf({ details }: SignalboxError): Record<string, unknown> {
+  const told: Record<string, unknown> = {};
+  for (const name of TOLD) if (details?.[name] !== undefined) told[name] = details[name];
+  return told;
+}
+
+const TOLD = ["outcome", "attempts", "retryAfterMs"] as const;
 
 /** A public name that leads nowhere. */
 export function unresolved(

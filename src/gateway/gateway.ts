@@ -19,7 +19,16 @@ import {
   stringify,
   type JsonBounds,
 } from "../protocol/index.ts";
-import { UpstreamServer, type ServerDefinition, type ServerStatus } from "../upstream/index.ts";
+import {
+  ReconnectRate,
+  UpstreamServer,
+  factsOf,
+  type GuardOptions,
+  type LinkChange,
+  type ServerDefinition,
+  type ServerFacts,
+  type ServerStatus,
+} from "../upstream/index.ts";
 import { readBody } from "./body.ts";
 import { CallMeters } from "./call-meters.ts";
 import { readCatalog, type CatalogView } from "./catalog-view.ts";
@@ -33,6 +42,7 @@ import { CLIENT_GONE, OpenPost, OpenPosts } from "./open-posts.ts";
 import type { Reply } from "./reply.ts";
 import { Requests } from "./requests.ts";
 import { ServerCatalog } from "./server-catalog.ts";
+import { GuardMeters } from "./guard-meters.ts";
 import { ServerMeters } from "./server-meters.ts";
 import { Sessions } from "./sessions.ts";
 import { SingleStreamDoor } from "./single-stream-door.ts";
@@ -50,9 +60,13 @@ export interface GatewayDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly limits: Limits;
+  /** What guards the calls to every server; the defaults where it is left out. */
+  readonly guards?: GuardOptions;
   readonly hostPolicy: HostPolicy;
   /** Takes a finished call; must neither wait nor throw. */
   readonly record: (call: CallRecord) => void;
+  /** Hears of every change of state of a server's link; must neither wait nor throw. */
+  readonly linkChanged?: (server: string, change: LinkChange) => void;
   /** Whether calls' arguments are put into their records. */
   readonly recordArguments: boolean;
   readonly authRequired: boolean;
@@ -70,6 +84,7 @@ export class Gateway {
   readonly #meters: CallMeters;
   readonly #traffic: Traffic;
   readonly #serverMeters: ServerMeters;
+  readonly #guardMeters: GuardMeters;
   readonly #authenticate: Authenticate;
   readonly #sessions: Sessions;
   readonly #listens: Listens;
@@ -78,6 +93,7 @@ export class Gateway {
   readonly #single: SingleStreamDoor;
   readonly #open = new OpenPosts();
   readonly #warmUp = new WarmUp();
+  readonly #reconnects: ReconnectRate;
   readonly #sweeper: NodeJS.Timeout;
   /** Servers that are no longer configured and finish their calls. */
   readonly #retiring = new Set<ServerCatalog>();
@@ -97,6 +113,7 @@ export class Gateway {
     this.#bounds = { depthMax: limits.json_depth_max, elementsMax: limits.json_elements_max };
     this.#requestPrefix = `r${clock.now().toString(36)}${randomToken(3)}-`;
     this.#meters = new CallMeters(metrics);
+    this.#reconnects = new ReconnectRate(clock);
     this.#traffic = new Traffic(metrics);
     this.#authenticate = new Authenticate(metrics, deps.authRequired);
     this.#sessions = new Sessions({
@@ -132,9 +149,10 @@ export class Gateway {
       watchChanged: () => this.#watchChanged(),
     });
     this.#single = new SingleStreamDoor({ legacy: this.#legacy, sessions: this.#sessions });
-    this.#serverMeters = new ServerMeters(metrics, clock, () =>
-      [...this.#snapshot.catalogs.values()].map((catalog) => catalog.server),
-    );
+    const servers = (): UpstreamServer[] =>
+      [...this.#snapshot.catalogs.values()].map((catalog) => catalog.server);
+    this.#serverMeters = new ServerMeters(metrics, clock, servers);
+    this.#guardMeters = new GuardMeters(metrics, servers);
     this.#snapshot = this.#build({ version: 0, servers: [], bundles: [], keys: [] }).snapshot;
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     this.#sweeper.unref();
@@ -217,6 +235,24 @@ export class Gateway {
 
   serverStatus(): ServerStatus[] {
     return [...this.#snapshot.catalogs.values()].map((catalog) => catalog.status());
+  }
+
+  /** Everything that is known of one server's endpoints and guards; undefined where there is none of that name. */
+  serverFacts(name: string): ServerFacts | undefined {
+    const catalog = this.#snapshot.catalogs.get(name);
+    return catalog === undefined ? undefined : factsOf(catalog.server);
+  }
+
+  /** Takes an endpoint out of service, or back; what runs there may finish. Throws ENDPOINT_NOT_FOUND. */
+  drainEndpoint(server: string, endpoint: string, drained: boolean): void {
+    const link = this.#snapshot.catalogs.get(server)?.server.endpoint(endpoint);
+    if (drained) link?.drain();
+    else link?.resume();
+  }
+
+  /** Opens or closes a breaker by hand: the server's own, or that of one of its tools. */
+  setBreaker(server: string, state: "open" | "closed", tool?: string): void {
+    this.#snapshot.catalogs.get(server)?.server.setBreaker(state, tool);
   }
 
   /** One server's state; undefined where there is none of that name. */
@@ -439,10 +475,12 @@ export class Gateway {
       },
     });
     this.#serverMeters.watch(server);
+    this.#guardMeters.watch(server);
     server.events.on("listChanged", ({ kind }) => {
       catalog.invalidate(kind);
       this.#listens.listChanged(server.name, kind);
     });
+    server.events.on("linkChanged", (change) => this.#deps.linkChanged?.(server.name, change));
     server.events.on("resourceUpdated", ({ uri }) => this.#listens.resourceUpdated(server, uri));
     return catalog;
   }
@@ -453,11 +491,12 @@ export class Gateway {
       clock,
       log,
       metrics,
+      reconnects: this.#reconnects,
       options: {
         clientInfo: { ...this.#identity },
         responseBytesMax: limits.response_bytes_max,
         inspectBytesMax: limits.inspect_bytes_max,
-        connectTimeoutMs: limits.connect_timeout,
+        ...(this.#deps.guards && { guards: this.#deps.guards }),
         ...(definition.options.command === undefined ? {} : { lanesMax: limits.processes_max }),
       },
     });

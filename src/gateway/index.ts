@@ -14,10 +14,17 @@ export type { GatewayConfiguration } from "./snapshot.ts";
 export type { CallRecord } from "./stages/record.ts";
 export type { TestReport } from "./test-server.ts";
 export { serverName } from "./names.ts";
-export { serverOptions } from "../upstream/index.ts";
+export {
+  LINK_STATES,
+  guardOptions,
+  isFailing,
+  serverOptions,
+  type GuardOptions,
+} from "../upstream/index.ts";
 export type {
   InProcessService,
   ServerDefinition,
+  ServerFacts,
   ServerOptions,
   ServerStatus,
 } from "../upstream/index.ts";

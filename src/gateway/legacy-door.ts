@@ -363,7 +363,7 @@ export class LegacyDoor {
       const key = session.keyFor(server);
       if (key.kind !== "session" || server.local || server.laneNow(key) !== undefined) continue;
       if (server.introduction === undefined || !server.servesLegacy) continue;
-      server.lane(key, AbortSignal.timeout(this.#deps.limits.connect_timeout)).catch(() => {
+      server.lane(key, AbortSignal.timeout(server.connectTimeoutMs)).catch(() => {
         // Told where it matters: in the server's state, and to whoever calls it.
       });
     }

@@ -43,8 +43,6 @@ export const limitOptions = z.strictObject({
   response_bytes_max: bytes.min(64 * KiB).default(64 * MiB),
   /** Answers up to this size are checked whole and have their resource links rewritten; larger ones stream. */
   inspect_bytes_max: bytes.min(16 * KiB).default(1 * MiB),
-  /** How long a server may take to accept a connection and greet. */
-  connect_timeout: duration.default(10_000),
   /** An event stream carries a comment at least this often. */
   keep_alive: duration.default(15_000),
   /** A call that lasts longer is answered as an event stream, which lives through proxies and can be resumed. */

@@ -291,7 +291,7 @@ export class Listing {
   async #fetch(): Promise<void> {
     const invalidations = this.#invalidations;
     try {
-      const signal = AbortSignal.timeout(this.#deps.limits.connect_timeout + this.#timeoutMs());
+      const signal = AbortSignal.timeout(this.#server.connectTimeoutMs + this.#timeoutMs());
       const lane = this.#server.laneNow(this.key) ?? (await this.#server.lane(this.key, signal));
       const found = await this.#fetchPages(lane, signal);
       this.#keep(found, invalidations);

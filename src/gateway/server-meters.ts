@@ -57,10 +57,10 @@ export class ServerMeters {
       if (!this.#servers().some(({ name }) => name === server.name)) return;
       const now = this.#clock.monotonicMs();
       if (COUNTED.has(state)) this.#connections.slot(server.name, state).inc();
-      if (connectedAt !== undefined && state !== "connected") {
+      if (connectedAt !== undefined && !isUp(state)) {
         this.#seconds.slot(server.name).observe((now - connectedAt) / 1000);
       }
-      connectedAt = state === "connected" ? (connectedAt ?? now) : undefined;
+      connectedAt = isUp(state) ? (connectedAt ?? now) : undefined;
     });
   }
 
@@ -71,8 +71,8 @@ export class ServerMeters {
     let online = 0;
     for (const server of servers) {
       const { name, transport, state } = server.status();
-      if (state === "connected") online++;
-      this.#up.slot(name, transport).set(state === "connected" ? 1 : 0);
+      if (isUp(state)) online++;
+      this.#up.slot(name, transport).set(isUp(state) ? 1 : 0);
       this.#open.slot(name, "upstream").set(server.openLanes);
       this.#shown.set(name, transport);
     }
@@ -93,3 +93,7 @@ export class ServerMeters {
 }
 
 const COUNTED: ReadonlySet<ServerState> = new Set(["connected", "error"]);
+
+function isUp(state: ServerState): boolean {
+  return state === "connected" || state === "degraded";
+}

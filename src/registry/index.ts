@@ -1,7 +1,8 @@
-export { bundleOptions, serverOptions } from "../gateway/index.ts";
+export { LINK_STATES, bundleOptions, isFailing, serverOptions } from "../gateway/index.ts";
 export type {
   BundleOptions,
   CatalogView,
+  ServerFacts,
   ServerOptions,
   ServerStatus,
   TestReport,

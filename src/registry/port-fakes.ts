@@ -30,6 +30,16 @@ export class FakeGateway implements RegistryGateway {
   serverStatus(): ServerStatus[] {
     return this.statuses;
   }
+  serverFacts(): undefined {
+    return undefined;
+  }
+  readonly steered: string[] = [];
+  drainEndpoint(server: string, endpoint: string, drained: boolean): void {
+    this.steered.push(`${drained ? "drain" : "resume"} ${server} ${endpoint}`);
+  }
+  setBreaker(server: string, state: "open" | "closed", tool?: string): void {
+    this.steered.push(`breaker ${server} ${tool ?? "*"} ${state}`);
+  }
   stderr(name: string): string[] {
     return [`line of ${name}`];
   }

@@ -3,6 +3,7 @@ import type { KeyRecord } from "../access/index.ts";
 import type {
   GatewayConfiguration,
   ServerDefinition,
+  ServerFacts,
   ServerStatus,
   TestReport,
 } from "../gateway/index.ts";
@@ -12,6 +13,11 @@ export interface RegistryGateway {
   /** Builds the whole configuration and swaps it in, or throws and keeps the one it serves. */
   apply(configuration: GatewayConfiguration): Promise<void>;
   serverStatus(): ServerStatus[];
+  serverFacts(name: string): ServerFacts | undefined;
+  /** Throws ENDPOINT_NOT_FOUND. */
+  drainEndpoint(server: string, endpoint: string, drained: boolean): void;
+  /** Opens or closes a breaker by hand: the server's own, or that of one of its tools. */
+  setBreaker(server: string, state: "open" | "closed", tool?: string): void;
   /** The last lines a local server wrote to its standard error. */
   stderr(name: string): readonly string[] | undefined;
   testServer(definition: ServerDefinition, signal: AbortSignal): Promise<TestReport>;

@@ -1,6 +1,7 @@
 import { redactText, SignalboxError } from "../foundation/index.ts";
 import type { Clock, Log } from "../foundation/index.ts";
 import type {
+  ServerFacts,
   BundleDefinition,
   BundleOptions,
   ServerDefinition,
@@ -102,6 +103,21 @@ export class Registry {
   server(name: string): ServerView {
     const status = this.#deps.gateway.serverStatus().find((one) => one.name === name);
     return viewOfServer(this.#definition(name), status);
+  }
+
+  /** What is known of a server's endpoints and guards; undefined for one that is switched off. Throws SERVER_NOT_FOUND. */
+  serverFacts(name: string): ServerFacts | undefined {
+    return this.#deps.gateway.serverFacts(this.#definition(name).name);
+  }
+
+  /** Takes an endpoint out of service, or back. Throws SERVER_NOT_FOUND, ENDPOINT_NOT_FOUND. */
+  drainEndpoint(name: string, endpoint: string, drained: boolean): void {
+    this.#deps.gateway.drainEndpoint(this.#definition(name).name, endpoint, drained);
+  }
+
+  /** Opens or closes the breaker of a server, or of one of its tools, by hand. Throws SERVER_NOT_FOUND. */
+  setBreaker(name: string, state: "open" | "closed", tool?: string): void {
+    this.#deps.gateway.setBreaker(this.#definition(name).name, state, tool);
   }
 
   /** Adds a server. Throws NAME_INVALID, NAME_TAKEN, STORE_UNAVAILABLE, or why the gateway cannot serve it. */

@@ -8,7 +8,15 @@ import { CopyIn } from "./copy-in.ts";
 import type { Database } from "./database.ts";
 import { toolCallLogs } from "./schema.ts";
 
-export type CallOutcome = "ok" | "tool_error" | "error" | "timeout" | "cancelled" | "refused";
+/** How a call ended; `unknown` where it may have reached its server and must not be repeated to find out. */
+export type CallOutcome =
+  | "ok"
+  | "tool_error"
+  | "error"
+  | "timeout"
+  | "unknown"
+  | "cancelled"
+  | "refused";
 
 /** One call as logged. `at` is epoch milliseconds; `id` sorts by time and makes writing idempotent. */
 export interface CallRow {

@@ -7,4 +7,5 @@ export type { Definitions, StoredDefinition } from "./definitions.ts";
 export type { KeyRow, Keys } from "./keys.ts";
 export { CallEncoder } from "./calls.ts";
 export type { CallFilter, CallOutcome, CallRow, Calls } from "./calls.ts";
+export type { LinkTransitionRow, LinkTransitions } from "./link-transitions.ts";
 export type { Settings } from "./settings.ts";

@@ -58,7 +58,7 @@ export const toolCallLogs = signalbox.table("tool_call_logs", {
   publicName: text("public_name"),
   bundle: text(),
   outcome: text({
-    enum: ["ok", "tool_error", "error", "timeout", "cancelled", "refused"],
+    enum: ["ok", "tool_error", "error", "timeout", "unknown", "cancelled", "refused"],
   }).notNull(),
   errorCode: text("error_code"),
   durationMs: doublePrecision("duration_ms").notNull(),
@@ -71,4 +71,15 @@ export const toolCallLogs = signalbox.table("tool_call_logs", {
   traceId: text("trace_id"),
   era: text({ enum: ["modern", "legacy"] }).notNull(),
   arguments: json(),
+});
+
+export const linkTransitions = signalbox.table("link_transitions", {
+  id: bigint({ mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+  at: time("at").notNull(),
+  server: text().notNull(),
+  endpoint: text().notNull(),
+  fromState: text("from_state").notNull(),
+  toState: text("to_state").notNull(),
+  reason: text().notNull(),
+  code: text(),
 });

@@ -13,6 +13,8 @@ import { startEmbeddedServer } from "./embedded/embedded-server.ts";
 import { lockHome } from "./home-lock.ts";
 import { keysIn } from "./keys.ts";
 import type { Keys } from "./keys.ts";
+import { linkTransitionsIn } from "./link-transitions.ts";
+import type { LinkTransitions } from "./link-transitions.ts";
 import { migrate } from "./migrate.ts";
 import { bundles, servers } from "./schema.ts";
 import { settingsIn } from "./settings.ts";
@@ -28,6 +30,7 @@ export interface Store extends AsyncDisposable {
   readonly bundles: Definitions;
   readonly keys: Keys;
   readonly calls: Calls;
+  readonly linkTransitions: LinkTransitions;
   readonly settings: Settings;
   /** Calls `fn` when another process changed servers, bundles or keys, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
@@ -138,6 +141,7 @@ function storeOver(parts: {
     bundles: definitionsIn(database, bundles),
     keys: keysIn(database),
     calls: callsIn(database),
+    linkTransitions: linkTransitionsIn(database),
     settings: settingsIn(database),
     onChange: (fn) => changes.onChange(fn),
     ping: (signal) => before(signal, database.query("SELECT 1")),

@@ -10,13 +10,20 @@ export type {
   OutboundRequest,
   TransportDeps,
 } from "./lane.ts";
+export { breakerStates } from "./guard/breaker.ts";
+export { guardOptions, type GuardOptions } from "./guard-options.ts";
 export { serverName, serverOptions } from "./server-options.ts";
 export type { InProcessService, ServerDefinition, ServerOptions } from "./server-options.ts";
 export type { LaneKey, SessionKey } from "./lane-slot.ts";
-export type { ServerState, ServerStatus } from "./server-status.ts";
+export { factsOf, type ServerFacts } from "./server-facts.ts";
+export { LINK_STATES, isFailing } from "./server-status.ts";
+export type { LinkState, ServerState, ServerStatus } from "./server-status.ts";
 export { UpstreamServer } from "./upstream-server.ts";
+export type { Parcel } from "./delivery.ts";
+export { Link, type Introduction } from "./link.ts";
+export { ReconnectRate } from "./reconnect-rate.ts";
 export type {
-  Introduction,
+  LinkChange,
   UpstreamDeps,
   UpstreamEvents,
   UpstreamOptions,

@@ -22,6 +22,7 @@ import { modernMeta } from "./era-probe.ts";
 import type { Lane } from "./lane.ts";
 import type { ServerOptions } from "./server-options.ts";
 import { fakeContext, HeardLane } from "./transports/fake-http-server.ts";
+import { connectionPoolOptions } from "./connection-pool-options.ts";
 import { UpstreamServer } from "./upstream-server.ts";
 
 describe("a server of SDK 2", () => {
@@ -175,7 +176,10 @@ function upstream(options: ServerOptions): UpstreamServer {
     {
       log: silentLog,
       clock: systemClock,
-      options: { clientInfo: { name: "gateway", version: "1" }, connectTimeoutMs: 5000 },
+      options: {
+        clientInfo: { name: "gateway", version: "1" },
+        guards: { connection_pool: connectionPoolOptions.parse({ connection_timeout: 5000 }) },
+      },
     },
   );
   onTestFinished(() => server.close());

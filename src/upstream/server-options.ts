@@ -2,6 +2,11 @@
 import type { Service } from "@signalbox/kit";
 import { z } from "zod";
 import { duration } from "../foundation/index.ts";
+import { serverBalanceOptions } from "./balance/balance-options.ts";
+import { serverConnectionPoolOptions } from "./connection-pool-options.ts";
+import { serverBreakerOptions } from "./guard/breaker.ts";
+import { serverBulkheadOptions } from "./guard/bulkhead.ts";
+import { serverRetryOptions } from "./guard/retry-options.ts";
 
 const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -75,6 +80,8 @@ const annotations = z.strictObject({
 const endpoint = z.strictObject({
   url,
   weight: z.int("weight must be a whole number").min(1, "weight must be at least 1").optional(),
+  /** Endpoints of the lowest number take the calls as long as one of them can. */
+  priority: z.int("priority must be a whole number").min(0).max(100).optional(),
   headers: headers.optional(),
 });
 
@@ -110,6 +117,11 @@ export const serverOptions = z
       .int("response_bytes_max must be a whole number of bytes")
       .min(1024, "response_bytes_max must be at least 1024")
       .optional(),
+    connection_pool: serverConnectionPoolOptions.optional(),
+    load_balancer: serverBalanceOptions.optional(),
+    retry_policy: serverRetryOptions.optional(),
+    circuit_breaker: serverBreakerOptions.optional(),
+    bulkhead: serverBulkheadOptions.optional(),
   })
   .superRefine((options, context) => {
     for (const problem of problemsTogether(options)) {

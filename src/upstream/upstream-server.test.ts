@@ -15,6 +15,7 @@ import {
   type Received,
 } from "./transports/fake-http-server.ts";
 import type { LaneKey } from "./lane-slot.ts";
+import { connectionPoolOptions } from "./connection-pool-options.ts";
 import { UpstreamServer, type UpstreamOptions } from "./upstream-server.ts";
 
 const shared: LaneKey = { kind: "shared" };
@@ -55,7 +56,7 @@ function upstream(
       clock: more.clock ?? systemClock,
       options: {
         clientInfo: { name: "gateway", version: "9" },
-        connectTimeoutMs: 2000,
+        guards: { connection_pool: connectionPoolOptions.parse({ connection_timeout: 2000 }) },
         ...more.options,
       },
     },
@@ -206,7 +207,7 @@ describe("a lane", () => {
     const server = upstream({ url: "http://127.0.0.1:1/mcp", endpoints: [{ url: peer.url }] });
     expect((await server.lane(shared, soon())).era).toBe("legacy");
     await server.lane(principal("a"), soon());
-    expect(server.status().state).toBe("connected");
+    expect(server.status().state).toBe("degraded");
   });
 });
 
@@ -241,7 +242,11 @@ describe("a server that fails", () => {
     const peer = await serve(() => undefined);
     const server = upstream(
       { url: peer.url, protocol_era: "legacy" },
-      { options: { connectTimeoutMs: 200 } },
+      {
+        options: {
+          guards: { connection_pool: connectionPoolOptions.parse({ connection_timeout: 200 }) },
+        },
+      },
     );
     await expect(server.lane(shared, soon())).rejects.toMatchObject({ code: "SERVER_TIMEOUT" });
   });

@@ -1,51 +1,40 @@
-// One configured server and the lanes to it.
+// One configured server: its endpoints, each with a link of its own, and what guards the calls to it.
 //
-//   idle ──lane()──▶ connecting ──▶ connected ──lane gone──▶ idle or error
-//                        └─failed─▶ error ──after a back-off, lane()──▶ connecting
-//
-// Who shares a lane: a modern server keeps nothing between requests, so all use one. A legacy server may
-// keep anything in a session, so each client session, or each principal, has its own; the shared one
-// serves the catalog. A lane is opened once however many ask for it, and a server that fails is left in
-// peace: during the back-off everyone gets the last error at once.
+// Calls are spread over the endpoints by the balance strategy. What the server lists and reports comes from one of them, the
+// primary: the first that could be opened, until it is lost and another one is there to take over.
 import {
   Emitter,
-  isSignalboxError,
   SignalboxError,
   type Clock,
   type Log,
   type Metrics,
 } from "../foundation/index.ts";
-import { type Era, type JsonObject, type JsonRpcNotification } from "../protocol/index.ts";
-import { BackOff } from "./back-off.ts";
-import { modernMeta, probeEra } from "./era-probe.ts";
-import { isFresh } from "./era-verdict.ts";
-import { LaneSlot, type LaneKey, type SlotOwner } from "./lane-slot.ts";
-import type { Lane, LaneContext, TransportDeps } from "./lane.ts";
-import { offeredCapabilities } from "./local-answers.ts";
+import type { JsonObject } from "../protocol/index.ts";
+import { EndpointChooser } from "./balance/endpoint-chooser.ts";
+import type { ConnectionPoolOptions } from "./connection-pool-options.ts";
+import { Delivery, type DeliveryHost, type Parcel } from "./delivery.ts";
+import { breakerStates } from "./guard/breaker.ts";
+import { Breakers, type BreakerChange } from "./guard/breakers.ts";
+import { Bulkhead } from "./guard/bulkhead.ts";
+import { Retries } from "./guard/retries.ts";
+import { RetryPolicies, type ToolPolicy } from "./guard/retry-policies.ts";
+import { guardDefaults, settingsOf, type GuardOptions } from "./guard-options.ts";
+import type { LaneKey } from "./lane-slot.ts";
+import type { ExchangeHandle, Lane } from "./lane.ts";
+import { Link, type EndpointDefinition, type Introduction, type LinkOwner } from "./link.ts";
+import type { LinkTransition } from "./link-history.ts";
+import { ReconnectRate } from "./reconnect-rate.ts";
 import type { ServerDefinition, ServerOptions } from "./server-options.ts";
-import type { ServerState, ServerStatus } from "./server-status.ts";
-import {
-  kindsOf,
-  report,
-  subscriptionsOf,
-  type ListKind,
-  type ReportListener,
-  type Subscriptions,
-} from "./subscriptions.ts";
-import { HttpEndpoint } from "./transports/http-endpoint.ts";
+import type { LinkState, ServerStatus } from "./server-status.ts";
+import { kindsOf, type ListKind } from "./subscriptions.ts";
 import { failureOf } from "./transports/http-failure.ts";
-import { open as openHttpSse } from "./transports/http-sse.ts";
-import { open as openInProcess } from "./transports/in-process.ts";
 import { StderrRing } from "./transports/stderr-ring.ts";
-import { StdioLane, open as openStdio } from "./transports/stdio.ts";
-import { open as openStreamableHttp } from "./transports/streamable-http.ts";
+import { StdioLane } from "./transports/stdio.ts";
 
 /** What the gateway sets for all servers. */
 export interface UpstreamOptions {
   /** Who the gateway says it is on its own lanes. */
   clientInfo: JsonObject;
-  /** Longest opening of a lane, a local process's start included; default 30 s. */
-  connectTimeoutMs?: number;
   /** Default 64 MiB; a server's `response_bytes_max` overrides it. */
   responseBytesMax?: number;
   /** Default 1 MiB. */
@@ -54,8 +43,10 @@ export interface UpstreamOptions {
   principalIdleMs?: number;
   /** Lanes of principals and sessions together; default 10,000. */
   lanesMax?: number;
-  /** How often idle lanes and old verdicts are looked for; default 30 s. */
+  /** How often idle lanes and old verdicts are looked for, and quiet links asked whether they live; default 30 s. */
   tendEveryMs?: number;
+  /** What every server has where its own options say nothing else. */
+  guards?: Partial<GuardOptions>;
 }
 
 export interface UpstreamDeps {
@@ -63,13 +54,15 @@ export interface UpstreamDeps {
   clock: Clock;
   metrics?: Metrics;
   options: UpstreamOptions;
+  /** One for all servers of a gateway; default: the server's own. */
+  reconnects?: ReconnectRate;
+  /** 0 up to 1; default Math.random. */
+  random?: () => number;
 }
 
-/** What a server says of itself when a lane to it opens. */
-export interface Introduction {
-  readonly capabilities: JsonObject;
-  readonly serverInfo: JsonObject;
-  readonly instructions?: string;
+/** A link's change of state, as it is stored. */
+export interface LinkChange extends LinkTransition {
+  readonly endpoint: string;
 }
 
 // A type and not an interface, because an emitter's events are a record.
@@ -77,61 +70,111 @@ export type UpstreamEvents = {
   listChanged: { kind: ListKind };
   resourceUpdated: { uri: string };
   stateChanged: ServerStatus;
+  linkChanged: LinkChange;
+  breakerChanged: BreakerChange;
 };
 
-/** A lane that is lost sooner after its opening counts as a failed opening. */
-const shortLifeMs = 10_000;
-/** How often a lost shared lane is opened again without anyone asking. */
-const reopensMax = 10;
-/** An old lane that was replaced may finish its calls for so long. */
-const retireMs = 10 * 60_000;
-
 /** One configured server. */
-export class UpstreamServer implements SlotOwner, ReportListener {
+export class UpstreamServer implements LinkOwner, DeliveryHost {
   readonly definition: ServerDefinition;
   readonly events = new Emitter<UpstreamEvents>();
-  readonly #deps: UpstreamDeps;
+  readonly clock: Clock;
+  readonly breakers: Breakers;
+  readonly bulkhead: Bulkhead;
+  readonly retries: Retries;
+  readonly links: readonly Link[];
   readonly #log: Log;
-  readonly #backOff: BackOff;
+  readonly #pool: ConnectionPoolOptions;
+  readonly #policies: RetryPolicies;
+  readonly #strategy: string;
+  readonly #chooser: EndpointChooser<Link>;
   readonly #stderr = new StderrRing();
-  readonly #endpoints: (HttpEndpoint | undefined)[] = [];
-  #shared: LaneSlot;
-  readonly #principals = new Map<string, LaneSlot>();
-  readonly #sessions = new Map<string, LaneSlot>();
-  readonly #retired = new Map<Lane, NodeJS.Timeout>();
-  #endpointIndex = 0;
-  /** The one lane of a modern server, for everyone. */
-  #modern: Lane | undefined;
-  #era: Era | undefined;
-  #revision: string | undefined;
-  #lastError: { error: SignalboxError; at: number } | undefined;
-  #state: ServerState;
-  #since: number;
-  #subscriptions: Subscriptions | undefined;
+  /** The endpoint of each client session, where there are several to choose from. */
+  readonly #sessionLinks = new Map<string, Link>();
+  #primary: Link;
   #resources: ReadonlySet<string> = new Set();
-  #sharedWasLost = false;
-  #tending: NodeJS.Timeout | undefined;
-  #reopening: NodeJS.Timeout | undefined;
-  #reprobing = false;
+  #introduction: Introduction | undefined;
+  #state: LinkState;
+  #since: number;
   #calls = 0;
   #errors = 0;
-  /** A client session's `initialize` was refused by a server that speaks the modern era. */
-  #modernOnly = false;
-  #introduction: Introduction | undefined;
   #closed = false;
 
   constructor(definition: ServerDefinition, deps: UpstreamDeps) {
+    const { clock, options, random = Math.random } = deps;
+    const own = definition.options;
     this.definition = definition;
-    this.#deps = deps;
+    this.clock = clock;
     this.#log = deps.log.child({ area: "upstream", serverId: definition.name });
-    this.#backOff = new BackOff(deps.clock);
-    this.#shared = new LaneSlot({ kind: "shared" }, this);
-    this.#state = definition.options.enabled === false ? "disabled" : "idle";
-    this.#since = deps.clock.now();
+    const guards = { ...guardDefaults, ...options.guards };
+    this.#pool = settingsOf(guards.connection_pool, own.connection_pool);
+    const balance = settingsOf(guards.load_balancer, own.load_balancer);
+    this.breakers = new Breakers(
+      definition.name,
+      settingsOf(guards.circuit_breaker, own.circuit_breaker),
+      { clock, changed: (change) => this.#breakerChanged(change) },
+    );
+    this.bulkhead = new Bulkhead(definition.name, settingsOf(guards.bulkhead, own.bulkhead), {
+      clock,
+    });
+    this.#policies = new RetryPolicies(guards.retry_policy, own.retry_policy);
+    this.retries = new Retries(this.#policies.budget, { clock, random });
+    this.#strategy = balance.strategy;
+    this.#chooser = new EndpointChooser<Link>({
+      options: balance,
+      clock,
+      random,
+      listener: {
+        onEjected: (link, untilMs, reason) =>
+          this.#log.warn(
+            { endpoint: link.id, until: untilMs, reason },
+            "An endpoint gets no calls for a while",
+          ),
+        onReturned: (link) => this.#log.info({ endpoint: link.id }, "An endpoint gets calls again"),
+      },
+    });
+    const reconnects = deps.reconnects ?? new ReconnectRate(clock);
+    this.links = endpointsOf(definition).map(
+      (endpoint) =>
+        new Link({
+          definition,
+          endpoint,
+          owner: this,
+          log: this.#log,
+          clock,
+          ...(deps.metrics && { metrics: deps.metrics }),
+          stderr: this.#stderr,
+          pool: this.#pool,
+          reconnects,
+          clientInfo: options.clientInfo,
+          responseBytesMax: own.response_bytes_max ?? options.responseBytesMax ?? 64 * 1024 * 1024,
+          inspectBytesMax: options.inspectBytesMax ?? 1024 * 1024,
+          connectTimeoutMs: this.#pool.connection_timeout,
+          principalIdleMs: options.principalIdleMs ?? 10 * 60_000,
+          lanesMax: options.lanesMax ?? 10_000,
+          tendEveryMs: options.tendEveryMs ?? this.#pool.health_check_interval,
+        }),
+    );
+    const [first] = this.links;
+    if (first === undefined)
+      throw failureOf(definition.name, "SERVER_UNREACHABLE", "has no address");
+    this.#primary = first;
+    this.#state = first.state;
+    this.#since = clock.now();
   }
 
   get name(): string {
     return this.definition.name;
+  }
+
+  /** The endpoint whose lists and reports are the server's. */
+  get primary(): Link {
+    return this.#primary;
+  }
+
+  /** How calls are spread over the endpoints. */
+  get strategy(): string {
+    return this.#strategy;
   }
 
   /** A local process or a service of this one: nothing that a session of its own would cost little for. */
@@ -140,10 +183,14 @@ export class UpstreamServer implements SlotOwner, ReportListener {
     return service !== undefined || options.command !== undefined;
   }
 
+  /** Longest opening of a lane, a local process's start included. */
+  get connectTimeoutMs(): number {
+    return this.#pool.connection_timeout;
+  }
+
   /** Whether legacy clients are served in their own era; assumed until the server has refused it. */
   get servesLegacy(): boolean {
-    const { service, options } = this.definition;
-    return service === undefined && options.protocol_era !== "modern" && !this.#modernOnly;
+    return this.#primary.servesLegacy;
   }
 
   /** How the server last introduced itself; undefined before its first lane was open. */
@@ -151,39 +198,49 @@ export class UpstreamServer implements SlotOwner, ReportListener {
     return this.#introduction;
   }
 
-  /** The lane for `key` if it is open: the hot path, which waits for nothing. */
+  /** The lane for `key` if it is open: it waits for nothing. */
   laneNow(key: LaneKey): Lane | undefined {
-    const modern = this.#modern;
-    if (modern !== undefined && !modern.closed && !this.#wantsLegacy(key)) return modern;
-    const slot = this.#slotOf(key);
-    if (slot?.lane === undefined || slot.lane.closed) return undefined;
-    slot.usedAtMs = this.#deps.clock.monotonicMs();
-    return slot.lane;
+    return this.#linkNow(key)?.laneNow(key);
   }
 
   /**
-   * The lane for `key`, opened where needed. Rejects with the SignalboxError of the opening, or with the
-   * signal's reason; the opening itself goes on for the others who wait.
+   * The lane for `key`, opened where needed, at another endpoint where one fails. Rejects with the SignalboxError of the
+   * last opening, or with the signal's reason; the opening itself goes on for the others who wait.
    */
   async lane(key: LaneKey, signal: AbortSignal): Promise<Lane> {
-    signal.throwIfAborted();
-    const now = this.laneNow(key);
-    if (now !== undefined) return now;
-    return abandonable(this.#laneSoon(key), signal);
+    const failed: Link[] = [];
+    for (;;) {
+      const link =
+        (failed.length === 0 ? this.#linkNow(key) : this.choose(key, failed)) ?? this.#primary;
+      if (failed.includes(link)) throw this.noLink();
+      try {
+        const lane = await link.lane(key, signal);
+        if (key.kind === "shared") this.#lead(link);
+        return lane;
+      } catch (error) {
+        if (signal.aborted) throw error;
+        failed.push(link);
+        if (failed.length === this.links.length || this.choose(key, failed) === undefined)
+          throw error;
+      }
+    }
+  }
+
+  /** Sends a call; what comes of it reaches `parcel`, possibly before this returns. */
+  deliver(parcel: Parcel, key: LaneKey, timeoutMs: number): ExchangeHandle {
+    return new Delivery(this, parcel, key, timeoutMs).start();
   }
 
   /** Closes a client session's lane. */
   release(sessionId: string): void {
-    const slot = this.#sessions.get(sessionId);
-    if (slot === undefined) return;
-    this.#sessions.delete(sessionId);
-    this.#drop(slot);
+    this.#sessionLinks.delete(sessionId);
+    for (const link of this.links) link.release(sessionId);
   }
 
   /** Replaces the set of resources whose updates the shared lane asks for; resolves once the server has taken it. */
   async setResourceInterest(uris: ReadonlySet<string>): Promise<void> {
     this.#resources = uris;
-    await this.#subscriptions?.watch(uris);
+    await this.#primary.setResourceInterest(uris);
   }
 
   /** Counts a finished call, for the status. */
@@ -193,8 +250,10 @@ export class UpstreamServer implements SlotOwner, ReportListener {
   }
 
   status(): ServerStatus {
-    const lane = this.#anyLane();
-    const probedAt = this.#eraProbedAt(lane);
+    const link = this.#primary;
+    const lane = link.anyLane;
+    const { era, revision, eraProbedAt } = link;
+    const { lastError } = latestOf(this.links);
     return {
       name: this.name,
       transport: transportOf(this.definition),
@@ -202,25 +261,26 @@ export class UpstreamServer implements SlotOwner, ReportListener {
       since: this.#since,
       calls: this.#calls,
       errors: this.#errors,
-      ...(this.#era && { era: this.#era }),
-      ...(this.#revision && { revision: this.#revision }),
-      ...(this.#lastError && {
+      ...(era && { era }),
+      ...(revision && { revision }),
+      ...(lastError && {
         lastError: {
-          code: this.#lastError.error.code,
-          message: this.#lastError.error.message,
-          at: this.#lastError.at,
+          code: lastError.error.code,
+          message: lastError.error.message,
+          at: lastError.at,
         },
       }),
       ...(lane instanceof StdioLane && { pid: lane.pid, skippedLines: lane.skippedLines }),
-      ...(probedAt !== undefined && { era_probed_at: probedAt }),
+      ...(eraProbedAt !== undefined && { era_probed_at: eraProbedAt }),
+      ...(this.links.length > 1 && {
+        endpoints: this.links.map(({ id, state }) => ({ id, state })),
+      }),
     };
   }
 
   /** How many lanes are open. */
   get openLanes(): number {
-    let count = 0;
-    for (const { lane } of this.#slots()) if (lane !== undefined && !lane.closed) count++;
-    return count;
+    return this.links.reduce((sum, link) => sum + link.openLanes, 0);
   }
 
   /** The last lines of a local process's standard error. */
@@ -228,475 +288,179 @@ export class UpstreamServer implements SlotOwner, ReportListener {
     return this.#stderr.lines();
   }
 
+  /** The endpoint of that id; throws ENDPOINT_NOT_FOUND. */
+  endpoint(id: string): Link {
+    const link = this.links.find((one) => one.id === id);
+    if (link !== undefined) return link;
+    const ids = this.links.map((one) => `"${one.id}"`).join(", ");
+    throw new SignalboxError(
+      "ENDPOINT_NOT_FOUND",
+      `Server "${this.name}" has no endpoint "${id}"; it has ${ids}.`,
+    );
+  }
+
+  /** By hand. Without a tool it is the server's own breaker; closing that one closes those of its tools as well. */
+  setBreaker(state: "open" | "closed", tool?: string): void {
+    const { breakers } = this;
+    if (state === "open") {
+      breakers.open("opened by an operator", tool === undefined ? {} : { tool });
+      return;
+    }
+    breakers.close(tool);
+    if (tool !== undefined) return;
+    for (const each of Object.keys(breakers.explain().tools)) breakers.close(each);
+  }
+
+  /** Everything the balance knows of one endpoint. */
+  explain(link: Link): ReturnType<EndpointChooser<Link>["explain"]> {
+    return this.#chooser.explain(link);
+  }
+
   /** Closes every lane and connection; calls in flight fail. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#tending);
-    clearTimeout(this.#reopening);
-    this.#subscriptions?.stop();
-    const lanes: Lane[] = [];
-    for (const slot of this.#slots()) {
-      slot.abort?.abort(this.#goneError());
-      if (slot.lane !== undefined) lanes.push(slot.lane);
-    }
-    for (const [lane, timer] of this.#retired) {
-      clearTimeout(timer);
-      lanes.push(lane);
-    }
-    this.#principals.clear();
-    this.#sessions.clear();
-    await Promise.allSettled(lanes.map((lane) => lane.close()));
-    await Promise.allSettled(this.#endpoints.map(async (endpoint) => endpoint?.close()));
-    this.#log.debug({ lanes: lanes.length }, "Closed");
-    this.#enter("idle");
-  }
-
-  // --- opening
-
-  async #laneSoon(key: LaneKey): Promise<Lane> {
-    if (this.#wantsLegacy(key)) {
-      const lane = await this.#legacyLane(key);
-      if (lane !== undefined) return lane;
-    } else if (key.kind !== "shared" && this.#era === "modern") {
-      const lane = await this.#opened(this.#shared);
-      if (lane.era === "modern") return lane;
-    }
-    const slot = this.#slotFor(key);
-    const lane = await this.#opened(slot);
-    if (lane.era !== "modern" || slot === this.#shared) return lane;
-    // The server turned out to be modern: this lane was made for one client, the shared one is for all.
-    this.#forget(slot);
-    this.#drop(slot);
-    return this.#opened(this.#shared);
-  }
-
-  // A server that speaks both eras meets a legacy client in the client's own, where nothing has to be bridged. One
-  // that refuses is modern only, and is remembered as such until its shared lane is opened anew.
-  async #legacyLane(key: LaneKey): Promise<Lane | undefined> {
-    if (this.#era === undefined) await this.#opened(this.#shared);
-    const slot = this.#slotFor(key);
-    slot.tentative = this.#era === "modern";
-    const verdict = this.#endpoints[this.#endpointIndex]?.verdict;
-    try {
-      const lane = await this.#opened(slot);
-      return lane.era === "legacy" ? lane : undefined;
-    } catch (error) {
-      if (!slot.tentative || !isSignalboxError(error)) throw error;
-      if (error.code !== "SERVER_REFUSED" && error.code !== "SERVER_GARBAGE") throw error;
-      this.#modernOnly = true;
-      const endpoint = this.#endpoints[this.#endpointIndex];
-      if (endpoint !== undefined) endpoint.verdict ??= verdict;
-      return undefined;
-    }
-  }
-
-  #wantsLegacy(key: LaneKey): boolean {
-    return key.kind === "session" && this.servesLegacy;
-  }
-
-  #opened(slot: LaneSlot): Promise<Lane> {
-    if (slot.lane !== undefined && !slot.lane.closed) return Promise.resolve(slot.lane);
-    slot.opening ??= this.#open(slot).finally(() => {
-      slot.opening = undefined;
-    });
-    return slot.opening;
-  }
-
-  async #open(slot: LaneSlot): Promise<Lane> {
-    try {
-      this.#checkMayOpen();
-      this.#enter("connecting");
-      const lane = await this.#connect(slot);
-      if (this.#closed || slot.released) {
-        void lane.close();
-        throw this.#goneError();
-      }
-      this.#succeeded(slot, lane);
-      return lane;
-    } catch (error) {
-      if (slot !== this.#shared) this.#forget(slot);
-      throw error;
-    }
-  }
-
-  #checkMayOpen(): void {
-    if (this.#closed) throw this.#goneError();
-    if (this.#state === "disabled")
-      throw failureOf(this.name, "SERVER_DISABLED", "is disabled in its configuration");
-    const waitMs = this.#backOff.remainingMs;
-    if (waitMs <= 0 || this.#lastError === undefined) return;
-    const { code, message, details } = this.#lastError.error;
-    throw new SignalboxError(code, message, {
-      cause: this.#lastError.error,
-      details: { ...details, retryAfterMs: Math.ceil(waitMs) },
-    });
-  }
-
-  async #connect(slot: LaneSlot): Promise<Lane> {
-    const abort = new AbortController();
-    slot.abort = abort;
-    const lane = slot.key.kind;
-    const begunMs = this.#deps.clock.monotonicMs();
-    this.#log.debug({ lane }, "Connecting");
-    const timeoutMs = this.#connectTimeoutMs();
-    // The transports keep this bound themselves and say more when they do; this one makes it certain.
-    const timer = setTimeout(
-      () =>
-        abort.abort(failureOf(this.name, "SERVER_TIMEOUT", `did not open within ${timeoutMs} ms`)),
-      timeoutMs + 1000,
+    this.#sessionLinks.clear();
+    await Promise.all(this.links.map((link) => link.close()));
+    this.bulkhead.refuseAll(
+      failureOf(this.name, "SERVER_CLOSED", "was disconnected by the gateway"),
     );
-    try {
-      const opened = await this.#openTransport(slot, abort.signal);
-      const duration = Math.round(this.#deps.clock.monotonicMs() - begunMs);
-      const { era, revision } = opened;
-      this.#log.debug({ lane, era, revision, duration }, "Connected");
-      return opened;
-    } catch (thrown) {
-      const error = this.#asFailure(abort.signal.aborted ? abort.signal.reason : thrown);
-      if (!slot.released && !slot.tentative && !this.#closed) this.#failed(error);
-      throw error;
-    } finally {
-      clearTimeout(timer);
-      slot.abort = undefined;
-    }
   }
 
-  #openTransport(slot: LaneSlot, signal: AbortSignal): Promise<Lane> {
-    const { service } = this.definition;
-    const options = this.#optionsFor(slot);
-    const context = this.#contextOf(slot.key, signal);
-    const deps = this.#transportDeps();
-    if (service !== undefined) return openInProcess(service, context, slot, deps);
-    if (options.command !== undefined)
-      return openStdio(options, context, slot, { ...deps, stderr: this.#stderr });
-    return this.#openRemote(context, slot, deps);
+  // --- what deliveries ask
+
+  policyOf(tool: string): ToolPolicy {
+    return this.#policies.of(tool);
   }
 
-  /** Tries the endpoints in turn, beginning with the one that worked last. */
-  async #openRemote(context: LaneContext, slot: LaneSlot, deps: TransportDeps): Promise<Lane> {
-    const options = this.#optionsFor(slot);
-    const open = options.transport === "http-sse" ? openHttpSse : openStreamableHttp;
-    const urls = endpointsOf(options);
-    let failure: unknown = failureOf(this.name, "SERVER_UNREACHABLE", "has no address");
-    for (let tried = 0; tried < urls.length; tried++) {
-      const index = (this.#endpointIndex + tried) % urls.length;
-      const endpoint = this.#endpoint(index);
-      try {
-        const lane = await open(options, context, slot, { ...deps, endpoint });
-        this.#endpointIndex = index;
-        return lane;
-      } catch (error) {
-        failure = error;
-        if (context.signal?.aborted) break;
-      }
-    }
-    throw failure;
-  }
-
-  #optionsFor(slot: LaneSlot): ServerOptions {
-    const { options } = this.definition;
-    return slot.tentative ? { ...options, protocol_era: "legacy" } : options;
-  }
-
-  #endpoint(index: number): HttpEndpoint {
-    const known = this.#endpoints[index];
-    if (known !== undefined) return known;
-    const { url, headers } = endpointsOf(this.definition.options)[index] ?? {
-      url: "",
-      headers: {},
-    };
-    const endpoint = new HttpEndpoint({
-      url,
-      headers,
-      clock: this.#deps.clock,
-      connectTimeoutMs: this.#connectTimeoutMs(),
-    });
-    this.#endpoints[index] = endpoint;
-    return endpoint;
-  }
-
-  #contextOf(key: LaneKey, signal?: AbortSignal): LaneContext {
-    const { options } = this.definition;
+  choose(key: LaneKey, avoid: readonly Link[] | undefined): Link | undefined {
+    const { links } = this;
+    if (links.length === 1) return this.#primary;
     if (key.kind !== "session") {
-      return {
-        clientInfo: this.#deps.options.clientInfo,
-        capabilities: offeredCapabilities({}, options),
-        shared: true,
-        ...(signal && { signal }),
-      };
+      const sticky = key.kind === "principal" ? key.id : undefined;
+      return this.#chooser.choose(links, pickOf(sticky, avoid));
     }
-    return {
-      clientInfo: key.clientInfo,
-      capabilities: offeredCapabilities(key.capabilities, options),
-      shared: false,
-      ...(key.revision && { revision: key.revision }),
-      ...(signal && { signal }),
-    };
+    const kept = this.#sessionLinks.get(key.id);
+    if (kept?.usable === true && avoid?.includes(kept) !== true) return kept;
+    const chosen = this.#chooser.choose(links, pickOf(key.id, avoid));
+    if (chosen !== undefined) this.#sessionLinks.set(key.id, chosen);
+    return chosen;
   }
 
-  #transportDeps(): TransportDeps {
-    const { clock, metrics, options } = this.#deps;
-    return {
-      serverName: this.name,
-      log: this.#log,
-      clock,
-      ...(metrics && { metrics }),
-      responseBytesMax:
-        this.definition.options.response_bytes_max ?? options.responseBytesMax ?? 64 * 1024 * 1024,
-      inspectBytesMax: options.inspectBytesMax ?? 1024 * 1024,
-      connectTimeoutMs: this.#connectTimeoutMs(),
-    };
-  }
-
-  #succeeded(slot: LaneSlot, lane: Lane): void {
-    this.#backOff.succeeded();
-    if (slot === this.#shared || this.#era === undefined) {
-      this.#era = lane.era;
-      this.#revision = lane.revision;
-    }
-    if (slot === this.#shared || this.#introduction === undefined) {
-      const { capabilities, serverInfo, instructions } = lane;
-      this.#introduction = { capabilities, serverInfo, ...(instructions && { instructions }) };
-    }
-    if (slot.key.kind === "session") slot.key.opened?.(lane);
-    slot.opened(lane, this.#deps.clock.monotonicMs());
-    if (slot === this.#shared) this.#sharedOpened(lane);
-    this.#enter("connected");
-    const everyMs = this.#deps.options.tendEveryMs ?? 30_000;
-    this.#tending ??= setInterval(() => this.#tend(), everyMs).unref();
-  }
-
-  #sharedOpened(lane: Lane): void {
-    this.#modern = lane.era === "modern" ? lane : undefined;
-    this.#modernOnly = false;
-    this.#subscriptions?.stop();
-    this.#subscriptions = subscriptionsOf({
-      lane,
-      meta: modernMeta(this.#contextOf(this.#shared.key)),
-      listener: this,
-      log: this.#log,
-      clock: this.#deps.clock,
-      serverName: this.name,
-    });
-    void this.#subscriptions.watch(this.#resources);
-    if (!this.#sharedWasLost) return;
-    this.#sharedWasLost = false;
-    for (const kind of kindsOf(lane)) this.listChanged(kind);
-    for (const uri of this.#resources) this.resourceUpdated(uri);
-  }
-
-  #failed(error: SignalboxError): void {
-    this.#backOff.failed();
-    this.#lastError = { error, at: this.#deps.clock.now() };
-    this.#log.warn({ code: error.code }, error.message);
-    this.#enter(this.#anyLane() === undefined ? "error" : "connected");
-  }
-
-  // --- what slots and subscriptions report
-
-  listChanged(kind: ListKind): void {
-    this.events.emit("listChanged", { kind });
-  }
-
-  resourceUpdated(uri: string): void {
-    this.events.emit("resourceUpdated", { uri });
-  }
-
-  /** A notification on a lane of the gateway's own. */
-  slotNotification(slot: LaneSlot, message: JsonRpcNotification): void {
-    if (slot === this.#shared || this.#shared.lane === undefined) report(message, this);
-  }
-
-  /** The server forgot the session of a lane and has a new one. */
-  slotRenewed(slot: LaneSlot): void {
-    if (slot !== this.#shared) return;
-    this.#subscriptions?.renew();
-    for (const kind of kindsOf(slot.lane ?? { capabilities: {} })) this.listChanged(kind);
-  }
-
-  slotClosed(slot: LaneSlot, error: SignalboxError): void {
-    if (this.#closed) return;
-    const livedMs = this.#deps.clock.monotonicMs() - slot.openedAtMs;
-    if (slot !== this.#shared) this.#forget(slot);
-    this.#lastError = { error, at: this.#deps.clock.now() };
-    if (livedMs < shortLifeMs) this.#backOff.failed();
-    this.#log.warn({ code: error.code }, error.message);
-    if (slot === this.#shared) this.#sharedLost();
-    if (this.#anyLane() === undefined) this.#enter("error");
-  }
-
-  #sharedLost(): void {
-    this.#modern = undefined;
-    this.#sharedWasLost = true;
-    this.#subscriptions?.stop();
-    this.#subscriptions = undefined;
-    this.#reopenLater();
-  }
-
-  #reopenLater(): void {
-    if (this.#closed || this.#reopening !== undefined) return;
-    if (this.#backOff.failures > reopensMax) return;
-    const delayMs = this.#backOff.remainingMs + 10;
-    this.#reopening = setTimeout(() => void this.#reopen(), delayMs).unref();
-  }
-
-  async #reopen(): Promise<void> {
-    this.#reopening = undefined;
-    try {
-      await this.#opened(this.#shared);
-    } catch {
-      this.#reopenLater();
-    }
-  }
-
-  // --- tending what is open
-
-  #tend(): void {
-    const idleMs = this.#deps.options.principalIdleMs ?? 10 * 60_000;
-    const before = this.#deps.clock.monotonicMs() - idleMs;
-    for (const [id, slot] of this.#principals) {
-      if (slot.lane === undefined || slot.usedAtMs > before) continue;
-      this.#principals.delete(id);
-      this.#drop(slot);
-    }
-    if (this.#anyLane() === undefined && this.#state === "connected") this.#enter("idle");
-    void this.#reprobe();
-  }
-
-  // A server may be upgraded while its legacy session still works: the verdict is asked for anew every day.
-  async #reprobe(): Promise<void> {
-    const { options } = this.definition;
-    const endpoint = this.#endpoints[this.#endpointIndex];
-    if (endpoint === undefined || this.#reprobing || this.#shared.lane === undefined) return;
-    if ((options.protocol_era ?? "auto") !== "auto" || options.transport === "http-sse") return;
-    if (isFresh(endpoint.verdict, this.#deps.clock.now())) return;
-    this.#reprobing = true;
-    try {
-      await this.#renewVerdict(endpoint);
-    } catch (error) {
-      this.#log.debug({ err: error }, "the era could not be asked for again");
-    } finally {
-      this.#reprobing = false;
-    }
-  }
-
-  async #renewVerdict(endpoint: HttpEndpoint): Promise<void> {
-    const finding = await probeEra(endpoint, {
-      serverName: this.name,
-      context: this.#contextOf({ kind: "shared" }),
-      timeoutMs: this.#connectTimeoutMs(),
-    });
-    if (finding.kind === "unproven" || this.#closed) return;
-    const at = this.#deps.clock.now();
-    endpoint.verdict =
-      finding.kind === "modern"
-        ? { era: "modern", at, discover: finding.discover }
-        : { era: "legacy", at, provisional: false };
-    if (finding.kind !== "modern" && this.#shared.lane?.era === "legacy") return;
-    this.#retireAll();
-    await this.#opened(this.#shared);
-  }
-
-  /** New calls get new lanes; the old ones may finish theirs. */
-  #retireAll(): void {
-    this.#subscriptions?.stop();
-    this.#subscriptions = undefined;
-    this.#modern = undefined;
-    this.#era = undefined;
-    for (const slot of [this.#shared, ...this.#principals.values()]) this.#retire(slot);
-    this.#shared = new LaneSlot({ kind: "shared" }, this);
-    this.#principals.clear();
-  }
-
-  #retire(slot: LaneSlot): void {
-    slot.released = true;
-    const { lane } = slot;
-    if (lane === undefined) return;
-    const close = (): void => {
-      this.#retired.delete(lane);
-      void lane.close();
-    };
-    this.#retired.set(lane, setTimeout(close, retireMs).unref());
-  }
-
-  // --- slots
-
-  #slotOf(key: LaneKey): LaneSlot | undefined {
-    if (key.kind === "shared") return this.#shared;
-    return (key.kind === "session" ? this.#sessions : this.#principals).get(key.id);
-  }
-
-  #slotFor(key: LaneKey): LaneSlot {
-    const known = this.#slotOf(key);
-    if (known !== undefined || key.kind === "shared") return known ?? this.#shared;
-    const lanesMax = this.#deps.options.lanesMax ?? 10_000;
-    if (this.#principals.size + this.#sessions.size >= lanesMax)
-      throw failureOf(
+  noLink(): SignalboxError {
+    const { lastError } = latestOf(this.links);
+    return (
+      lastError?.error ??
+      failureOf(
         this.name,
-        "SESSION_LIMIT",
-        `has ${lanesMax} sessions open, which is the limit`,
-      );
-    const slot = new LaneSlot(key, this);
-    (key.kind === "session" ? this.#sessions : this.#principals).set(key.id, slot);
-    return slot;
+        "SERVER_DISABLED",
+        "takes no calls: its endpoints are draining or disabled",
+      )
+    );
   }
 
-  #forget(slot: LaneSlot): void {
-    const { key } = slot;
-    if (key.kind === "shared") return;
-    const slots = key.kind === "session" ? this.#sessions : this.#principals;
-    if (slots.get(key.id) === slot) slots.delete(key.id);
+  #linkNow(key: LaneKey): Link | undefined {
+    if (this.links.length === 1) return this.#primary;
+    if (key.kind !== "shared") return this.choose(key, undefined);
+    return this.#primary.usable ? this.#primary : (this.choose(key, undefined) ?? this.#primary);
   }
 
-  #drop(slot: LaneSlot): void {
-    slot.released = true;
-    slot.abort?.abort(this.#goneError());
-    const { lane } = slot;
-    slot.lane = undefined;
-    if (lane !== undefined) void lane.close();
+  #breakerChanged(change: BreakerChange): void {
+    const { tool, from, to, reason } = change;
+    this.#log.warn(
+      { tool, from: breakerStates[from], to: breakerStates[to], reason },
+      "A circuit breaker changed its state",
+    );
+    this.events.emit("breakerChanged", change);
   }
 
-  #slots(): LaneSlot[] {
-    return [this.#shared, ...this.#principals.values(), ...this.#sessions.values()];
-  }
+  // --- what links report
 
-  #anyLane(): Lane | undefined {
-    if (this.#shared.lane !== undefined && !this.#shared.lane.closed) return this.#shared.lane;
-    for (const slots of [this.#principals, this.#sessions])
-      for (const { lane } of slots.values()) if (lane !== undefined && !lane.closed) return lane;
-    return undefined;
-  }
-
-  // ---
-
-  #enter(state: ServerState): void {
-    if (this.#state === state || this.#state === "disabled") return;
-    if (state === "connecting" && this.#anyLane() !== undefined) return;
+  linkChanged(link: Link, transition: LinkTransition): void {
+    this.events.emit("linkChanged", { endpoint: link.id, ...transition });
+    const state = this.links.length === 1 ? link.state : stateOf(this.links);
+    if (state === this.#state) return;
     this.#state = state;
-    this.#since = this.#deps.clock.now();
+    this.#since = transition.at;
     this.events.emit("stateChanged", this.status());
   }
 
-  #eraProbedAt(lane: Lane | undefined): number | undefined {
-    if (lane instanceof StdioLane) return lane.eraProbedAt;
-    return this.#endpoints[this.#endpointIndex]?.verdict?.at;
+  linkFailed(link: Link): void {
+    if (this.links.length > 1) this.#chooser.report(link, this.links);
   }
 
-  #connectTimeoutMs(): number {
-    return this.#deps.options.connectTimeoutMs ?? 30_000;
+  linkIntroduced(link: Link, introduction: Introduction, isShared: boolean): void {
+    if (this.#introduction === undefined || (isShared && link === this.#primary))
+      this.#introduction = introduction;
   }
 
-  #goneError(): SignalboxError {
-    return failureOf(this.name, "SERVER_CLOSED", "was disconnected by the gateway");
+  linkLost(link: Link): void {
+    if (link !== this.#primary || this.#closed) return;
+    const next = this.choose({ kind: "shared" }, [link]);
+    if (next === undefined || next === link) return;
+    this.lane({ kind: "shared" }, AbortSignal.timeout(30_000)).catch((error: unknown) => {
+      this.#log.debug({ err: error }, "No other endpoint could take over the lists");
+    });
   }
 
-  #asFailure(thrown: unknown): SignalboxError {
-    return isSignalboxError(thrown)
-      ? thrown
-      : failureOf(this.name, "SERVER_UNREACHABLE", "could not be opened", { cause: thrown });
+  listChanged(link: Link, kind: ListKind): void {
+    if (link === this.#primary) this.events.emit("listChanged", { kind });
+  }
+
+  resourceUpdated(link: Link, uri: string): void {
+    if (link === this.#primary) this.events.emit("resourceUpdated", { uri });
+  }
+
+  // Replicas should list the same; whether they do is seen when their lists are fetched.
+  #lead(link: Link): void {
+    if (link === this.#primary) return;
+    const before = this.#primary;
+    this.#primary = link;
+    void before.setResourceInterest(new Set());
+    void link.setResourceInterest(this.#resources);
+    this.#log.info(
+      { endpoint: link.id, before: before.id },
+      "Another endpoint tells what the server offers",
+    );
+    const lane = link.anyLane;
+    if (lane !== undefined)
+      for (const kind of kindsOf(lane)) this.events.emit("listChanged", { kind });
   }
 }
+
+function pickOf(
+  key: string | undefined,
+  avoid: readonly Link[] | undefined,
+): { key?: string; avoid?: readonly Link[] } {
+  return { ...(key !== undefined && { key }), ...(avoid !== undefined && { avoid }) };
+}
+
+// Best first: a server is as well as its best endpoint, and degraded where another one is not.
+const BEST_FIRST: readonly LinkState[] = [
+  "connected",
+  "degraded",
+  "connecting",
+  "idle",
+  "reconnecting",
+  "needs_auth",
+  "error",
+  "draining",
+  "disabled",
+];
+const WELL: ReadonlySet<LinkState> = new Set(["connected", "idle", "connecting", "draining"]);
+
+function stateOf(links: readonly Link[]): LinkState {
+  const states = links.map(({ state }) => state);
+  const best = BEST_FIRST.find((state) => states.includes(state)) ?? "idle";
+  return best === "connected" && states.some((state) => !WELL.has(state)) ? "degraded" : best;
+}
+
+function latestOf(links: readonly Link[]): Pick<Link, "lastError"> {
+  const failing = links.filter(({ lastError }) => lastError !== undefined);
+  return failing.toSorted((a, b) => (b.lastError?.at ?? 0) - (a.lastError?.at ?? 0))[0] ?? NO_ERROR;
+}
+
+const NO_ERROR = { lastError: undefined };
 
 function transportOf({ service, options }: ServerDefinition): ServerStatus["transport"] {
   if (service !== undefined) return "in-process";
@@ -704,16 +468,26 @@ function transportOf({ service, options }: ServerDefinition): ServerStatus["tran
   return options.transport ?? "streamable-http";
 }
 
-function endpointsOf(options: ServerOptions): { url: string; headers: Record<string, string> }[] {
-  const { url, headers = {}, endpoints = [] } = options;
-  const more = endpoints.map((one) => ({ url: one.url, headers: { ...headers, ...one.headers } }));
-  return url === undefined ? more : [{ url, headers }, ...more];
+function endpointsOf({ service, options }: ServerDefinition): EndpointDefinition[] {
+  const plain = { headers: {}, weight: 1, priority: 0 };
+  if (service !== undefined) return [{ ...plain, id: "built-in" }];
+  if (options.command !== undefined) return [{ ...plain, id: "local" }];
+  const { headers = {} } = options;
+  const seen = new Map<string, number>();
+  return remotes(options).map((one) => {
+    const host = URL.parse(one.url)?.host ?? one.url;
+    const count = (seen.get(host) ?? 0) + 1;
+    seen.set(host, count);
+    return {
+      id: count === 1 ? host : `${host}#${count}`,
+      url: one.url,
+      headers: { ...headers, ...one.headers },
+      weight: one.weight ?? 1,
+      priority: one.priority ?? 0,
+    };
+  });
 }
 
-function abandonable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abandon = (): void => reject(signal.reason);
-    signal.addEventListener("abort", abandon, { once: true });
-    promise.finally(() => signal.removeEventListener("abort", abandon)).then(resolve, reject);
-  });
+function remotes({ url, endpoints = [] }: ServerOptions): NonNullable<ServerOptions["endpoints"]> {
+  return url === undefined ? endpoints : [{ url }, ...endpoints];
 }

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { SignalboxError } from "../../foundation/index.ts";
-import { serverOptions } from "../../registry/index.ts";
-import type { ServerView, TestReport } from "../../registry/index.ts";
+import { LINK_STATES, isFailing, serverOptions } from "../../registry/index.ts";
+import type { ServerFacts, ServerView, TestReport } from "../../registry/index.ts";
 import { route } from "../route.ts";
 import type { Route } from "../route.ts";
 
@@ -53,6 +53,12 @@ const report = z
     },
   });
 
+const linkState = z
+  .enum(LINK_STATES)
+  .describe(
+    "`connected` and `degraded` take calls; `idle` opens with the first one; `error`, `reconnecting` and `needs_auth` say why in `lastError`.",
+  );
+
 const server = z
   .object({
     name: z.string(),
@@ -64,7 +70,7 @@ const server = z
     options: options.describe('With secrets masked: values of env and headers read "***".'),
     status: z
       .looseObject({
-        state: z.enum(["idle", "connecting", "connected", "error", "disabled"]),
+        state: linkState,
         transport: z.string(),
         since: z.iso.datetime().optional().describe("Since when it is in this state."),
         era: z.enum(["modern", "legacy"]).optional(),
@@ -87,6 +93,54 @@ const server = z
       ),
   })
   .openapi("Server");
+
+const time = z.iso.datetime();
+const transition = z.object({
+  at: time,
+  from: linkState,
+  to: linkState,
+  reason: z.string(),
+  code: z.string().optional(),
+});
+const breaker = z.looseObject({
+  state: z.enum(["closed", "half_open", "open"]),
+  since: time,
+  failures: z.int().describe("In a row, while closed."),
+  reason: z.string().optional(),
+  retryAfterMs: z.number().optional(),
+});
+
+const runtime = z
+  .object({
+    primary: z.string().describe("The endpoint whose lists are the server's."),
+    strategy: z.string().describe("How calls are spread over the endpoints."),
+    endpoints: z.array(
+      z.looseObject({
+        id: z.string(),
+        url: z.string().optional(),
+        state: linkState,
+        since: time,
+        uptime: z.number().optional().describe("0 to 1, since the gateway knows it."),
+        reconnects: z.int().describe("Connections lost, unplanned, and made again."),
+        era: z.string().optional(),
+        revision: z.string().optional(),
+        lanes: z.int(),
+        connections: z
+          .object({ open: z.int(), busy: z.int(), waiting: z.int(), max: z.int() })
+          .optional(),
+        balance: z.looseObject({}).describe("What the load balancer knows of it."),
+        lastError: z.object({ code: z.string(), message: z.string(), at: time }).optional(),
+        history: z.array(transition).describe("Its newest changes of state, the newest last."),
+      }),
+    ),
+    breakers: z.object({
+      server: breaker,
+      tools: z.record(z.string(), breaker).describe("Tools that failed lately."),
+    }),
+    bulkhead: z.looseObject({}).describe("Calls that run and wait."),
+    retries: z.looseObject({}).describe("What was repeated, what was not and why, and the budget."),
+  })
+  .openapi("ServerRuntime");
 
 const example = {
   name: "files",
@@ -177,10 +231,84 @@ const get: Route = route({
   path: "/api/servers/{name}",
   scope: "read",
   tag: "Servers",
-  summary: "One server",
-  answer: { status: 200, description: "The server.", schema: server, example },
+  summary: "One server, with its endpoints and what guards them",
+  answer: {
+    status: 200,
+    description: "The server; `runtime` is absent while it is switched off.",
+    schema: server.extend({ runtime: runtime.optional() }).openapi("ServerInDetail"),
+    example,
+  },
   errors: ["SERVER_NOT_FOUND"],
-  handle: ({ params }, { registry }) => ({ body: presented(registry.server(nameIn(params))) }),
+  handle: ({ params }, { registry }) => {
+    const name = nameIn(params);
+    const facts = registry.serverFacts(name);
+    const body = presented(registry.server(name));
+    return { body: facts === undefined ? body : { ...body, runtime: presentedFacts(facts) } };
+  },
+});
+
+const drain: Route = route({
+  method: "post",
+  path: "/api/servers/{name}/endpoints/{endpoint}/drain",
+  scope: "operate",
+  tag: "Servers",
+  summary: "Take an endpoint out of service",
+  description:
+    "It takes no new calls; what runs may finish. It lasts until `resume`, or a restart.",
+  body: z.strictObject({}),
+  bodyExample: {},
+  bodyOptional: true,
+  answer: { status: 204, description: "Drained." },
+  errors: ["SERVER_NOT_FOUND", "ENDPOINT_NOT_FOUND"],
+  handle: ({ params }, { registry }) => {
+    registry.drainEndpoint(nameIn(params), params["endpoint"] ?? "", true);
+    return { status: 204 };
+  },
+});
+
+const resume: Route = route({
+  method: "post",
+  path: "/api/servers/{name}/endpoints/{endpoint}/resume",
+  scope: "operate",
+  tag: "Servers",
+  summary: "Take an endpoint back into service",
+  body: z.strictObject({}),
+  bodyExample: {},
+  bodyOptional: true,
+  answer: { status: 204, description: "Back in service." },
+  errors: ["SERVER_NOT_FOUND", "ENDPOINT_NOT_FOUND"],
+  handle: ({ params }, { registry }) => {
+    registry.drainEndpoint(nameIn(params), params["endpoint"] ?? "", false);
+    return { status: 204 };
+  },
+});
+
+const breakerBody = z
+  .strictObject({
+    state: z.enum(["open", "closed"]),
+    tool: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("The tool as the server names it; without it, the server's own breaker."),
+  })
+  .openapi("BreakerChange");
+
+const setBreaker: Route = route({
+  method: "post",
+  path: "/api/servers/{name}/breaker",
+  scope: "operate",
+  tag: "Servers",
+  summary: "Open or close a circuit breaker by hand",
+  description: "One opened by hand stays open until it is closed by hand.",
+  body: breakerBody,
+  bodyExample: { state: "open" },
+  answer: { status: 204, description: "Done." },
+  errors: ["SERVER_NOT_FOUND"],
+  handle: ({ params, body }, { registry }) => {
+    registry.setBreaker(nameIn(params), body.state, body.tool);
+    return { status: 204 };
+  },
 });
 
 const replace: Route = route({
@@ -261,13 +389,16 @@ export const serverRoutes: readonly Route[] = [
   remove,
   testOne,
   logs,
+  drain,
+  resume,
+  setBreaker,
 ];
 
 function presented(view: ServerView): object {
   const { status, ...rest } = view;
   if (status === undefined) return { ...rest, status: unstarted(view) };
   const { name: _name, since, lastError, era_probed_at: eraProbedAt, ...figures } = status;
-  const failing = status.state === "error";
+  const failing = isFailing(status.state);
   return {
     ...rest,
     status: {
@@ -284,6 +415,27 @@ function presented(view: ServerView): object {
 function unstarted({ options: { enabled, command, transport } }: ServerView): object {
   const kind = transport ?? (command === undefined ? "streamable-http" : "stdio");
   return { state: enabled === false ? "disabled" : "idle", transport: kind, calls: 0, errors: 0 };
+}
+
+function presentedFacts({ endpoints, breakers, ...facts }: ServerFacts): object {
+  return {
+    ...facts,
+    endpoints: endpoints.map(({ since, lastError, history, ...one }) => ({
+      ...one,
+      since: iso(since),
+      ...(lastError && { lastError: { ...lastError, at: iso(lastError.at) } }),
+      history: history.map((step) => ({ ...step, at: iso(step.at) })),
+    })),
+    breakers: {
+      server: { ...breakers.server, since: iso(breakers.server.since) },
+      tools: Object.fromEntries(
+        Object.entries(breakers.tools).map(([tool, one]) => [
+          tool,
+          { ...one, since: iso(one.since) },
+        ]),
+      ),
+    },
+  };
 }
 
 function requirePassed(name: string, test: TestReport): void {

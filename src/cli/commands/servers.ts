@@ -13,8 +13,9 @@ import type { ServerOptionsSent } from "../server-definition.ts";
 import { describeTest, testServer } from "../server-test.ts";
 import { shellWords } from "../shell-words.ts";
 import { table } from "../table.ts";
+import { addRuntimeCommands } from "./server-runtime.ts";
 
-/** `signalbox servers list|add|test|remove|logs`. */
+/** `signalbox servers list|add|test|remove|logs`, and those of server-runtime.ts. */
 export function addServersCommands(
   program: Command,
   state: RunState,
@@ -38,6 +39,7 @@ Examples:
   addTest(servers, state);
   addRemove(servers, state);
   addLogs(servers, state);
+  addRuntimeCommands(servers, state);
 }
 
 function addList(servers: Command, state: RunState): void {
@@ -83,9 +85,11 @@ function addressOf(server: ServerView): string {
   return url ?? (command === undefined ? "" : shellWords([command, ...(args ?? [])]));
 }
 
+const TROUBLED = new Set(["error", "reconnecting", "needs_auth", "degraded"]);
+
 function reasons(list: readonly ServerView[], paint: (text: string) => string): string[] {
   return list.flatMap(({ name, status }) =>
-    status?.state === "error" && status.lastError !== undefined
+    status?.lastError !== undefined && TROUBLED.has(status.state ?? "")
       ? [
           paint(
             `${plain(name)}: ${plain(status.lastError.message)} (${plain(status.lastError.code)})`,

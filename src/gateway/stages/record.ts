@@ -31,7 +31,7 @@ export interface CallRecord {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-const UNHAPPY: ReadonlySet<CallOutcome> = new Set(["error", "timeout"]);
+const UNHAPPY: ReadonlySet<CallOutcome> = new Set(["error", "timeout", "unknown"]);
 
 export class Record implements CallEnd {
   readonly #clock: Clock;

@@ -8,7 +8,18 @@ export interface SignalboxPorts {
   recentCalls(principal: Caller, filter: RecentCallsFilter): Promise<RecentCall[]>;
 }
 
-export type ServerState = "idle" | "connecting" | "connected" | "error" | "disabled";
+export const serverStates = [
+  "idle",
+  "connecting",
+  "connected",
+  "degraded",
+  "reconnecting",
+  "error",
+  "draining",
+  "disabled",
+  "needs_auth",
+] as const;
+export type ServerState = (typeof serverStates)[number];
 
 export interface ServerSummary {
   name: string;
@@ -48,6 +59,7 @@ export const callOutcomes = [
   "tool_error",
   "error",
   "timeout",
+  "unknown",
   "cancelled",
   "refused",
 ] as const;

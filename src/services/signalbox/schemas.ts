@@ -1,6 +1,6 @@
 import type { ToolAnnotations } from "@signalbox/kit";
 import { z } from "zod";
-import { callOutcomes } from "./ports.ts";
+import { callOutcomes, serverStates } from "./ports.ts";
 
 /** What a client may assume of every tool of this service. */
 export const readOnly: ToolAnnotations = {
@@ -18,7 +18,7 @@ const failure = z.object({
 
 export const serverSummary = z.object({
   name: z.string(),
-  state: z.enum(["idle", "connecting", "connected", "error", "disabled"]),
+  state: z.enum(serverStates),
   transport: z.string(),
   era: z.string().optional().describe("modern (2026-07-28) or legacy"),
   tools: z.int().optional().describe("How many tools it offers, where known"),

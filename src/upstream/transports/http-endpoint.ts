@@ -5,9 +5,9 @@ import type { Clock } from "../../foundation/index.ts";
 import type { EraVerdict } from "../era-verdict.ts";
 
 /** Connections for calls to one server at once; further calls wait in the pool until their deadline. */
-const connectionsMax = 512;
+const CONNECTIONS_MAX = 512;
 /** Servers that close idle connections do so after 5 s or later; a reused connection must be younger. */
-const keepAliveTimeoutMs = 4000;
+const IDLE_MS = 4000;
 const headerBytesMax = 64 * 1024;
 const sweepEveryMs = 100;
 
@@ -25,6 +25,12 @@ export interface HttpEndpointOptions {
   headers?: Readonly<Record<string, string>> | undefined;
   clock: Clock;
   connectTimeoutMs: number;
+  /** Connections for calls at once; further calls wait until their deadline. Default 512. */
+  connectionsMax?: number;
+  /** An unused connection is closed after this; default 4 s. */
+  idleMs?: number;
+  /** A connection is closed after this, between two calls; default 0, which is never. */
+  ageMs?: number;
 }
 
 /** One remote URL: its pool of connections and the calls in flight over it. */
@@ -40,7 +46,7 @@ export class HttpEndpoint {
   // An array, because a Set that is filled and emptied all the time leaves old tables behind, and each of them
   // keeps its dead entries from being collected young: that alone cost a fifth of a call.
   readonly #inFlight: Timed[] = [];
-  readonly #connectTimeoutMs: number;
+  readonly #options: HttpEndpointOptions;
   #streams: Pool | undefined;
   #sweep: NodeJS.Timeout | undefined;
 
@@ -53,8 +59,8 @@ export class HttpEndpoint {
       name.toLowerCase(),
       value,
     ]);
-    this.#connectTimeoutMs = options.connectTimeoutMs;
-    this.pool = this.#newPool(connectionsMax);
+    this.#options = options;
+    this.pool = this.#newPool(options.connectionsMax ?? CONNECTIONS_MAX);
   }
 
   /** Connections for streams that stay open: as many as there are lanes, so that none ever waits for a call. */
@@ -65,6 +71,13 @@ export class HttpEndpoint {
 
   get inFlight(): number {
     return this.#inFlight.length;
+  }
+
+  /** Connections for calls: how many are open, how many of them in use, and how many calls wait for one. */
+  get connections(): { open: number; busy: number; waiting: number; max: number } {
+    const { connected, free, pending } = this.pool.stats;
+    const max = this.#options.connectionsMax ?? CONNECTIONS_MAX;
+    return { open: connected, busy: Math.max(0, connected - free), waiting: pending, max };
   }
 
   /** Expires `call` when its deadline has passed, at most 100 ms late, until `unwatch`. */
@@ -92,15 +105,17 @@ export class HttpEndpoint {
   }
 
   #newPool(connections: number | null): Pool {
+    const { idleMs = IDLE_MS, ageMs = 0, connectTimeoutMs } = this.#options;
     return new Pool(this.origin, {
       connections,
       pipelining: 1,
       allowH2: false,
-      keepAliveTimeout: keepAliveTimeoutMs,
+      keepAliveTimeout: Math.max(1, idleMs),
+      ...(ageMs > 0 && { clientTtl: ageMs }),
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize: headerBytesMax,
-      connect: { timeout: this.#connectTimeoutMs },
+      connect: { timeout: connectTimeoutMs },
     });
   }
 

@@ -31,7 +31,7 @@ import {
 import type { ExchangeHandle, ExchangeSink, OutboundRequest } from "../lane.ts";
 import { idAtInBytes, idAtInText, withIdBytes } from "./answer-id.ts";
 import type { HttpEndpoint, Timed } from "./http-endpoint.ts";
-import { connectionFailure, failureOf } from "./http-failure.ts";
+import { connectionFailure, failureOf, retryAfterMsOf } from "./http-failure.ts";
 import {
   contradictsEra,
   isAboutThisHop,
@@ -99,6 +99,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   #phase: Phase = "waiting";
   #controller: Dispatcher.DispatchController | undefined;
   #status = 0;
+  #retryAfterMs: number | undefined;
   #first: Buffer | undefined;
   #whole: WholeBody | undefined;
   #large: LargeAnswer | undefined;
@@ -174,6 +175,8 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   ): void {
     if (controller !== this.#controller || this.#phase === "over" || status < 200) return;
     this.#status = status;
+    if (status === 429 || status === 503)
+      this.#retryAfterMs = retryAfterMsOf(headers, this.#host.endpoint.clock.now());
     if (this.#lastEventId !== undefined) this.#resumed(status, headers);
     else if (status >= 300) this.#phase = "refusal";
     else this.#accepted(status, headers);
@@ -559,7 +562,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
 
   #refused(body: Buffer): void {
     const { era, serverName } = this.#host;
-    const refusal = refusalOf(this.#status, body);
+    const refusal = refusalOf(this.#status, body, this.#retryAfterMs);
     const { reply } = refusal;
     const ours = reply !== undefined && this.#isOurs(reply);
     const exact = ours && reply.id !== undefined && reply.id !== null;

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { SignalboxError, type ErrorCode } from "../../foundation/index.ts";
 
 /** A failure of `server`, with its name in the sentence and in the details. */
@@ -45,8 +46,15 @@ export function connectionFailure(
 }
 
 /** What an HTTP status other than success means, where its body is not an answer. */
-export function statusFailure(server: string, status: number): SignalboxError {
-  const details = { status };
+export function statusFailure(
+  server: string,
+  status: number,
+  retryAfterMs?: number,
+): SignalboxError {
+  const details = { status, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  if (status === 429) {
+    return failureOf(server, "SERVER_THROTTLED", "asks for fewer calls (HTTP 429)", { details });
+  }
   if (status === 401 || status === 403) {
     return failureOf(
       server,
@@ -67,6 +75,17 @@ export function statusFailure(server: string, status: number): SignalboxError {
     );
   }
   return failureOf(server, "SERVER_REFUSED", `refused the request (HTTP ${status})`, { details });
+}
+
+/**
+ * How long a server asks to be left in peace, in milliseconds: its `Retry-After` header (RFC 9110, section 10.2.3), which has
+ * seconds or a date; undefined where it has none, or one that cannot be read. `now`: epoch milliseconds.
+ */
+export function retryAfterMsOf(headers: IncomingHttpHeaders, now: number): number | undefined {
+  const text = headers["retry-after"];
+  if (text === undefined) return undefined;
+  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
 const garbage = new Set(["UND_ERR_HEADERS_OVERFLOW"]);

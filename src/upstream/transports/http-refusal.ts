@@ -13,15 +13,24 @@ import { failureOf, statusFailure } from "./http-failure.ts";
 /** One refused request. */
 export interface Refusal {
   readonly status: number;
+  /** How long the server asks to be left in peace. */
+  readonly retryAfterMs?: number;
   /** The JSON-RPC error in the body, where there is one that may count as an answer. */
   readonly reply?: JsonRpcResponse;
 }
 
-export function refusalOf(status: number, body: Buffer): Refusal {
-  const mayAnswer = status < 500 && status !== 401 && status !== 403;
+export function refusalOf(status: number, body: Buffer, retryAfterMs?: number): Refusal {
+  const mayAnswer = status < 500 && !NO_ANSWERS.has(status);
   const reply = mayAnswer ? errorIn(body) : undefined;
-  return reply === undefined ? { status } : { status, reply };
+  return {
+    status,
+    ...(reply !== undefined && { reply }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  };
 }
+
+/** Who asks for credentials, or for fewer calls, has not looked at the request. */
+const NO_ANSWERS: ReadonlySet<number> = new Set([401, 403, 429]);
 
 // The specification says 404. Many servers built on the SDK's examples say 400 with -32000 instead.
 export function saysSessionIsGone({ status, reply }: Refusal): boolean {
@@ -49,8 +58,11 @@ export function contradictsEra({ status, reply }: Refusal, era: Era): boolean {
 }
 
 /** The refusal as the gateway's own failure. */
-export function refusalFailure(server: string, { status, reply }: Refusal): SignalboxError {
-  if (reply?.error === undefined) return statusFailure(server, status);
+export function refusalFailure(
+  server: string,
+  { status, reply, retryAfterMs }: Refusal,
+): SignalboxError {
+  if (reply?.error === undefined) return statusFailure(server, status, retryAfterMs);
   const { code, message } = reply.error;
   return failureOf(
     server,

@@ -47,6 +47,8 @@ export interface ChannelOptions {
   lineBytesMax: number;
   /** How gently the child is ended; default 2 s a step. */
   closeGraceMs?: number | undefined;
+  /** A child that let a call time out is killed when it says nothing at all for so long; default 30 s. */
+  hungAfterMs?: number | undefined;
 }
 
 /** The conversation with one child. */
@@ -67,12 +69,20 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   #sweeper: NodeJS.Timeout | undefined;
   #ended: SignalboxError | undefined;
   #overlongBlamed = false;
+  /** Asked of the child when it let a call time out; undefined until the handshake is over. */
+  #aliveQuestion: JsonRpcRequest | undefined;
+  #aliveCheck: Exchange | undefined;
+  /** Whether the child has said anything since it was asked. */
+  #heard = false;
 
   constructor(child: Child, options: ChannelOptions) {
     this.child = child;
     this.#options = options;
     const splitter = new LineSplitter(this, options.lineBytesMax);
-    child.stdout.on("data", (chunk: Buffer) => splitter.push(chunk));
+    child.stdout.on("data", (chunk: Buffer) => {
+      this.#heard = true;
+      splitter.push(chunk);
+    });
     child.stdout.once("end", () => this.#onOutputEnd());
     void child.whenEnded.then((end) => this.#onChildEnd(end));
   }
@@ -82,9 +92,13 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
     return this.#ended;
   }
 
-  /** The handshake is over: what belongs to no exchange goes to `listener`, late answers to the handshake nowhere. */
-  begin(listener: LaneListener): void {
+  /**
+   * The handshake is over: what belongs to no exchange goes to `listener`, late answers to the handshake nowhere.
+   * `aliveQuestion` is what every server of its era answers: whoever lets a call time out is asked it.
+   */
+  begin(listener: LaneListener, aliveQuestion?: JsonRpcRequest): void {
     this.#listener = listener;
+    this.#aliveQuestion = aliveQuestion;
     for (const exchange of this.#pending.values()) if (exchange.handshake) this.#settle(exchange);
   }
 
@@ -291,8 +305,10 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   }
 
   #onlyCall(): Exchange | undefined {
-    if (this.#pending.size - this.#listens !== 1) return undefined;
-    for (const exchange of this.#pending.values()) if (!exchange.listens) return exchange;
+    const aside = this.#listens + (this.#aliveCheck === undefined ? 0 : 1);
+    if (this.#pending.size - aside !== 1) return undefined;
+    for (const exchange of this.#pending.values())
+      if (!exchange.listens && exchange !== this.#aliveCheck) return exchange;
     return undefined;
   }
 
@@ -363,10 +379,47 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   };
 
   #timeOut(exchange: Exchange): void {
+    const ofACaller = exchange !== this.#aliveCheck;
     this.#settle(exchange);
-    this.#tellCancelled(exchange, "timeout");
+    if (ofACaller) this.#tellCancelled(exchange, "timeout");
     const what = `did not answer "${exchange.method}" within ${Math.round(exchange.allowedMs)} ms`;
     exchange.sink.fail(this.#error("SERVER_TIMEOUT", what));
+    if (ofACaller && !exchange.listens) this.#checkAlive();
+  }
+
+  // Is it frozen, or only slow with one call? A child that answers nothing any more would let every further call
+  // time out, and it would not end when its input does.
+
+  #checkAlive(): void {
+    const question = this.#aliveQuestion;
+    if (question === undefined || this.#ended !== undefined) return;
+    if (this.#aliveCheck !== undefined) return;
+    const timeoutMs = this.#options.hungAfterMs ?? defaultHungAfterMs;
+    const sink = new AliveSink((answered) => this.#onAliveCheck(answered));
+    const now = this.#options.clock.monotonicMs();
+    const asked = { message: question, timeoutMs, timeoutMaxMs: timeoutMs };
+    const check = new Exchange(this, this.#pending.nextId(), asked, sink, now);
+    this.#aliveCheck = check;
+    this.#heard = false;
+    // Past the bounds of `send`: those are full where a child has stopped to read, and this is one line.
+    this.#pending.add(check);
+    this.#write(check.encode(question));
+    this.#sweeper ??= setInterval(this.#sweep, sweepMs).unref();
+  }
+
+  #onAliveCheck(answered: boolean): void {
+    this.#aliveCheck = undefined;
+    // Where we were held up ourselves, what it said waits to be read: that comes before the immediates.
+    if (!answered) setImmediate(() => this.#hung());
+  }
+
+  #hung(): void {
+    if (this.#heard || this.#ended !== undefined) return;
+    const silentMs = this.#options.hungAfterMs ?? defaultHungAfterMs;
+    const what = `let a call time out, said nothing for ${silentMs} ms more, and was killed`;
+    this.#end(this.#error("SERVER_CRASHED", what, { reason: "hung" }), "tell");
+    this.child.kill();
+    void this.child.terminate(0);
   }
 
   #onOutputEnd(): void {
@@ -379,9 +432,8 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   }
 
   #onChildEnd(end: ChildEnd): void {
-    const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`;
-    const words = lastWords(this.child.stderr);
-    this.#end(this.#error("SERVER_CRASHED", `ended unexpectedly (${how})${words}`), "tell");
+    const what = `${howItEnded(end)}${lastWords(this.child.stderr)}`;
+    this.#end(this.#error("SERVER_CRASHED", what, endDetails(end)), "tell");
     void this.child.terminate(this.#options.closeGraceMs); // what is left of its group
   }
 
@@ -396,9 +448,35 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
     if (how === "tell") this.#listener.closed(error);
   }
 
-  #error(code: ErrorCode, what: string): SignalboxError {
-    return new SignalboxError(code, `The server "${this.#options.serverName}" ${what}.`);
+  #error(code: ErrorCode, what: string, details?: Record<string, unknown>): SignalboxError {
+    const sentence = `The server "${this.#options.serverName}" ${what}.`;
+    return new SignalboxError(code, sentence, details && { details });
   }
+}
+
+/** Hears whether a child still answers: any answer says so, an error too. */
+class AliveSink implements ExchangeSink {
+  readonly #settled: (answered: boolean) => void;
+
+  constructor(settled: (answered: boolean) => void) {
+    this.#settled = settled;
+  }
+
+  answer(): void {
+    this.#settled(true);
+  }
+
+  /** An answer that is garbage or too long is one as well, and whoever has ended is not asked any more. */
+  fail(error: SignalboxError): void {
+    this.#settled(error.code !== "SERVER_TIMEOUT");
+  }
+
+  message(): void {}
+  begin(): void {}
+  chunk(): boolean {
+    return true;
+  }
+  end(): void {}
 }
 
 /** What a server does on behalf of a user, so that it may have to ask the user something. */
@@ -408,6 +486,7 @@ const inFlightMax = 10_000;
 const queueBytesMax = 16 * 1024 * 1024;
 const sweepMs = 50;
 const outputEndMs = 500;
+const defaultHungAfterMs = 30_000;
 const loggedBytes = 200;
 
 const carriageReturn = 13;
@@ -415,6 +494,19 @@ const openBracket = 91;
 const openBrace = 123;
 
 const deaf: LaneListener = { notification() {}, request() {}, closed() {} };
+
+function howItEnded({ code, signal, limit }: ChildEnd): string {
+  if (limit !== undefined) return limit.what;
+  return `ended unexpectedly (${signal === null ? `exit code ${code}` : `signal ${signal}`})`;
+}
+
+/** `reason` is "memory", "cpu", "signal" or "exit"; "hung" where we gave it up ourselves. */
+function endDetails({ code, signal, limit }: ChildEnd): Record<string, unknown> {
+  return {
+    reason: limit?.reason ?? (signal === null ? "exit" : "signal"),
+    ...(signal === null ? { exitCode: code } : { signal }),
+  };
+}
 
 function isBlank(byte: number | undefined): boolean {
   return byte === 32 || byte === 9 || byte === carriageReturn;

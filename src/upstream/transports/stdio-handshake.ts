@@ -38,14 +38,7 @@ export async function discover(
   context: LaneContext,
   timeoutMs: number,
 ): Promise<Opening> {
-  const params = {
-    _meta: {
-      [META.protocolVersion]: MODERN_REVISION,
-      [META.clientInfo]: context.clientInfo,
-      [META.clientCapabilities]: context.capabilities,
-    },
-  };
-  const reply = await ask(channel, request("server/discover", params), timeoutMs);
+  const reply = await ask(channel, discovery(context), timeoutMs);
   return reply.kind === "result" ? readDiscovery(reply.result) : reply;
 }
 
@@ -68,6 +61,11 @@ export async function initialize(
   return opening;
 }
 
+/** What every server of this era answers at once, if it answers at all. */
+export function aliveQuestion(era: Era, context: LaneContext): JsonRpcRequest {
+  return era === "modern" ? discovery(context) : request("ping");
+}
+
 /** Whether an error can only come from a server that knows the modern protocol. */
 export function soundsModern(opening: Opening): boolean {
   return (
@@ -77,8 +75,18 @@ export function soundsModern(opening: Opening): boolean {
   );
 }
 
-function request(method: string, params: JsonObject): JsonRpcRequest {
-  return { jsonrpc: "2.0", id: method, method, params };
+function discovery(context: LaneContext): JsonRpcRequest {
+  return request("server/discover", {
+    _meta: {
+      [META.protocolVersion]: MODERN_REVISION,
+      [META.clientInfo]: context.clientInfo,
+      [META.clientCapabilities]: context.capabilities,
+    },
+  });
+}
+
+function request(method: string, params?: JsonObject): JsonRpcRequest {
+  return { jsonrpc: "2.0", id: method, method, ...(params && { params }) };
 }
 
 function legacyRevision(wanted: string | undefined): string {

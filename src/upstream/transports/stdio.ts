@@ -27,12 +27,17 @@ import type {
   OutboundRequest,
   TransportDeps,
 } from "../lane.ts";
+import { processFacts, type ProcessFacts } from "../processes/process-facts.ts";
+import type { LimitsHeldBy } from "../processes/limits.ts";
+import type { ProcessOptions } from "../processes/process-options.ts";
+import type { Lease, Processes } from "../processes/processes.ts";
 import type { ServerOptions } from "../server-options.ts";
 import { lastWords, startChild } from "./child-process.ts";
 import { EraVerdicts } from "./era-verdicts.ts";
 import { StderrRing } from "./stderr-ring.ts";
 import { StdioChannel, type ChannelCounts } from "./stdio-channel.ts";
 import {
+  aliveQuestion,
   discover,
   initialize,
   soundsModern,
@@ -52,18 +57,42 @@ export interface StdioDeps extends TransportDeps {
   probeSilenceMs?: number;
   /** How long a child may take to end after its input closed, and again after SIGTERM; default 2 s. */
   closeGraceMs?: number;
+  /** Limits of the process, what it runs in, and how long it may take; default no limits. */
+  process?: ProcessOptions;
+  /** A process that let a call time out is killed when it stays silent for so long; default the start's longest time. */
+  hungAfterMs?: number;
+  /** Where every start takes its turn; default: at once, and uncounted. */
+  processes?: Processes;
+  /** Processes of this server at once, where `process.processes_max` says nothing; default 32. */
+  processesMax?: number;
+  /** Where control groups may be made, to hold limits on memory; default nowhere. */
+  cgroupFolder?: string;
 }
 
-/** Starts `options.command` and agrees on the era with it; throws SERVER_UNREACHABLE, SERVER_CRASHED, SERVER_TIMEOUT or SERVER_REFUSED. */
+/**
+ * Starts `options.command` and agrees on the era with it; throws SERVER_UNREACHABLE, SERVER_CRASHED, SERVER_TIMEOUT,
+ * SERVER_REFUSED or PROCESS_LIMIT, and the signal's reason where that aborts before the start.
+ */
 export async function open(
   options: ServerOptions,
   context: LaneContext,
   listener: LaneListener,
   deps: StdioDeps,
 ): Promise<StdioLane> {
+  const lease = await leaseOf(context, options, deps);
   const opener = new Opener(options, context, deps);
-  const { channel, agreement } = await opener.open();
-  return new StdioLane(channel, agreement, context.shared, listener, opener.verdict?.probedAt);
+  try {
+    const { channel, agreement } = await opener.open();
+    void channel.child.whenGone.then(() => lease?.release());
+    const question = aliveQuestion(agreement.era, context);
+    channel.begin(listener, question);
+    return new StdioLane(channel, agreement, context.shared, opener.verdict?.probedAt);
+  } catch (error) {
+    void opener.whenGone.then(() => lease?.release());
+    throw error;
+  } finally {
+    lease?.started();
+  }
 }
 
 /** One child process as a lane. */
@@ -82,7 +111,6 @@ export class StdioLane implements Lane {
     channel: StdioChannel,
     agreement: Agreement,
     shared: boolean,
-    listener: LaneListener,
     eraProbedAt: number | undefined,
   ) {
     this.#channel = channel;
@@ -93,7 +121,6 @@ export class StdioLane implements Lane {
     if (agreement.instructions !== undefined) this.instructions = agreement.instructions;
     this.shared = shared;
     this.eraProbedAt = eraProbedAt;
-    channel.begin(listener);
   }
 
   get closed(): boolean {
@@ -106,6 +133,16 @@ export class StdioLane implements Lane {
 
   get counts(): ChannelCounts {
     return this.#channel.counts;
+  }
+
+  /** What the process and all it started use right now; undefined when gone, or where there is no /proc. */
+  facts(): ProcessFacts | undefined {
+    return processFacts(this.pid);
+  }
+
+  /** What holds the limits that were asked for. */
+  get limitsHeldBy(): LimitsHeldBy {
+    return this.#channel.child.limitsHeldBy;
   }
 
   get skippedLines(): number {
@@ -137,6 +174,17 @@ export class StdioLane implements Lane {
 const verdictsOfProcess = new EraVerdicts();
 const defaultSilenceMs = 3_000;
 const discardGraceMs = 500;
+const defaultProcessesMax = 32;
+
+function leaseOf(
+  { signal }: LaneContext,
+  options: ServerOptions,
+  { process, processes, processesMax, serverName }: StdioDeps,
+): Promise<Lease> | undefined {
+  const name = serverName ?? options.command ?? "";
+  const most = process?.processes_max ?? processesMax ?? defaultProcessesMax;
+  return processes?.acquire({ name, processesMax: most }, signal);
+}
 
 interface Opened {
   channel: StdioChannel;
@@ -151,6 +199,7 @@ class Opener {
   readonly #command: string;
   readonly #verdicts: EraVerdicts;
   readonly #program: string;
+  readonly #startTimeoutMs: number;
   readonly #deadlineMs: number;
   readonly #stderr: StderrRing;
   #channel: StdioChannel | undefined;
@@ -164,7 +213,8 @@ class Opener {
     this.#serverName = deps.serverName ?? this.#command;
     this.#verdicts = deps.verdicts ?? verdictsOfProcess;
     this.#program = JSON.stringify([options.command, options.args ?? [], options.cwd ?? ""]);
-    this.#deadlineMs = deps.clock.monotonicMs() + deps.connectTimeoutMs;
+    this.#startTimeoutMs = deps.process?.start_timeout ?? deps.connectTimeoutMs;
+    this.#deadlineMs = deps.clock.monotonicMs() + this.#startTimeoutMs;
     this.#stderr = deps.stderr ?? new StderrRing();
   }
 
@@ -172,6 +222,11 @@ class Opener {
     return this.#pinned() === undefined
       ? this.#verdicts.get(this.#program, this.#deps.clock)
       : undefined;
+  }
+
+  /** Resolves when no process of an opening that failed is left. */
+  get whenGone(): Promise<void> {
+    return this.#channel?.child.whenGone ?? Promise.resolve();
   }
 
   async open(): Promise<Opened> {
@@ -259,7 +314,7 @@ class Opener {
 
   async #silence(): Promise<undefined> {
     const silenceMs = this.#deps.probeSilenceMs ?? defaultSilenceMs;
-    await sleep(Math.min(silenceMs, this.#deps.connectTimeoutMs / 3), undefined, { ref: false });
+    await sleep(Math.min(silenceMs, this.#startTimeoutMs / 3), undefined, { ref: false });
     return undefined;
   }
 
@@ -284,9 +339,18 @@ class Opener {
   async #start(): Promise<StdioChannel> {
     if (this.#gone()) throw this.#gaveUp();
     const { command, args, env, env_allow, cwd } = this.#options;
+    const { process: settings, cgroupFolder } = this.#deps;
     const child = await startChild(
       this.#serverName,
-      { command: command ?? "", args, env, env_allow, cwd },
+      {
+        command: command ?? "",
+        args,
+        env,
+        env_allow,
+        cwd,
+        process: settings,
+        cgroupFolder,
+      },
       this.#stderr,
     );
     this.#channel = new StdioChannel(child, {
@@ -295,6 +359,7 @@ class Opener {
       clock: this.#deps.clock,
       lineBytesMax: this.#options.response_bytes_max ?? this.#deps.responseBytesMax,
       closeGraceMs: this.#deps.closeGraceMs,
+      hungAfterMs: this.#deps.hungAfterMs ?? this.#startTimeoutMs,
     });
     if (this.#gone()) throw this.#gaveUp();
     return this.#channel;
@@ -315,7 +380,7 @@ class Opener {
   }
 
   #silent(): SignalboxError {
-    const waited = `within ${this.#deps.connectTimeoutMs} ms of its start`;
+    const waited = `within ${this.#startTimeoutMs} ms of its start`;
     const command = `command: ${this.#command}`;
     return new SignalboxError(
       "SERVER_TIMEOUT",

@@ -1,0 +1,228 @@
+import { createServer, type Server, type ServerResponse } from "node:http";
+import { expect, onTestFinished, test } from "vitest";
+import { silentLog, systemClock, type SignalboxError } from "../foundation/index.ts";
+import type { JsonRpcRequest } from "../protocol/index.ts";
+import type { Parcel } from "./delivery.ts";
+import type { Lane, OutboundRequest } from "./lane.ts";
+import type { ServerOptions } from "./server-options.ts";
+import {
+  discovery,
+  fakeHttpServer,
+  json,
+  type FakeHttpServer,
+} from "./transports/fake-http-server.ts";
+import { UpstreamServer } from "./upstream-server.ts";
+
+type Behaviour = (response: ServerResponse, id: unknown, call: number) => void;
+
+/** A modern server that answers calls as told. */
+async function modernServer(behave: Behaviour): Promise<FakeHttpServer> {
+  let calls = 0;
+  const peer = await fakeHttpServer((request, response) => {
+    if (discovery(request, response)) return;
+    calls++;
+    behave(response, request.message["id"], calls);
+  });
+  onTestFinished(() => peer.close());
+  return peer;
+}
+
+const callsOf = (peer: FakeHttpServer): number => peer.calls("tools/call").length;
+
+const well: Behaviour = (response, id) =>
+  json(response, { jsonrpc: "2.0", id, result: { ok: true } });
+const resets: Behaviour = (response) => void response.socket?.resetAndDestroy();
+const fails: Behaviour = (response) => void response.writeHead(500).end();
+
+function upstream(options: object): UpstreamServer {
+  const server = new UpstreamServer(
+    { name: "peer", options: options as ServerOptions, origin: "config" },
+    {
+      log: silentLog,
+      clock: systemClock,
+      random: () => 0.5,
+      options: { clientInfo: { name: "t", version: "1" } },
+    },
+  );
+  onTestFinished(() => server.close());
+  return server;
+}
+
+interface Outcome {
+  body?: string;
+  error?: SignalboxError;
+}
+
+function deliver(
+  server: UpstreamServer,
+  {
+    safe = false,
+    timeoutMs = 5_000,
+    tool = "put",
+  }: { safe?: boolean; timeoutMs?: number; tool?: string } = {},
+): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const message: JsonRpcRequest = {
+      jsonrpc: "2.0",
+      id: 1,
+      method: "tools/call",
+      params: { name: tool, arguments: {} },
+    };
+    const parcel: Parcel = {
+      principalId: "p",
+      tool,
+      method: "tools/call",
+      safe,
+      requestFor: (_lane: Lane, ms: number): OutboundRequest => ({
+        message,
+        name: tool,
+        timeoutMs: ms,
+      }),
+      message: () => undefined,
+      answer: (body) => resolve({ body: body.toString() }),
+      begin: () => undefined,
+      chunk: () => true,
+      end: () => resolve({}),
+      fail: (error) => resolve({ error }),
+    };
+    server.deliver(parcel, { kind: "principal", id: "p" }, timeoutMs);
+  });
+}
+
+test("a safe call whose connection breaks is sent again", async () => {
+  const peer = await modernServer((response, id, call) =>
+    (call < 3 ? resets : well)(response, id, call),
+  );
+  const server = upstream({ url: peer.url, retry_policy: { base_delay: 1, max_delay: 5 } });
+  expect(await deliver(server, { safe: true })).toMatchObject({
+    body: expect.stringContaining("ok"),
+  });
+  expect(callsOf(peer)).toBe(3);
+  expect(server.retries.explain()).toMatchObject({ repeated: 2, recovered: 1 });
+});
+
+test("a call that may have been carried out and must not be twice is sent once, and its outcome is unknown", async () => {
+  const peer = await modernServer(resets);
+  const server = upstream({ url: peer.url, retry_policy: { base_delay: 1, max_delay: 5 } });
+  const { error } = await deliver(server);
+  expect(error).toMatchObject({
+    code: "SERVER_CLOSED",
+    details: { outcome: "unknown", attempts: 1 },
+  });
+  expect(error?.message).toContain("Whether the call was carried out is not known.");
+  expect(callsOf(peer)).toBe(1);
+});
+
+test("the operator's word that a tool is idempotent lets it be repeated", async () => {
+  const peer = await modernServer((response, id, call) =>
+    (call < 2 ? fails : well)(response, id, call),
+  );
+  const server = upstream({
+    url: peer.url,
+    retry_policy: { base_delay: 1, max_delay: 5, tools: { "pu*": { idempotent: true } } },
+  });
+  expect((await deliver(server)).error).toBeUndefined();
+  expect(callsOf(peer)).toBe(2);
+});
+
+test("a call that certainly was not carried out goes to another endpoint, whatever the tool", async () => {
+  const away = await closedPort();
+  const peer = await modernServer(well);
+  const server = upstream({
+    endpoints: [{ url: `http://127.0.0.1:${away}/mcp` }, { url: peer.url }],
+  });
+  for (let count = 0; count < 4; count++) expect((await deliver(server)).error).toBeUndefined();
+  expect(callsOf(peer)).toBe(4);
+});
+
+test("what a throttling server did not do is done when it lets it", async () => {
+  const peer = await modernServer((response, id, call) => {
+    if (call > 1) well(response, id, call);
+    else response.writeHead(429, { "retry-after": "0" }).end();
+  });
+  const server = upstream({ url: peer.url, retry_policy: { base_delay: 1, max_delay: 5 } });
+  expect((await deliver(server)).error).toBeUndefined();
+  expect(callsOf(peer)).toBe(2);
+});
+
+test("a server that keeps failing gets no calls until its breaker lets a trial through", async () => {
+  const peer = await modernServer(resets);
+  const server = upstream({
+    url: peer.url,
+    retry_policy: { max_attempts: 1 },
+    circuit_breaker: { failures: 3, open_for: 60_000 },
+  });
+  for (let count = 0; count < 3; count++) await deliver(server);
+  const { error } = await deliver(server);
+  expect(error).toMatchObject({
+    code: "BREAKER_OPEN",
+    details: { retryAfterMs: expect.any(Number) },
+  });
+  expect(callsOf(peer)).toBe(3);
+  server.setBreaker("closed");
+  await deliver(server);
+  expect(callsOf(peer)).toBe(4);
+});
+
+test("no more calls run at once than permitted; one beyond the queue is refused", async () => {
+  const held: (() => void)[] = [];
+  const peer = await modernServer((response, id) => {
+    held.push(() => well(response, id, 0));
+  });
+  const server = upstream({
+    url: peer.url,
+    bulkhead: { concurrency: 2, queue: 1, principal_share: 1 },
+  });
+  const calls = [deliver(server), deliver(server), deliver(server)];
+  const refused = await deliver(server);
+  expect(refused.error).toMatchObject({ code: "SERVER_BUSY" });
+  await expect.poll(() => held.length).toBe(2);
+  held.shift()?.();
+  await expect.poll(() => held.length).toBe(2);
+  for (const answer of held) answer();
+  for (const outcome of await Promise.all(calls)) expect(outcome.error).toBeUndefined();
+  expect(server.bulkhead.status()).toMatchObject({ running: 0, waiting: 0 });
+});
+
+test("an endpoint that is drained gets no new calls, and gets them again when it is back", async () => {
+  const [one, two] = [await modernServer(well), await modernServer(well)];
+  const server = upstream({ endpoints: [{ url: one.url }, { url: two.url }] });
+  const [first] = server.links;
+  for (let count = 0; count < 4; count++) await deliver(server);
+  expect([callsOf(one), callsOf(two)]).toEqual([2, 2]);
+  first?.drain();
+  for (let count = 0; count < 4; count++) await deliver(server);
+  expect([callsOf(one), callsOf(two)]).toEqual([2, 6]);
+  first?.resume();
+  for (let count = 0; count < 4; count++) await deliver(server);
+  expect(callsOf(one)).toBe(4);
+});
+
+test("endpoints of a later priority stand in while those before them cannot be reached", async () => {
+  const [main, spare] = [await modernServer(well), await modernServer(well)];
+  const server = upstream({
+    endpoints: [{ url: main.url }, { url: spare.url, priority: 1 }],
+  });
+  await deliver(server);
+  expect([callsOf(main), callsOf(spare)]).toEqual([1, 0]);
+  await main.close();
+  for (let count = 0; count < 3; count++)
+    expect((await deliver(server, { safe: true })).error).toBeUndefined();
+  expect(callsOf(spare)).toBe(3);
+});
+
+test("the deadline covers all attempts together", async () => {
+  const peer = await modernServer(() => undefined);
+  const server = upstream({ url: peer.url, retry_policy: { base_delay: 1, max_delay: 5 } });
+  const { error } = await deliver(server, { safe: true, timeoutMs: 200 });
+  expect(error).toMatchObject({ code: "SERVER_TIMEOUT", details: { outcome: "failed" } });
+  expect(callsOf(peer)).toBe(1);
+});
+
+async function closedPort(): Promise<number> {
+  const server: Server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 1;
+}

@@ -1,0 +1,312 @@
+/**
+ * One call on its way to a server: let in by the breakers and the bulkhead, sent over the lane of an endpoint that is
+ * chosen for it, and sent again, elsewhere if there is an elsewhere, where that is safe.
+ *
+ *   start ──▶ refused by a breaker ──▶ failed
+ *     └──▶ waiting in the bulkhead ──▶ attempt ──▶ answered, or streamed to its end
+ *                                        ▲ └─failed─▶ failed, where it must not be repeated or nothing is left
+ *                                        └── pause ◀──┘
+ *
+ * A call that may have reached the server is repeated only where that does no harm: the tool is read-only or idempotent.
+ * Otherwise nobody knows whether it was carried out, and the failure says so (`details.outcome` is "unknown").
+ */
+import {
+  isSignalboxError,
+  SignalboxError,
+  type Clock,
+  type ErrorCode,
+} from "../foundation/index.ts";
+import type { JsonRpcNotification, JsonRpcRequest } from "../protocol/index.ts";
+import type { Breakers } from "./guard/breakers.ts";
+import type { Bulkhead, BulkheadWait, BulkheadWaiter } from "./guard/bulkhead.ts";
+import { classify, type FailureClass } from "./guard/failure-class.ts";
+import type { Retries } from "./guard/retries.ts";
+import type { ToolPolicy } from "./guard/retry-policies.ts";
+import type { LaneKey } from "./lane-slot.ts";
+import type { ExchangeHandle, ExchangeSink, Lane, OutboundRequest } from "./lane.ts";
+import type { Link } from "./link.ts";
+import { failureOf } from "./transports/http-failure.ts";
+
+/** A call as its delivery needs it, and where its answer goes. */
+export interface Parcel extends ExchangeSink {
+  readonly principalId: string;
+  /** The tool as the server names it; undefined where it is no tool call. */
+  readonly tool: string | undefined;
+  readonly method: string;
+  /** Whether repeating it does no harm. */
+  readonly safe: boolean;
+  /** The request as this lane takes it, made anew for each attempt; may throw SignalboxError. */
+  requestFor(lane: Lane, timeoutMs: number): OutboundRequest;
+}
+
+/** What deliveries need of their server. */
+export interface DeliveryHost {
+  readonly clock: Clock;
+  readonly breakers: Breakers;
+  readonly bulkhead: Bulkhead;
+  readonly retries: Retries;
+  policyOf(tool: string): ToolPolicy;
+  /** An endpoint for the call, if possible none of those that failed it; undefined where none can take it. */
+  choose(key: LaneKey, avoid: readonly Link[] | undefined): Link | undefined;
+  /** Why no endpoint can take a call. */
+  noLink(): SignalboxError;
+}
+
+export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
+  readonly #host: DeliveryHost;
+  readonly #parcel: Parcel;
+  readonly #key: LaneKey;
+  readonly #deadlineMs: number;
+  #link: Link | undefined;
+  #failed: Link[] | undefined;
+  #handle: ExchangeHandle | undefined;
+  #attempts = 0;
+  #ticket = 0;
+  #sentAtMs = 0;
+  #phase: "new" | "queued" | "opening" | "sent" | "streaming" | "pausing" | "over" = "new";
+  #pause: NodeJS.Timeout | undefined;
+  #wait: BulkheadWait | undefined;
+
+  constructor(host: DeliveryHost, parcel: Parcel, key: LaneKey, timeoutMs: number) {
+    this.#host = host;
+    this.#parcel = parcel;
+    this.#key = key;
+    this.#deadlineMs = host.clock.monotonicMs() + timeoutMs;
+  }
+
+  start(): this {
+    const { breakers, bulkhead, retries } = this.#host;
+    const { principalId, tool } = this.#parcel;
+    const refusal = breakers.admit(tool);
+    if (refusal !== undefined) {
+      this.#end();
+      this.#parcel.fail(refusal);
+      return this;
+    }
+    this.#ticket = breakers.ticket;
+    retries.called();
+    if (bulkhead.tryEnter(principalId)) this.#attempt();
+    else this.#queue();
+    return this;
+  }
+
+  // --- the bulkhead
+
+  #queue(): void {
+    this.#phase = "queued";
+    const wait = this.#host.bulkhead.enter(this.#parcel.principalId, this, this.#remainingMs());
+    if (isSignalboxError(wait)) this.refused(wait);
+    else this.#wait = wait;
+  }
+
+  admitted(): void {
+    this.#attempt();
+  }
+
+  refused(error: SignalboxError): void {
+    this.#host.breakers.abandoned(this.#parcel.tool, this.#ticket);
+    this.#end();
+    this.#parcel.fail(error);
+  }
+
+  // --- the lane
+
+  message(message: JsonRpcNotification | JsonRpcRequest): void {
+    if (this.#phase !== "over") this.#parcel.message(message);
+  }
+
+  answer(body: Buffer): void {
+    if (this.#phase === "over") return;
+    this.#succeeded();
+    this.#parcel.answer(body);
+  }
+
+  begin(firstBytes: Buffer, length: number | undefined): void {
+    if (this.#phase === "over") return;
+    this.#phase = "streaming";
+    this.#parcel.begin(firstBytes, length);
+  }
+
+  chunk(bytes: Buffer): boolean {
+    return this.#phase === "over" || this.#parcel.chunk(bytes);
+  }
+
+  end(): void {
+    if (this.#phase === "over") return;
+    this.#succeeded();
+    this.#parcel.end();
+  }
+
+  fail(error: SignalboxError): void {
+    if (this.#phase === "over") return;
+    const failure = classify(error);
+    this.#tellLink(failure);
+    this.#attemptFailed(error, failure);
+  }
+
+  // --- the caller
+
+  cancel(reason: string): void {
+    const { breakers, bulkhead } = this.#host;
+    const phase = this.#phase;
+    if (phase === "over") return;
+    if (phase === "queued") this.#wait?.cancel();
+    else bulkhead.leave(this.#parcel.principalId);
+    if (phase === "sent" || phase === "streaming") this.#link?.health.abandoned();
+    breakers.abandoned(this.#parcel.tool, this.#ticket);
+    const handle = this.#handle;
+    this.#end();
+    handle?.cancel(reason);
+  }
+
+  resume(): void {
+    this.#handle?.resume();
+  }
+
+  // ---
+
+  #attempt(): void {
+    this.#attempts++;
+    const link = this.#host.choose(this.#key, this.#failed);
+    if (link === undefined) {
+      const error = this.#host.noLink();
+      this.#attemptFailed(error, { ...classify(error), delivered: "no" });
+      return;
+    }
+    this.#link = link;
+    const lane = link.laneNow(this.#key);
+    if (lane !== undefined) this.#send(link, lane);
+    else this.#open(link);
+  }
+
+  #open(link: Link): void {
+    this.#phase = "opening";
+    const remainingMs = Math.max(1, Math.ceil(this.#remainingMs()));
+    const opened = (lane: Lane): void => {
+      if (this.#phase === "opening") this.#send(link, lane);
+    };
+    link.lane(this.#key, AbortSignal.timeout(remainingMs)).then(opened, (thrown: unknown) => {
+      if (this.#phase !== "opening") return;
+      const error = asFailure(thrown, "SERVER_TIMEOUT", link.name, "did not open in time");
+      this.#attemptFailed(error, { ...classify(error), delivered: "no" });
+    });
+  }
+
+  #send(link: Link, lane: Lane): void {
+    this.#phase = "sent";
+    this.#sentAtMs = this.#host.clock.monotonicMs();
+    link.health.started();
+    try {
+      const request = this.#parcel.requestFor(lane, Math.max(1, this.#remainingMs()));
+      const handle = lane.send(request, this);
+      if (!this.#isOver()) this.#handle = handle;
+    } catch (thrown) {
+      if (this.#isOver()) throw thrown;
+      link.health.abandoned();
+      const error = asFailure(thrown, "SERVER_UNREACHABLE", link.name, "could not be called");
+      this.#attemptFailed(error, { kind: "non_retryable", delivered: "no" });
+    }
+  }
+
+  #succeeded(): void {
+    const { breakers, bulkhead, retries, clock } = this.#host;
+    const { principalId, tool } = this.#parcel;
+    this.#link?.ended("ok", clock.monotonicMs() - this.#sentAtMs);
+    breakers.succeeded(tool, this.#ticket);
+    if (this.#attempts > 1) retries.succeeded(this.#operation, this.#attempts);
+    bulkhead.leave(principalId);
+    this.#end();
+  }
+
+  // What the server says no to tells nothing of the way to it.
+  #tellLink({ kind }: FailureClass): void {
+    const link = this.#link;
+    if (kind === "non_retryable" || kind === "throttled") link?.health.abandoned();
+    else link?.ended("failed", this.#host.clock.monotonicMs() - this.#sentAtMs);
+  }
+
+  #attemptFailed(error: SignalboxError, failure: FailureClass): void {
+    const { breakers, retries } = this.#host;
+    const { tool } = this.#parcel;
+    const streamed = this.#phase === "streaming";
+    this.#handle = undefined;
+    breakers.failed(tool, failure.kind, error.code, this.#ticket);
+    if (streamed) {
+      this.#giveUp(error, failure);
+      return;
+    }
+    const decision = retries.next({
+      tool: this.#operation,
+      attempt: this.#attempts,
+      failure,
+      policy: this.#host.policyOf(this.#operation),
+      safe: this.#safe,
+      remainingMs: this.#remainingMs(),
+    });
+    if ("stop" in decision || breakers.admit(tool) !== undefined) {
+      this.#giveUp(error, failure);
+      return;
+    }
+    this.#ticket = breakers.ticket;
+    if (this.#link !== undefined) (this.#failed ??= []).push(this.#link);
+    this.#phase = "pausing";
+    this.#pause = setTimeout(() => this.#attempt(), this.#elsewhere() ? 0 : decision.delayMs);
+  }
+
+  // An endpoint that has not failed this call is asked at once: the pause is for those that have.
+  #elsewhere(): boolean {
+    const link = this.#host.choose(this.#key, this.#failed);
+    return link !== undefined && this.#failed?.includes(link) === false;
+  }
+
+  #giveUp(error: SignalboxError, failure: FailureClass): void {
+    this.#host.bulkhead.leave(this.#parcel.principalId);
+    const outcome = failure.delivered === "no" ? "not_executed" : this.#safe ? "failed" : "unknown";
+    const attempts = this.#attempts;
+    this.#end();
+    this.#parcel.fail(
+      new SignalboxError(error.code, sentenceOf(error, outcome), {
+        ...(error.cause === undefined ? {} : { cause: error.cause }),
+        details: { ...error.details, outcome, attempts },
+      }),
+    );
+  }
+
+  /** The operator's word first, then the tool's own. */
+  get #safe(): boolean {
+    return this.#host.policyOf(this.#operation).idempotent ?? this.#parcel.safe;
+  }
+
+  get #operation(): string {
+    return this.#parcel.tool ?? this.#parcel.method;
+  }
+
+  #remainingMs(): number {
+    return this.#deadlineMs - this.#host.clock.monotonicMs();
+  }
+
+  #isOver(): boolean {
+    return this.#phase === "over";
+  }
+
+  #end(): void {
+    this.#phase = "over";
+    this.#handle = undefined;
+    if (this.#pause !== undefined) clearTimeout(this.#pause);
+  }
+}
+
+function asFailure(
+  thrown: unknown,
+  code: ErrorCode,
+  server: string,
+  sentence: string,
+): SignalboxError {
+  return isSignalboxError(thrown) ? thrown : failureOf(server, code, sentence, { cause: thrown });
+}
+
+function sentenceOf(error: SignalboxError, outcome: string): string {
+  return outcome === "unknown"
+    ? `${error.message} Whether the call was carried out is not known.`
+    : error.message;
+}

@@ -1,0 +1,78 @@
+import type { LinkState } from "./server-status.ts";
+
+/** One change of a link's state. */
+export interface LinkTransition {
+  readonly from: LinkState;
+  readonly to: LinkState;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** Why, in words. */
+  readonly reason: string;
+  /** The code of the failure, where there was one. */
+  readonly code?: string;
+}
+
+/** Transitions that are remembered; the store keeps the others. */
+const TRANSITIONS_MAX = 100;
+const REASON_LENGTH_MAX = 300;
+
+/** What a link has been through since it was made: the newest transitions, and how long it was up. */
+export class LinkHistory {
+  readonly #transitions: LinkTransition[] = [];
+  readonly #bornAt: number;
+  #state: LinkState;
+  #since: number;
+  #upMs = 0;
+  #reconnects = 0;
+
+  /** `at`: epoch milliseconds. */
+  constructor(state: LinkState, at: number) {
+    this.#state = state;
+    this.#since = at;
+    this.#bornAt = at;
+  }
+
+  /** Epoch milliseconds since when the state holds. */
+  get since(): number {
+    return this.#since;
+  }
+
+  /** How often a connection was lost, unplanned, and made again. */
+  get reconnects(): number {
+    return this.#reconnects;
+  }
+
+  /** The newest last, at most 100. */
+  get transitions(): readonly LinkTransition[] {
+    return this.#transitions;
+  }
+
+  enter(to: LinkState, at: number, reason: string, code?: string): LinkTransition {
+    const transition: LinkTransition = {
+      from: this.#state,
+      to,
+      at,
+      reason: reason.slice(0, REASON_LENGTH_MAX),
+      ...(code === undefined ? {} : { code }),
+    };
+    if (isUp(this.#state)) this.#upMs += Math.max(0, at - this.#since);
+    else if (this.#state === "reconnecting" && isUp(to)) this.#reconnects++;
+    this.#state = to;
+    this.#since = at;
+    this.#transitions.push(transition);
+    if (this.#transitions.length > TRANSITIONS_MAX) this.#transitions.shift();
+    return transition;
+  }
+
+  /** The share of its life the link was connected or degraded, 0 to 1; undefined for a link just made. */
+  uptime(at: number): number | undefined {
+    const lifeMs = at - this.#bornAt;
+    if (lifeMs <= 0) return undefined;
+    const spellMs = isUp(this.#state) ? Math.max(0, at - this.#since) : 0;
+    return Math.min(1, (this.#upMs + spellMs) / lifeMs);
+  }
+}
+
+function isUp(state: LinkState): boolean {
+  return state === "connected" || state === "degraded";
+}

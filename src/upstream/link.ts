@@ -1,0 +1,802 @@
+// The live relation to one endpoint of a server: its lanes, its state, and how it has been doing.
+//
+//   idle ──lane()──▶ connecting ──▶ connected ◀──better──▶ degraded (ejected, or most of its calls fail)
+//                        │              │ └──unused──▶ idle
+//                     failed        lane lost
+//                        ▼              ▼
+//              error or needs_auth   reconnecting ──opened again──▶ connected
+//                        ▲              └──ten tries in vain──▶ error
+//                        └── tried again every half minute at most, for ever
+//
+//   any of them ──drain()──▶ draining ──resume()──▶ as before          disabled: switched off in the configuration
+//
+// Every transition is kept with its reason; owners are told and may store them.
+//
+// Who shares a lane: a modern server keeps nothing between requests, so all use one. A legacy server may
+// keep anything in a session, so each client session, or each principal, has its own; the shared one
+// serves the catalog. A lane is opened once however many ask for it, and a server that fails is left in
+// peace: during the back-off everyone gets the last error at once.
+import {
+  isSignalboxError,
+  SignalboxError,
+  type Clock,
+  type Log,
+  type Metrics,
+} from "../foundation/index.ts";
+import { type Era, type JsonObject, type JsonRpcNotification } from "../protocol/index.ts";
+import { ask } from "./ask.ts";
+import { BackOff } from "./back-off.ts";
+import { EndpointHealth } from "./balance/endpoint-health.ts";
+import type { ConnectionPoolOptions } from "./connection-pool-options.ts";
+import { modernMeta, probeEra } from "./era-probe.ts";
+import { isFresh } from "./era-verdict.ts";
+import { LaneSlot, type LaneKey, type SlotOwner } from "./lane-slot.ts";
+import type { Lane, LaneContext, TransportDeps } from "./lane.ts";
+import { LinkHistory, type LinkTransition } from "./link-history.ts";
+import { offeredCapabilities } from "./local-answers.ts";
+import type { ReconnectRate } from "./reconnect-rate.ts";
+import type { ServerDefinition, ServerOptions } from "./server-options.ts";
+import type { LinkState } from "./server-status.ts";
+import {
+  kindsOf,
+  report,
+  subscriptionsOf,
+  type ListKind,
+  type ReportListener,
+  type Subscriptions,
+} from "./subscriptions.ts";
+import { HttpEndpoint } from "./transports/http-endpoint.ts";
+import { failureOf } from "./transports/http-failure.ts";
+import { open as openHttpSse } from "./transports/http-sse.ts";
+import { open as openInProcess } from "./transports/in-process.ts";
+import type { StderrRing } from "./transports/stderr-ring.ts";
+import { StdioLane, open as openStdio } from "./transports/stdio.ts";
+import { open as openStreamableHttp } from "./transports/streamable-http.ts";
+
+/** One endpoint as configured. */
+export interface EndpointDefinition {
+  /** Host and port of its URL, made unique; "local" for a process, "built-in" for a service of this one. */
+  readonly id: string;
+  readonly url?: string;
+  readonly headers: Record<string, string>;
+  readonly weight: number;
+  /** 0 first. */
+  readonly priority: number;
+}
+
+/** How a server introduces itself when a lane to it opens. */
+export interface Introduction {
+  readonly capabilities: JsonObject;
+  readonly serverInfo: JsonObject;
+  readonly instructions?: string;
+}
+
+/** What a link tells the server it belongs to. */
+export interface LinkOwner {
+  linkChanged(link: Link, transition: LinkTransition): void;
+  /** A call over it failed, of which its health has heard. */
+  linkFailed(link: Link): void;
+  linkIntroduced(link: Link, introduction: Introduction, isShared: boolean): void;
+  /** The shared lane, whose lists and reports are the server's, is gone. */
+  linkLost(link: Link): void;
+  listChanged(link: Link, kind: ListKind): void;
+  resourceUpdated(link: Link, uri: string): void;
+}
+
+export interface LinkDeps {
+  readonly definition: ServerDefinition;
+  readonly endpoint: EndpointDefinition;
+  readonly owner: LinkOwner;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly metrics?: Metrics;
+  readonly stderr: StderrRing;
+  readonly pool: ConnectionPoolOptions;
+  readonly reconnects: ReconnectRate;
+  readonly clientInfo: JsonObject;
+  readonly responseBytesMax: number;
+  readonly inspectBytesMax: number;
+  readonly connectTimeoutMs: number;
+  readonly principalIdleMs: number;
+  readonly lanesMax: number;
+  readonly tendEveryMs: number;
+}
+
+/** A lane that is lost sooner after its opening counts as a failed opening. */
+const shortLifeMs = 10_000;
+/** So many tries in a row to open a lost lane again come as fast as the back-off lets them; then one every half minute. */
+const fastReopensMax = 10;
+const slowReopenMs = 30_000;
+/** Below this score a connected link is called degraded. */
+const degradedBelow = 0.5;
+/** An old lane that was replaced may finish its calls for so long. */
+const retireMs = 10 * 60_000;
+
+/** One endpoint's link. */
+export class Link implements SlotOwner, ReportListener {
+  readonly definition: ServerDefinition;
+  readonly endpoint: EndpointDefinition;
+  readonly health: EndpointHealth;
+  readonly history: LinkHistory;
+  readonly #deps: LinkDeps;
+  readonly #log: Log;
+  readonly #backOff: BackOff;
+  readonly #http: HttpEndpoint | undefined;
+  #shared: LaneSlot;
+  readonly #principals = new Map<string, LaneSlot>();
+  readonly #sessions = new Map<string, LaneSlot>();
+  readonly #retired = new Map<Lane, NodeJS.Timeout>();
+  /** The one lane of a modern server, for everyone. */
+  #modern: Lane | undefined;
+  #era: Era | undefined;
+  #revision: string | undefined;
+  #lastError: { error: SignalboxError; at: number } | undefined;
+  #state: LinkState;
+  #draining = false;
+  #subscriptions: Subscriptions | undefined;
+  #resources: ReadonlySet<string> = new Set();
+  #sharedWasLost = false;
+  #tending: NodeJS.Timeout | undefined;
+  #reopening: NodeJS.Timeout | undefined;
+  #reprobing = false;
+  /** Calls that ended before the last look at the link's health. */
+  #endedBefore = 0;
+  #ended = 0;
+  /** A client session's `initialize` was refused by a server that speaks the modern era. */
+  #modernOnly = false;
+  #closed = false;
+
+  constructor(deps: LinkDeps) {
+    const { definition, endpoint, clock } = deps;
+    this.definition = definition;
+    this.endpoint = endpoint;
+    this.#deps = deps;
+    this.#log = deps.log;
+    this.health = new EndpointHealth(clock);
+    this.#backOff = new BackOff(clock, Math.random, {
+      firstMs: deps.pool.reconnect_backoff,
+      lastMs: deps.pool.max_reconnect_backoff,
+    });
+    this.#http =
+      endpoint.url === undefined
+        ? undefined
+        : new HttpEndpoint({
+            url: endpoint.url,
+            headers: endpoint.headers,
+            clock,
+            connectTimeoutMs: deps.connectTimeoutMs,
+            connectionsMax: deps.pool.max_connections,
+            idleMs: deps.pool.max_idle_time,
+            ageMs: deps.pool.max_connection_age,
+          });
+    this.#shared = new LaneSlot({ kind: "shared" }, this);
+    this.#state = definition.options.enabled === false ? "disabled" : "idle";
+    this.history = new LinkHistory(this.#state, clock.now());
+  }
+
+  get id(): string {
+    return this.endpoint.id;
+  }
+
+  get name(): string {
+    return this.definition.name;
+  }
+
+  get weight(): number {
+    return this.endpoint.weight;
+  }
+
+  get priority(): number {
+    return this.endpoint.priority;
+  }
+
+  get state(): LinkState {
+    return this.#draining ? "draining" : this.#state;
+  }
+
+  get era(): Era | undefined {
+    return this.#era;
+  }
+
+  get revision(): string | undefined {
+    return this.#revision;
+  }
+
+  get lastError(): { error: SignalboxError; at: number } | undefined {
+    return this.#lastError;
+  }
+
+  /** Whether it can take a call now, or may be asked to open. */
+  get usable(): boolean {
+    if (this.#closed || this.#draining || this.#state === "disabled") return false;
+    return this.#backOff.remainingMs <= 0 || this.#anyLane() !== undefined;
+  }
+
+  /** Whether legacy clients are served in their own era; assumed until the server has refused it. */
+  get servesLegacy(): boolean {
+    const { service, options } = this.definition;
+    return service === undefined && options.protocol_era !== "modern" && !this.#modernOnly;
+  }
+
+  get connected(): boolean {
+    return this.#anyLane() !== undefined;
+  }
+
+  /** The lane everything of the gateway's own goes over, where it is open. */
+  get anyLane(): Lane | undefined {
+    return this.#anyLane();
+  }
+
+  /** When its era was last asked for, epoch milliseconds. */
+  get eraProbedAt(): number | undefined {
+    const lane = this.#anyLane();
+    return lane instanceof StdioLane ? lane.eraProbedAt : this.#http?.verdict?.at;
+  }
+
+  /** Connections to a remote endpoint: how many are open, in use, and wanted. */
+  get connections(): { open: number; busy: number; waiting: number; max: number } | undefined {
+    return this.#http?.connections;
+  }
+
+  /** Takes no new calls; what runs may finish. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#note("draining", "drained by an operator");
+  }
+
+  /** Takes calls again after `drain`. */
+  resume(): void {
+    if (!this.#draining) return;
+    this.#draining = false;
+    this.#note(this.#state, "taken back by an operator");
+  }
+
+  /** A call over this link went well, or failed in a way that tells of the link. */
+  ended(outcome: "ok" | "failed", latencyMs: number): void {
+    this.#ended++;
+    this.health.ended(outcome, latencyMs);
+    if (outcome === "failed") this.#deps.owner.linkFailed(this);
+    if (outcome === "failed" || this.#state === "degraded") this.#judge();
+  }
+
+  #judge(): void {
+    const poor = this.health.ejected || this.health.score < degradedBelow;
+    if (poor && this.#state === "connected") this.#enter("degraded", "too many of its calls fail");
+    else if (!poor && this.#state === "degraded") this.#enter("connected", "its calls succeed");
+  }
+
+  /** The lane for `key` if it is open: the hot path, which waits for nothing. */
+  laneNow(key: LaneKey): Lane | undefined {
+    const modern = this.#modern;
+    if (modern !== undefined && !modern.closed && !this.#wantsLegacy(key)) return modern;
+    const slot = this.#slotOf(key);
+    if (slot?.lane === undefined || slot.lane.closed) return undefined;
+    slot.usedAtMs = this.#deps.clock.monotonicMs();
+    return slot.lane;
+  }
+
+  /**
+   * The lane for `key`, opened where needed. Rejects with the SignalboxError of the opening, or with the
+   * signal's reason; the opening itself goes on for the others who wait.
+   */
+  async lane(key: LaneKey, signal: AbortSignal): Promise<Lane> {
+    signal.throwIfAborted();
+    const now = this.laneNow(key);
+    if (now !== undefined) return now;
+    return abandonable(this.#laneSoon(key), signal);
+  }
+
+  /** Closes a client session's lane. */
+  release(sessionId: string): void {
+    const slot = this.#sessions.get(sessionId);
+    if (slot === undefined) return;
+    this.#sessions.delete(sessionId);
+    this.#drop(slot);
+  }
+
+  /** Replaces the set of resources whose updates the shared lane asks for; resolves once the server has taken it. */
+  async setResourceInterest(uris: ReadonlySet<string>): Promise<void> {
+    this.#resources = uris;
+    await this.#subscriptions?.watch(uris);
+  }
+
+  /** How many lanes are open. */
+  get openLanes(): number {
+    let count = 0;
+    for (const { lane } of this.#slots()) if (lane !== undefined && !lane.closed) count++;
+    return count;
+  }
+
+  /** Closes every lane and connection; calls in flight fail. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#tending);
+    clearTimeout(this.#reopening);
+    this.#subscriptions?.stop();
+    const lanes: Lane[] = [];
+    for (const slot of this.#slots()) {
+      slot.abort?.abort(this.#goneError());
+      if (slot.lane !== undefined) lanes.push(slot.lane);
+    }
+    for (const [lane, timer] of this.#retired) {
+      clearTimeout(timer);
+      lanes.push(lane);
+    }
+    this.#principals.clear();
+    this.#sessions.clear();
+    await Promise.allSettled(lanes.map((lane) => lane.close()));
+    await this.#http?.close();
+    this.#log.debug({ lanes: lanes.length }, "Closed");
+    this.#enter("idle", "closed");
+  }
+
+  // --- opening
+
+  async #laneSoon(key: LaneKey): Promise<Lane> {
+    if (this.#wantsLegacy(key)) {
+      const lane = await this.#legacyLane(key);
+      if (lane !== undefined) return lane;
+    } else if (key.kind !== "shared" && this.#era === "modern") {
+      const lane = await this.#opened(this.#shared);
+      if (lane.era === "modern") return lane;
+    }
+    const slot = this.#slotFor(key);
+    const lane = await this.#opened(slot);
+    if (lane.era !== "modern" || slot === this.#shared) return lane;
+    // The server turned out to be modern: this lane was made for one client, the shared one is for all.
+    this.#forget(slot);
+    this.#drop(slot);
+    return this.#opened(this.#shared);
+  }
+
+  // A server that speaks both eras meets a legacy client in the client's own, where nothing has to be bridged. One
+  // that refuses is modern only, and is remembered as such until its shared lane is opened anew.
+  async #legacyLane(key: LaneKey): Promise<Lane | undefined> {
+    if (this.#era === undefined) await this.#opened(this.#shared);
+    const slot = this.#slotFor(key);
+    slot.tentative = this.#era === "modern";
+    const verdict = this.#http?.verdict;
+    try {
+      const lane = await this.#opened(slot);
+      return lane.era === "legacy" ? lane : undefined;
+    } catch (error) {
+      if (!slot.tentative || !isSignalboxError(error)) throw error;
+      if (error.code !== "SERVER_REFUSED" && error.code !== "SERVER_GARBAGE") throw error;
+      this.#modernOnly = true;
+      if (this.#http !== undefined) this.#http.verdict ??= verdict;
+      return undefined;
+    }
+  }
+
+  #wantsLegacy(key: LaneKey): boolean {
+    return key.kind === "session" && this.servesLegacy;
+  }
+
+  #opened(slot: LaneSlot): Promise<Lane> {
+    if (slot.lane !== undefined && !slot.lane.closed) return Promise.resolve(slot.lane);
+    slot.opening ??= this.#open(slot).finally(() => {
+      slot.opening = undefined;
+    });
+    return slot.opening;
+  }
+
+  async #open(slot: LaneSlot): Promise<Lane> {
+    try {
+      this.#checkMayOpen();
+      this.#enter("connecting", `a ${slot.key.kind} lane is wanted`);
+      const lane = await this.#connect(slot);
+      if (this.#closed || slot.released) {
+        void lane.close();
+        throw this.#goneError();
+      }
+      this.#succeeded(slot, lane);
+      return lane;
+    } catch (error) {
+      if (slot !== this.#shared) this.#forget(slot);
+      throw error;
+    }
+  }
+
+  #checkMayOpen(): void {
+    if (this.#closed) throw this.#goneError();
+    if (this.#state === "disabled")
+      throw failureOf(this.name, "SERVER_DISABLED", "is disabled in its configuration");
+    const waitMs = this.#backOff.remainingMs;
+    if (waitMs <= 0 || this.#lastError === undefined) return;
+    const { code, message, details } = this.#lastError.error;
+    throw new SignalboxError(code, message, {
+      cause: this.#lastError.error,
+      details: { ...details, retryAfterMs: Math.ceil(waitMs) },
+    });
+  }
+
+  async #connect(slot: LaneSlot): Promise<Lane> {
+    const abort = new AbortController();
+    slot.abort = abort;
+    const lane = slot.key.kind;
+    const begunMs = this.#deps.clock.monotonicMs();
+    this.#log.debug({ lane }, "Connecting");
+    const timeoutMs = this.#deps.connectTimeoutMs;
+    // The transports keep this bound themselves and say more when they do; this one makes it certain.
+    const timer = setTimeout(
+      () =>
+        abort.abort(failureOf(this.name, "SERVER_TIMEOUT", `did not open within ${timeoutMs} ms`)),
+      timeoutMs + 1000,
+    );
+    try {
+      const opened = await this.#openTransport(slot, abort.signal);
+      const duration = Math.round(this.#deps.clock.monotonicMs() - begunMs);
+      const { era, revision } = opened;
+      this.#log.debug({ lane, era, revision, duration }, "Connected");
+      return opened;
+    } catch (thrown) {
+      const error = this.#asFailure(abort.signal.aborted ? abort.signal.reason : thrown);
+      if (!slot.released && !slot.tentative && !this.#closed) this.#failed(error);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      slot.abort = undefined;
+    }
+  }
+
+  #openTransport(slot: LaneSlot, signal: AbortSignal): Promise<Lane> {
+    const { service } = this.definition;
+    const options = this.#optionsFor(slot);
+    const context = this.#contextOf(slot.key, signal);
+    const deps = this.#transportDeps();
+    if (service !== undefined) return openInProcess(service, context, slot, deps);
+    if (options.command !== undefined)
+      return openStdio(options, context, slot, { ...deps, stderr: this.#deps.stderr });
+    return this.#openRemote(context, slot, deps);
+  }
+
+  #openRemote(context: LaneContext, slot: LaneSlot, deps: TransportDeps): Promise<Lane> {
+    const { url } = this.endpoint;
+    if (this.#http === undefined || url === undefined)
+      return Promise.reject(failureOf(this.name, "SERVER_UNREACHABLE", "has no address"));
+    const options = { ...this.#optionsFor(slot), url };
+    const open = options.transport === "http-sse" ? openHttpSse : openStreamableHttp;
+    return open(options, context, slot, { ...deps, endpoint: this.#http });
+  }
+
+  #optionsFor(slot: LaneSlot): ServerOptions {
+    const { options } = this.definition;
+    return slot.tentative ? { ...options, protocol_era: "legacy" } : options;
+  }
+
+  #contextOf(key: LaneKey, signal?: AbortSignal): LaneContext {
+    const { options } = this.definition;
+    if (key.kind !== "session") {
+      return {
+        clientInfo: this.#deps.clientInfo,
+        capabilities: offeredCapabilities({}, options),
+        shared: true,
+        ...(signal && { signal }),
+      };
+    }
+    return {
+      clientInfo: key.clientInfo,
+      capabilities: offeredCapabilities(key.capabilities, options),
+      shared: false,
+      ...(key.revision && { revision: key.revision }),
+      ...(signal && { signal }),
+    };
+  }
+
+  #transportDeps(): TransportDeps {
+    const { clock, metrics, responseBytesMax, inspectBytesMax, connectTimeoutMs } = this.#deps;
+    return {
+      serverName: this.name,
+      log: this.#log,
+      clock,
+      ...(metrics && { metrics }),
+      responseBytesMax,
+      inspectBytesMax,
+      connectTimeoutMs,
+    };
+  }
+
+  #succeeded(slot: LaneSlot, lane: Lane): void {
+    this.#backOff.succeeded();
+    if (slot === this.#shared || this.#era === undefined) {
+      this.#era = lane.era;
+      this.#revision = lane.revision;
+    }
+    const { capabilities, serverInfo, instructions } = lane;
+    const introduction = { capabilities, serverInfo, ...(instructions && { instructions }) };
+    this.#deps.owner.linkIntroduced(this, introduction, slot === this.#shared);
+    if (slot.key.kind === "session") slot.key.opened?.(lane);
+    slot.opened(lane, this.#deps.clock.monotonicMs());
+    if (slot === this.#shared) this.#sharedOpened(lane);
+    this.#enter("connected", `speaks ${lane.revision}`);
+    this.#tending ??= setInterval(() => this.#tend(), this.#deps.tendEveryMs).unref();
+  }
+
+  #sharedOpened(lane: Lane): void {
+    this.#modern = lane.era === "modern" ? lane : undefined;
+    this.#modernOnly = false;
+    this.#subscriptions?.stop();
+    this.#subscriptions = subscriptionsOf({
+      lane,
+      meta: modernMeta(this.#contextOf(this.#shared.key)),
+      listener: this,
+      log: this.#log,
+      clock: this.#deps.clock,
+      serverName: this.name,
+    });
+    void this.#subscriptions.watch(this.#resources);
+    void this.#fill(lane);
+    if (!this.#sharedWasLost) return;
+    this.#sharedWasLost = false;
+    for (const kind of kindsOf(lane)) this.listChanged(kind);
+    for (const uri of this.#resources) this.resourceUpdated(uri);
+  }
+
+  #failed(error: SignalboxError): void {
+    this.#backOff.failed();
+    this.#lastError = { error, at: this.#deps.clock.now() };
+    this.#log.warn({ code: error.code, endpoint: this.id }, error.message);
+    if (this.#anyLane() !== undefined) this.#enter("connected", error.message, error.code);
+    else if (error.code === "SERVER_UNAUTHORIZED")
+      this.#enter("needs_auth", error.message, error.code);
+    else if (!this.#sharedWasLost || this.#backOff.failures > fastReopensMax)
+      this.#enter("error", error.message, error.code);
+    else this.#enter("reconnecting", error.message, error.code);
+  }
+
+  // --- what slots and subscriptions report
+
+  listChanged(kind: ListKind): void {
+    this.#deps.owner.listChanged(this, kind);
+  }
+
+  resourceUpdated(uri: string): void {
+    this.#deps.owner.resourceUpdated(this, uri);
+  }
+
+  /** A notification on a lane of the gateway's own. */
+  slotNotification(slot: LaneSlot, message: JsonRpcNotification): void {
+    if (slot === this.#shared || this.#shared.lane === undefined) report(message, this);
+  }
+
+  /** The server forgot the session of a lane and has a new one. */
+  slotRenewed(slot: LaneSlot): void {
+    if (slot !== this.#shared) return;
+    this.#subscriptions?.renew();
+    for (const kind of kindsOf(slot.lane ?? { capabilities: {} })) this.listChanged(kind);
+  }
+
+  slotClosed(slot: LaneSlot, error: SignalboxError): void {
+    if (this.#closed) return;
+    const livedMs = this.#deps.clock.monotonicMs() - slot.openedAtMs;
+    if (slot !== this.#shared) this.#forget(slot);
+    this.#lastError = { error, at: this.#deps.clock.now() };
+    if (livedMs < shortLifeMs) this.#backOff.failed();
+    this.#log.warn({ code: error.code }, error.message);
+    if (slot === this.#shared) this.#sharedLost();
+    if (this.#anyLane() === undefined) {
+      this.#enter(
+        this.#sharedWasLost && this.#reopening !== undefined ? "reconnecting" : "error",
+        error.message,
+        error.code,
+      );
+    }
+  }
+
+  #sharedLost(): void {
+    this.#modern = undefined;
+    this.#sharedWasLost = true;
+    this.#subscriptions?.stop();
+    this.#subscriptions = undefined;
+    this.#deps.owner.linkLost(this);
+    this.#reopenLater();
+  }
+
+  // After an outage of many servers the gateway must not be the one that keeps them down: all links together open no
+  // more lanes a second than the rate lets them.
+  #reopenLater(): void {
+    if (this.#closed || this.#reopening !== undefined) return;
+    const slow = this.#backOff.failures > fastReopensMax;
+    const waitMs = Math.max(this.#backOff.remainingMs, slow ? slowReopenMs : 0) + 10;
+    const delayMs = this.#deps.reconnects.reserve(waitMs);
+    this.#reopening = setTimeout(() => void this.#reopen(), delayMs).unref();
+  }
+
+  async #reopen(): Promise<void> {
+    this.#reopening = undefined;
+    try {
+      await this.#opened(this.#shared);
+    } catch {
+      this.#reopenLater();
+    }
+  }
+
+  // --- tending what is open
+
+  #tend(): void {
+    const before = this.#deps.clock.monotonicMs() - this.#deps.principalIdleMs;
+    for (const [id, slot] of this.#principals) {
+      if (slot.lane === undefined || slot.usedAtMs > before) continue;
+      this.#principals.delete(id);
+      this.#drop(slot);
+    }
+    if (this.#anyLane() === undefined && this.#state === "connected")
+      this.#enter("idle", "nobody has used it for a while");
+    void this.#reprobe();
+    void this.#check();
+  }
+
+  // Calls tell how a link does. Where none went over it since the last look it is asked itself, in its era's way.
+  async #check(): Promise<void> {
+    const lane = this.#shared.lane;
+    const quiet = this.#ended === this.#endedBefore;
+    this.#endedBefore = this.#ended;
+    if (!quiet || lane === undefined || lane.closed || this.definition.service !== undefined)
+      return;
+    await this.#ask(lane);
+    this.#endedBefore = this.#ended;
+    void this.#fill(lane);
+  }
+
+  // So many connections are to be open before they are needed: as many questions at once open them.
+  async #fill(lane: Lane): Promise<void> {
+    const missing = this.#deps.pool.min_connections - (this.#http?.connections.open ?? Infinity);
+    if (missing <= 0 || lane.closed) return;
+    await Promise.all(Array.from({ length: missing }, () => this.#ask(lane)));
+  }
+
+  async #ask(lane: Lane): Promise<void> {
+    const startedMs = this.#deps.clock.monotonicMs();
+    const modern = lane.era === "modern";
+    const params = modern ? { _meta: modernMeta(this.#contextOf(this.#shared.key)) } : undefined;
+    this.health.started();
+    let outcome: "ok" | "failed" = "ok";
+    try {
+      await ask(lane, modern ? "server/discover" : "ping", params, {
+        timeoutMs: this.#deps.connectTimeoutMs,
+      });
+    } catch (error) {
+      outcome = "failed";
+      this.#log.debug({ endpoint: this.id, err: error }, "The health check failed");
+    }
+    this.ended(outcome, this.#deps.clock.monotonicMs() - startedMs);
+  }
+
+  // A server may be upgraded while its legacy session still works: the verdict is asked for anew every day.
+  async #reprobe(): Promise<void> {
+    const { options } = this.definition;
+    const endpoint = this.#http;
+    if (endpoint === undefined || this.#reprobing || this.#shared.lane === undefined) return;
+    if ((options.protocol_era ?? "auto") !== "auto" || options.transport === "http-sse") return;
+    if (isFresh(endpoint.verdict, this.#deps.clock.now())) return;
+    this.#reprobing = true;
+    try {
+      await this.#renewVerdict(endpoint);
+    } catch (error) {
+      this.#log.debug({ err: error }, "the era could not be asked for again");
+    } finally {
+      this.#reprobing = false;
+    }
+  }
+
+  async #renewVerdict(endpoint: HttpEndpoint): Promise<void> {
+    const finding = await probeEra(endpoint, {
+      serverName: this.name,
+      context: this.#contextOf({ kind: "shared" }),
+      timeoutMs: this.#deps.connectTimeoutMs,
+    });
+    if (finding.kind === "unproven" || this.#closed) return;
+    const at = this.#deps.clock.now();
+    endpoint.verdict =
+      finding.kind === "modern"
+        ? { era: "modern", at, discover: finding.discover }
+        : { era: "legacy", at, provisional: false };
+    if (finding.kind !== "modern" && this.#shared.lane?.era === "legacy") return;
+    this.#retireAll();
+    await this.#opened(this.#shared);
+  }
+
+  /** New calls get new lanes; the old ones may finish theirs. */
+  #retireAll(): void {
+    this.#subscriptions?.stop();
+    this.#subscriptions = undefined;
+    this.#modern = undefined;
+    this.#era = undefined;
+    for (const slot of [this.#shared, ...this.#principals.values()]) this.#retire(slot);
+    this.#shared = new LaneSlot({ kind: "shared" }, this);
+    this.#principals.clear();
+  }
+
+  #retire(slot: LaneSlot): void {
+    slot.released = true;
+    const { lane } = slot;
+    if (lane === undefined) return;
+    const close = (): void => {
+      this.#retired.delete(lane);
+      void lane.close();
+    };
+    this.#retired.set(lane, setTimeout(close, retireMs).unref());
+  }
+
+  // --- slots
+
+  #slotOf(key: LaneKey): LaneSlot | undefined {
+    if (key.kind === "shared") return this.#shared;
+    return (key.kind === "session" ? this.#sessions : this.#principals).get(key.id);
+  }
+
+  #slotFor(key: LaneKey): LaneSlot {
+    const known = this.#slotOf(key);
+    if (known !== undefined || key.kind === "shared") return known ?? this.#shared;
+    const { lanesMax } = this.#deps;
+    if (this.#principals.size + this.#sessions.size >= lanesMax)
+      throw failureOf(
+        this.name,
+        "SESSION_LIMIT",
+        `has ${lanesMax} sessions open, which is the limit`,
+      );
+    const slot = new LaneSlot(key, this);
+    (key.kind === "session" ? this.#sessions : this.#principals).set(key.id, slot);
+    return slot;
+  }
+
+  #forget(slot: LaneSlot): void {
+    const { key } = slot;
+    if (key.kind === "shared") return;
+    const slots = key.kind === "session" ? this.#sessions : this.#principals;
+    if (slots.get(key.id) === slot) slots.delete(key.id);
+  }
+
+  #drop(slot: LaneSlot): void {
+    slot.released = true;
+    slot.abort?.abort(this.#goneError());
+    const { lane } = slot;
+    slot.lane = undefined;
+    if (lane !== undefined) void lane.close();
+  }
+
+  #slots(): LaneSlot[] {
+    return [this.#shared, ...this.#principals.values(), ...this.#sessions.values()];
+  }
+
+  #anyLane(): Lane | undefined {
+    if (this.#shared.lane !== undefined && !this.#shared.lane.closed) return this.#shared.lane;
+    for (const slots of [this.#principals, this.#sessions])
+      for (const { lane } of slots.values()) if (lane !== undefined && !lane.closed) return lane;
+    return undefined;
+  }
+
+  // ---
+
+  #enter(state: LinkState, reason: string, code?: string): void {
+    if (this.#state === state || this.#state === "disabled") return;
+    if (state === "connecting" && (this.#anyLane() !== undefined || this.#sharedWasLost)) return;
+    this.#state = state;
+    if (!this.#draining) this.#note(state, reason, code);
+  }
+
+  #note(state: LinkState, reason: string, code?: string): void {
+    const transition = this.history.enter(state, this.#deps.clock.now(), reason, code);
+    this.#deps.owner.linkChanged(this, transition);
+  }
+
+  #goneError(): SignalboxError {
+    return failureOf(this.name, "SERVER_CLOSED", "was disconnected by the gateway");
+  }
+
+  #asFailure(thrown: unknown): SignalboxError {
+    return isSignalboxError(thrown)
+      ? thrown
+      : failureOf(this.name, "SERVER_UNREACHABLE", "could not be opened", { cause: thrown });
+  }
+}
+
+function abandonable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abandon = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abandon, { once: true });
+    promise.finally(() => signal.removeEventListener("abort", abandon)).then(resolve, reject);
+  });
+}
