@@ -124,7 +124,7 @@ export class Call implements Parcel {
   run(key: LaneKey, times: CallTimes): void {
     if (this.#done) return;
     this.#timeoutMaxMs = times.timeoutMaxMs;
-    const handle = this.route.server.deliver(this, key, times.timeoutMs);
+    const handle = this.route.server.deliver(this, key, this.start.startedAt + times.timeoutMs);
     if (!this.#done) this.#handle = handle;
   }
 
@@ -255,9 +255,9 @@ export class Call implements Parcel {
     this.#finish();
   }
 
-  requestFor(lane: Lane, timeoutMs: number): OutboundRequest {
+  requestFor(lane: Lane, timeoutMs: number, nowMs: number): OutboundRequest {
     this.#lane = lane;
-    if (this.#sentAt === 0) this.#sentAt = this.#clock.monotonicMs();
+    if (this.#sentAt === 0) this.#sentAt = nowMs;
     const { message, era, traceparent, envelope } = this.start;
     let sent = message;
     if (lane.era !== era) {

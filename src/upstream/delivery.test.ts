@@ -85,7 +85,7 @@ function deliver(
       end: () => resolve({}),
       fail: (error) => resolve({ error }),
     };
-    server.deliver(parcel, { kind: "principal", id: "p" }, timeoutMs);
+    server.deliver(parcel, { kind: "principal", id: "p" }, systemClock.monotonicMs() + timeoutMs);
   });
 }
 
@@ -146,7 +146,7 @@ test("what a throttling server did not do is done when it lets it", async () => 
 });
 
 test("a server that keeps failing gets no calls until its breaker lets a trial through", async () => {
-  const peer = await modernServer(resets);
+  const peer = await modernServer(fails);
   const server = upstream({
     url: peer.url,
     retry_policy: { max_attempts: 1 },
@@ -226,3 +226,31 @@ async function closedPort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   return typeof address === "object" && address !== null ? address.port : 1;
 }
+
+test("an endpoint whose connections break is left in peace, and used again once it answers", async () => {
+  let broken = true;
+  const peer = await modernServer((response, id, call) =>
+    (broken ? resets : well)(response, id, call),
+  );
+  const server = upstream({
+    url: peer.url,
+    retry_policy: { max_attempts: 1 },
+    connection_pool: { reconnect_backoff: 20, max_reconnect_backoff: 20 },
+  });
+  for (let count = 0; count < 3; count++) await deliver(server);
+  expect(server.status()).toMatchObject({
+    state: "reconnecting",
+    lastError: { code: "SERVER_CLOSED" },
+  });
+  broken = false;
+  await expect.poll(() => server.status().state).toBe("connected");
+  expect((await deliver(server)).error).toBeUndefined();
+  const [link] = server.links;
+  expect(link?.history.reconnects).toBe(1);
+  expect(link?.history.transitions.map(({ to }) => to)).toEqual([
+    "connecting",
+    "connected",
+    "reconnecting",
+    "connected",
+  ]);
+});

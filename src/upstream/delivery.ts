@@ -35,8 +35,8 @@ export interface Parcel extends ExchangeSink {
   readonly method: string;
   /** Whether repeating it does no harm. */
   readonly safe: boolean;
-  /** The request as this lane takes it, made anew for each attempt; may throw SignalboxError. */
-  requestFor(lane: Lane, timeoutMs: number): OutboundRequest;
+  /** The request as this lane takes it, made anew for each attempt at `nowMs` (monotonic); may throw SignalboxError. */
+  requestFor(lane: Lane, timeoutMs: number, nowMs: number): OutboundRequest;
 }
 
 /** What deliveries need of their server. */
@@ -67,32 +67,34 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   #pause: NodeJS.Timeout | undefined;
   #wait: BulkheadWait | undefined;
 
-  constructor(host: DeliveryHost, parcel: Parcel, key: LaneKey, timeoutMs: number) {
+  /** `deadlineMs` is of the clock's monotonic time. */
+  constructor(host: DeliveryHost, parcel: Parcel, key: LaneKey, deadlineMs: number) {
     this.#host = host;
     this.#parcel = parcel;
     this.#key = key;
-    this.#deadlineMs = host.clock.monotonicMs() + timeoutMs;
+    this.#deadlineMs = deadlineMs;
   }
 
   start(): this {
-    const { breakers, bulkhead, retries } = this.#host;
-    const { principalId, tool } = this.#parcel;
-    const refusal = breakers.admit(tool);
+    const { breakers } = this.#host;
+    const refusal = breakers.admit(this.#parcel.tool);
     if (refusal !== undefined) {
       this.#end();
       this.#parcel.fail(refusal);
       return this;
     }
     this.#ticket = breakers.ticket;
-    retries.called();
-    if (bulkhead.tryEnter(principalId)) this.#attempt();
-    else this.#queue();
+    this.#enter();
     return this;
   }
 
   // --- the bulkhead
 
-  #queue(): void {
+  #enter(): void {
+    if (this.#host.bulkhead.tryEnter(this.#parcel.principalId)) {
+      this.#attempt();
+      return;
+    }
     this.#phase = "queued";
     const wait = this.#host.bulkhead.enter(this.#parcel.principalId, this, this.#remainingMs());
     if (isSignalboxError(wait)) this.refused(wait);
@@ -105,8 +107,10 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
 
   refused(error: SignalboxError): void {
     this.#host.breakers.abandoned(this.#parcel.tool, this.#ticket);
-    this.#end();
-    this.#parcel.fail(error);
+    this.#giveUp(error, {
+      kind: "non_retryable",
+      delivered: this.#attempts === 0 ? "no" : "maybe",
+    });
   }
 
   // --- the lane
@@ -140,7 +144,9 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   fail(error: SignalboxError): void {
     if (this.#phase === "over") return;
     const failure = classify(error);
-    this.#tellLink(failure);
+    const { tool } = this.#parcel;
+    this.#tellLink(error, failure);
+    this.#host.breakers.failed(tool, failure.kind, error.code, this.#ticket);
     this.#attemptFailed(error, failure);
   }
 
@@ -151,7 +157,7 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
     const phase = this.#phase;
     if (phase === "over") return;
     if (phase === "queued") this.#wait?.cancel();
-    else bulkhead.leave(this.#parcel.principalId);
+    else if (phase !== "pausing") bulkhead.leave(this.#parcel.principalId);
     if (phase === "sent" || phase === "streaming") this.#link?.health.abandoned();
     breakers.abandoned(this.#parcel.tool, this.#ticket);
     const handle = this.#handle;
@@ -169,8 +175,7 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
     this.#attempts++;
     const link = this.#host.choose(this.#key, this.#failed);
     if (link === undefined) {
-      const error = this.#host.noLink();
-      this.#attemptFailed(error, { ...classify(error), delivered: "no" });
+      this.#notSent(this.#host.noLink());
       return;
     }
     this.#link = link;
@@ -187,31 +192,39 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
     };
     link.lane(this.#key, AbortSignal.timeout(remainingMs)).then(opened, (thrown: unknown) => {
       if (this.#phase !== "opening") return;
-      const error = asFailure(thrown, "SERVER_TIMEOUT", link.name, "did not open in time");
-      this.#attemptFailed(error, { ...classify(error), delivered: "no" });
+      this.#notSent(asFailure(thrown, "SERVER_TIMEOUT", link.name, "did not open in time"));
     });
+  }
+
+  // Nothing was asked of the server, and the link keeps its own peace: the breakers have nothing to learn from it.
+  #notSent(error: SignalboxError): void {
+    this.#host.breakers.abandoned(this.#parcel.tool, this.#ticket);
+    this.#attemptFailed(error, { ...classify(error), delivered: "no" });
   }
 
   #send(link: Link, lane: Lane): void {
     this.#phase = "sent";
-    this.#sentAtMs = this.#host.clock.monotonicMs();
+    const { clock, retries } = this.#host;
+    const nowMs = clock.monotonicMs();
+    this.#sentAtMs = nowMs;
+    if (this.#attempts === 1) retries.called(nowMs);
     link.health.started();
     try {
-      const request = this.#parcel.requestFor(lane, Math.max(1, this.#remainingMs()));
+      const timeoutMs = Math.max(1, this.#deadlineMs - nowMs);
+      const request = this.#parcel.requestFor(lane, timeoutMs, nowMs);
       const handle = lane.send(request, this);
       if (!this.#isOver()) this.#handle = handle;
     } catch (thrown) {
       if (this.#isOver()) throw thrown;
       link.health.abandoned();
-      const error = asFailure(thrown, "SERVER_UNREACHABLE", link.name, "could not be called");
-      this.#attemptFailed(error, { kind: "non_retryable", delivered: "no" });
+      this.#notSent(asFailure(thrown, "SERVER_REFUSED", link.name, "could not be called"));
     }
   }
 
   #succeeded(): void {
     const { breakers, bulkhead, retries, clock } = this.#host;
     const { principalId, tool } = this.#parcel;
-    this.#link?.ended("ok", clock.monotonicMs() - this.#sentAtMs);
+    this.#link?.succeeded(clock.monotonicMs() - this.#sentAtMs);
     breakers.succeeded(tool, this.#ticket);
     if (this.#attempts > 1) retries.succeeded(this.#operation, this.#attempts);
     bulkhead.leave(principalId);
@@ -219,22 +232,23 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   }
 
   // What the server says no to tells nothing of the way to it.
-  #tellLink({ kind }: FailureClass): void {
+  #tellLink(error: SignalboxError, { kind }: FailureClass): void {
     const link = this.#link;
     if (kind === "non_retryable" || kind === "throttled") link?.health.abandoned();
-    else link?.ended("failed", this.#host.clock.monotonicMs() - this.#sentAtMs);
+    else link?.failed(this.#host.clock.monotonicMs() - this.#sentAtMs, error, kind === "network");
   }
 
   #attemptFailed(error: SignalboxError, failure: FailureClass): void {
-    const { breakers, retries } = this.#host;
-    const { tool } = this.#parcel;
+    const { breakers, retries, bulkhead } = this.#host;
+    const { tool, principalId } = this.#parcel;
     const streamed = this.#phase === "streaming";
     this.#handle = undefined;
-    breakers.failed(tool, failure.kind, error.code, this.#ticket);
-    if (streamed) {
+    bulkhead.leave(principalId);
+    if (streamed || breakers.admit(tool) !== undefined) {
       this.#giveUp(error, failure);
       return;
     }
+    this.#ticket = breakers.ticket;
     const decision = retries.next({
       tool: this.#operation,
       attempt: this.#attempts,
@@ -243,14 +257,14 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
       safe: this.#safe,
       remainingMs: this.#remainingMs(),
     });
-    if ("stop" in decision || breakers.admit(tool) !== undefined) {
+    if ("stop" in decision) {
+      breakers.abandoned(tool, this.#ticket);
       this.#giveUp(error, failure);
       return;
     }
-    this.#ticket = breakers.ticket;
     if (this.#link !== undefined) (this.#failed ??= []).push(this.#link);
     this.#phase = "pausing";
-    this.#pause = setTimeout(() => this.#attempt(), this.#elsewhere() ? 0 : decision.delayMs);
+    this.#pause = setTimeout(() => this.#enter(), this.#elsewhere() ? 0 : decision.delayMs);
   }
 
   // An endpoint that has not failed this call is asked at once: the pause is for those that have.
@@ -260,7 +274,6 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   }
 
   #giveUp(error: SignalboxError, failure: FailureClass): void {
-    this.#host.bulkhead.leave(this.#parcel.principalId);
     const outcome = failure.delivered === "no" ? "not_executed" : this.#safe ? "failed" : "unknown";
     const attempts = this.#attempts;
     this.#end();

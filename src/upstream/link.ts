@@ -27,6 +27,7 @@ import { type Era, type JsonObject, type JsonRpcNotification } from "../protocol
 import { ask } from "./ask.ts";
 import { BackOff } from "./back-off.ts";
 import { EndpointHealth } from "./balance/endpoint-health.ts";
+import { classify } from "./guard/failure-class.ts";
 import type { ConnectionPoolOptions } from "./connection-pool-options.ts";
 import { modernMeta, probeEra } from "./era-probe.ts";
 import { isFresh } from "./era-verdict.ts";
@@ -107,6 +108,8 @@ const shortLifeMs = 10_000;
 /** So many tries in a row to open a lost lane again come as fast as the back-off lets them; then one every half minute. */
 const fastReopensMax = 10;
 const slowReopenMs = 30_000;
+/** So many calls in a row without a connection, or with one that broke, and the endpoint is taken to be gone. */
+const brokenMax = 3;
 /** Below this score a connected link is called degraded. */
 const degradedBelow = 0.5;
 /** An old lane that was replaced may finish its calls for so long. */
@@ -252,12 +255,34 @@ export class Link implements SlotOwner, ReportListener {
     this.#note(this.#state, "taken back by an operator");
   }
 
-  /** A call over this link went well, or failed in a way that tells of the link. */
-  ended(outcome: "ok" | "failed", latencyMs: number): void {
+  /** A call over this link was answered. */
+  succeeded(latencyMs: number): void {
     this.#ended++;
-    this.health.ended(outcome, latencyMs);
-    if (outcome === "failed") this.#deps.owner.linkFailed(this);
-    if (outcome === "failed" || this.#state === "degraded") this.#judge();
+    this.health.ended("ok", latencyMs);
+    if (this.#state === "degraded") this.#judge();
+  }
+
+  /** A call failed in a way that tells of the link; `broken` where there was no connection, or one that broke. */
+  failed(latencyMs: number, error: SignalboxError, broken: boolean): void {
+    this.#ended++;
+    this.health.ended("failed", latencyMs);
+    this.#deps.owner.linkFailed(this);
+    if (broken && this.#http !== undefined && this.health.failuresInARow >= brokenMax)
+      this.#lose(error);
+    else this.#judge();
+  }
+
+  // A remote server's lanes do not notice that it is gone: calls do. What still runs may finish.
+  #lose(error: SignalboxError): void {
+    if (this.#closed || this.#sharedWasLost || this.#anyLane() === undefined) return;
+    const era = this.#era;
+    this.#backOff.failed();
+    this.#lastError = { error, at: this.#deps.clock.now() };
+    this.#log.warn({ code: error.code, endpoint: this.id }, error.message);
+    this.#retireAll();
+    this.#era = era;
+    this.#sharedLost();
+    this.#enter("reconnecting", error.message, error.code);
   }
 
   #judge(): void {
@@ -652,16 +677,20 @@ export class Link implements SlotOwner, ReportListener {
     const modern = lane.era === "modern";
     const params = modern ? { _meta: modernMeta(this.#contextOf(this.#shared.key)) } : undefined;
     this.health.started();
-    let outcome: "ok" | "failed" = "ok";
     try {
       await ask(lane, modern ? "server/discover" : "ping", params, {
         timeoutMs: this.#deps.connectTimeoutMs,
       });
-    } catch (error) {
-      outcome = "failed";
+      this.succeeded(this.#deps.clock.monotonicMs() - startedMs);
+    } catch (thrown) {
+      const error = this.#asFailure(thrown);
       this.#log.debug({ endpoint: this.id, err: error }, "The health check failed");
+      this.failed(
+        this.#deps.clock.monotonicMs() - startedMs,
+        error,
+        classify(error).kind === "network",
+      );
     }
-    this.ended(outcome, this.#deps.clock.monotonicMs() - startedMs);
   }
 
   // A server may be upgraded while its legacy session still works: the verdict is asked for anew every day.

@@ -25,7 +25,7 @@ import { Link, type EndpointDefinition, type Introduction, type LinkOwner } from
 import type { LinkTransition } from "./link-history.ts";
 import { ReconnectRate } from "./reconnect-rate.ts";
 import type { ServerDefinition, ServerOptions } from "./server-options.ts";
-import type { LinkState, ServerStatus } from "./server-status.ts";
+import { isFailing, type LinkState, type ServerStatus } from "./server-status.ts";
 import { kindsOf, type ListKind } from "./subscriptions.ts";
 import { failureOf } from "./transports/http-failure.ts";
 import { StderrRing } from "./transports/stderr-ring.ts";
@@ -87,6 +87,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   readonly #pool: ConnectionPoolOptions;
   readonly #policies: RetryPolicies;
   readonly #strategy: string;
+  readonly #slowStartMs: number;
   readonly #chooser: EndpointChooser<Link>;
   readonly #stderr = new StderrRing();
   /** The endpoint of each client session, where there are several to choose from. */
@@ -120,6 +121,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     this.#policies = new RetryPolicies(guards.retry_policy, own.retry_policy);
     this.retries = new Retries(this.#policies.budget, { clock, random });
     this.#strategy = balance.strategy;
+    this.#slowStartMs = balance.slow_start;
     this.#chooser = new EndpointChooser<Link>({
       options: balance,
       clock,
@@ -226,9 +228,9 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     }
   }
 
-  /** Sends a call; what comes of it reaches `parcel`, possibly before this returns. */
-  deliver(parcel: Parcel, key: LaneKey, timeoutMs: number): ExchangeHandle {
-    return new Delivery(this, parcel, key, timeoutMs).start();
+  /** Sends a call that ends at `deadlineMs` of monotonic time at the latest, unless progress puts it off; what comes of it reaches `parcel`, possibly before this returns. */
+  deliver(parcel: Parcel, key: LaneKey, deadlineMs: number): ExchangeHandle {
+    return new Delivery(this, parcel, key, deadlineMs).start();
   }
 
   /** Closes a client session's lane. */
@@ -303,7 +305,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   setBreaker(state: "open" | "closed", tool?: string): void {
     const { breakers } = this;
     if (state === "open") {
-      breakers.open("opened by an operator", tool === undefined ? {} : { tool });
+      breakers.open(BY_HAND, tool === undefined ? {} : { tool });
       return;
     }
     breakers.close(tool);
@@ -365,6 +367,13 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     return this.#primary.usable ? this.#primary : (this.choose(key, undefined) ?? this.#primary);
   }
 
+  // What opened the breaker is over: the first calls are let in without waiting for its time.
+  #cameBack(link: Link): void {
+    if (this.links.length > 1) link.health.beginSlowStart(this.#slowStartMs);
+    const { reason, state } = this.breakers.explain().server;
+    if (state === "open" && reason !== BY_HAND) this.breakers.close();
+  }
+
   #breakerChanged(change: BreakerChange): void {
     const { tool, from, to, reason } = change;
     this.#log.warn(
@@ -378,6 +387,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
 
   linkChanged(link: Link, transition: LinkTransition): void {
     this.events.emit("linkChanged", { endpoint: link.id, ...transition });
+    if (transition.to === "connected" && isFailing(transition.from)) this.#cameBack(link);
     const state = this.links.length === 1 ? link.state : stateOf(this.links);
     if (state === this.#state) return;
     this.#state = state;
@@ -427,6 +437,8 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       for (const kind of kindsOf(lane)) this.events.emit("listChanged", { kind });
   }
 }
+
+const BY_HAND = "opened by an operator";
 
 function pickOf(
   key: string | undefined,

@@ -30,8 +30,11 @@ const scenarioMs = 20_000;
 const recoveryMs = 15_000;
 
 const settings = { call_log: { arguments: true } };
-// What keeps a scenario short: a breaker that tries again soon.
-const soon = { circuit_breaker: { open_for: "1s" } };
+// What keeps a scenario short: a breaker that tries again soon, and connections that do.
+const soon = {
+  circuit_breaker: { open_for: "1s" },
+  connection_pool: { reconnect_backoff: "500ms" },
+};
 
 afterAll(writeSummary);
 
@@ -257,7 +260,7 @@ describe("one gateway before broken servers and broken networks", () => {
       const beside = await run.calls.call("quiet", "write");
       expect(beside.ending.kind).toBe("ok");
       expect((await frozen).ending).toMatchObject({ kind: "fail", code: "SERVER_TIMEOUT" });
-      await run.recovers(name, recoveryMs);
+      await run.recovers(name, 2 * recoveryMs);
       await until("the frozen process is gone", async () => !(await isAlive(pid)));
       return {};
     }

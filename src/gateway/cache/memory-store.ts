@@ -111,7 +111,12 @@ export class MemoryStore {
     const shelf = this.#shelves.get(server);
     if (shelf === undefined) return 0;
     shelf.generation = ++this.#generation;
-    return this.#clear(shelf, () => true);
+    const count = shelf.entries.size;
+    if (count === 0) return 0;
+    for (const entry of shelf.entries.values()) this.#forget(entry);
+    shelf.entries.clear();
+    this.#evicted("invalidated", count);
+    return count;
   }
 
   /** What one tool or resource has answered, whatever it was asked and by whom. */
@@ -119,7 +124,14 @@ export class MemoryStore {
     const shelf = this.#shelves.get(server);
     if (shelf === undefined) return 0;
     shelf.generation = ++this.#generation;
-    return this.#clear(shelf, ({ key }) => key.name === name && key.method === method);
+    let count = 0;
+    for (const entry of shelf.entries.values()) {
+      if (entry.key.name !== name || entry.key.method !== method) continue;
+      this.#remove(shelf, entry);
+      count++;
+    }
+    if (count > 0) this.#evicted("invalidated", count);
+    return count;
   }
 
   clearAll(): number {
@@ -167,18 +179,6 @@ export class MemoryStore {
     }
   }
 
-  #clear(shelf: Shelf, isMeant: (entry: Entry) => boolean): number {
-    if (shelf.entries.size === 0) return 0;
-    let count = 0;
-    for (const entry of shelf.entries.values()) {
-      if (!isMeant(entry)) continue;
-      this.#remove(shelf, entry);
-      count++;
-    }
-    if (count > 0) this.#evicted("invalidated", count);
-    return count;
-  }
-
   #drop(entry: Entry, reason: EvictionReason): void {
     this.#remove(this.#shelf(entry.key.server), entry);
     this.#evicted(reason, 1);
@@ -186,6 +186,10 @@ export class MemoryStore {
 
   #remove(shelf: Shelf, entry: Entry): void {
     shelf.entries.delete(entry.key.text);
+    this.#forget(entry);
+  }
+
+  #forget(entry: Entry): void {
     this.#unlink(entry);
     this.#size--;
     this.#bytes -= entry.bytes;

@@ -1,6 +1,6 @@
 /**
  * Answers that several gateways share, in Redis or Valkey, behind each one's memory. It may be down, slow or lying about:
- * a call waits for it at most `GET_TIMEOUT_MS`, and once it has missed that a few times in a row, not at all.
+ * a call waits for it at most `getTimeoutMs`, and once it has missed that a few times in a row, not at all.
  *
  *   connecting ── ready ──▶ up ── connection lost, or several reads in a row too late ──▶ down
  *                           ▲                                                            │
@@ -35,6 +35,8 @@ export interface RedisStoreOptions {
   readonly url: string;
   /** What all keys begin with. */
   readonly prefix: string;
+  /** How long a call waits for an answer out of Redis. Default 50 ms. */
+  readonly getTimeoutMs?: number;
 }
 
 export interface RedisStoreDeps {
@@ -48,6 +50,7 @@ export interface RedisStoreDeps {
 export class RedisStore implements SecondLevel {
   readonly type = "redis";
   readonly #prefix: string;
+  readonly #getTimeoutMs: number;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #token: () => string;
@@ -65,8 +68,9 @@ export class RedisStore implements SecondLevel {
   #probe: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor({ url, prefix }: RedisStoreOptions, { clock, log, metrics, token }: RedisStoreDeps) {
-    this.#prefix = prefix;
+  constructor(options: RedisStoreOptions, { clock, log, metrics, token }: RedisStoreDeps) {
+    this.#prefix = options.prefix;
+    this.#getTimeoutMs = options.getTimeoutMs ?? GET_TIMEOUT_MS;
     this.#clock = clock;
     this.#log = log;
     this.#token = token;
@@ -74,7 +78,7 @@ export class RedisStore implements SecondLevel {
     this.#dropped = metrics
       .counter("mcp_cache_writes_dropped_total", "Answers not written to Redis for want of room.")
       .slot();
-    this.#client = clientOf(url);
+    this.#client = clientOf(options.url);
     this.#client.on("error", (error: unknown) => this.#down(messageOf(error)));
     this.#client.on("ready", () => void this.#ready());
   }
@@ -153,7 +157,7 @@ export class RedisStore implements SecondLevel {
       this.#client.sendCommand(["MGET", ...marks, entry], BUFFERS),
       this.#client.sendCommand(["PTTL", entry]),
     ]).catch(() => undefined);
-    const answer = await within(GET_TIMEOUT_MS, asked);
+    const answer = await within(this.#getTimeoutMs, asked);
     if (answer === LATE) {
       this.#late();
       return NOTHING;
@@ -183,7 +187,7 @@ export class RedisStore implements SecondLevel {
 
   #late(): void {
     if (++this.#lateInARow < LATE_MAX || this.#state.kind !== "up") return;
-    this.#down(`${LATE_MAX} reads in a row took longer than ${GET_TIMEOUT_MS} ms.`);
+    this.#down(`${LATE_MAX} reads in a row took longer than ${this.#getTimeoutMs} ms.`);
   }
 
   // A connection that stands but does not answer makes no events: it is asked, and no call waits for that.
@@ -198,7 +202,7 @@ export class RedisStore implements SecondLevel {
       () => true,
       () => false,
     );
-    const answer = await within(GET_TIMEOUT_MS, pong);
+    const answer = await within(this.#getTimeoutMs, pong);
     if (answer === true) await this.#ready();
     else this.#probeLater(Math.min(2 * afterMs, PROBE_MAX_MS));
   }
@@ -304,7 +308,6 @@ type State =
 const NOTHING: SecondLevelAnswer = { found: undefined, stamp: undefined };
 const BUFFERS = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
 
-/** How long a call waits for an answer out of Redis. */
 const GET_TIMEOUT_MS = 50;
 /** After so many in a row that took longer, no call asks until a ping is answered. */
 const LATE_MAX = 3;

@@ -334,9 +334,9 @@ test("what is cleared here is cleared there, and what is cleared there is cleare
 });
 
 test("whatever happens, nobody is given an answer older than the last clearing, or than its time", () => {
-  const name = fc.constantFrom("a", "b");
+  const anyName = fc.constantFrom("a", "b");
   const step = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ do: fc.constant("read" as const), name }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant("read" as const), name: anyName }) },
     {
       weight: 4,
       arbitrary: fc.record({
@@ -346,7 +346,7 @@ test("whatever happens, nobody is given an answer older than the last clearing, 
     },
     {
       weight: 1,
-      arbitrary: fc.record({ do: fc.constant("clear" as const), name: fc.option(name) }),
+      arbitrary: fc.record({ do: fc.constant("clear" as const), name: fc.option(anyName) }),
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.nat(700) }) },
   );
@@ -384,7 +384,7 @@ test("whatever happens, nobody is given an answer older than the last clearing, 
             expect(answer.name).toBe(of);
             // The server was asked after the last clearing that this reader could know of.
             const cleared = clearedAt.get(of) ?? 0;
-            if (cleared < askedAt) expect(answer.turn).toBeGreaterThanOrEqual(cleared);
+            expect(answer.turn).toBeGreaterThanOrEqual(cleared < askedAt ? cleared : 0);
             expect(clock.monotonicMs() - answer.atMs).toBeLessThan(1000 + 600);
           }
         }

@@ -54,10 +54,10 @@ test("a call that failed is also a line in the log, without its arguments", asyn
   const params = { name: "one__fails", arguments: { secret: "word" } };
   const answer = await (await modern(`${running.url}/mcp`, "tools/call", params)).whole();
   expect(answer.error["data"]).toMatchObject({ code: "SERVER_TIMEOUT", server: "one" });
-  expect(running.calls).toMatchObject([{ outcome: "timeout", errorCode: "SERVER_TIMEOUT" }]);
+  expect(running.calls).toMatchObject([{ outcome: "unknown", errorCode: "SERVER_TIMEOUT" }]);
   const said = lines.filter((line) => JSON.stringify(line).includes("Call ended"));
   expect(said).toMatchObject([
-    ["Call ended with timeout", { serverId: "one", code: "SERVER_TIMEOUT" }],
+    ["Call ended with unknown", { serverId: "one", code: "SERVER_TIMEOUT" }],
   ]);
   expect(JSON.stringify(said)).not.toContain("word");
 });

@@ -6,7 +6,7 @@ test("every setting has a default", () => {
     strategy: "round_robin",
     failover_enabled: true,
     ejection_failures: 5,
-    ejection_failure_share: 0.5,
+    ejection_failure_share: 0.4,
     ejection_outcomes_min: 20,
     ejection_time: 10_000,
     ejection_time_max: 300_000,

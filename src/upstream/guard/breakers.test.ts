@@ -273,7 +273,7 @@ test("for every sequence: one trial at a time, and no way stays shut once all ca
       expect(own.breakers.explain().tools).toEqual({});
       expect(own.breakers.state).toBe(0);
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 

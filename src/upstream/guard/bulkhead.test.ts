@@ -394,7 +394,7 @@ test("behaves as plain lists would: never too many run, nobody is lost, rows tak
       expect(own.heard.filter(runs)).toEqual(model.log.filter(runs));
       expect(own.heard.toSorted()).toEqual(model.log.toSorted());
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 });
 

@@ -105,13 +105,13 @@ async function spawned(
     env,
     ...(cwd === undefined ? {} : { cwd }),
   });
-  if (isRunning(child)) return child;
+  if (hasStarted(child)) return child;
   const { promise, reject } = Promise.withResolvers<never>();
   child.once("error", reject);
   return promise;
 }
 
-function isRunning(child: ChildProcessWithoutNullStreams): child is Spawned {
+function hasStarted(child: ChildProcessWithoutNullStreams): child is Spawned {
   return child.pid !== undefined;
 }
 
