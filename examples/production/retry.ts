@@ -1,55 +1,108 @@
-import { demonstrate } from "./demonstration.ts";
-await demonstrate("try", async (demo) => {
-  const server = await demo.server("shop");
+// Which failed calls the gateway sends again, and which it does not: what may have been carried out is repeated only
+// where the tool says that this does no harm.
+import { setTimeout as delay } from "node:timers/promises";
+import { demonstrate, milliseconds, type Called, type Gateway } from "./demonstration.ts";
+import type { DemoServer, Reply } from "./servers.ts";
+
+const failing: Reply = { kind: "status", status: 500 };
+const throttling: Reply = { kind: "status", status: 429, retryAfterSeconds: 1 };
+const reset: Reply = { kind: "reset" };
+
+await demonstrate("retry", async (demo) => {
+  const server = await demo.server("shop", {
+    tools: { look: { readOnlyHint: true }, mark: { idempotentHint: true }, book: {} },
+  });
   const gateway = await demo.gateway({
     servers: {
       shop: {
         url: server.url,
-        connection_pool: {
-          min_connections: 3,
-          max_connections: 8,
-          max_idle_time: "1s",
-          health_check_interval: "1s",
-        },
+        retry_policy: { strategy: "exponential", base_delay: "100ms", max_delay: "2s" },
+        connection_pool: { reconnect_backoff: "100ms", max_reconnect_backoff: "300ms" },
       },
     },
   });
-  demo.say(JSON.stringify(await gateway.call("shop__look", "1")));
-  for (let i = 0; i < 6; i++) {
-    await new Promise((r) => setTimeout(r, 700));
-    const s = await gateway.server("shop");
-    demo.say(JSON.stringify([server.sockets, s.status.state, s.runtime.endpoints[0]?.connections]));
-  }
+  await gateway.call("shop__look");
+  const tried = async (tool: string, ...failures: Reply[]): Promise<Tried> => {
+    const one = await callThrough(gateway, server, tool, failures);
+    demo.say(described(tool, failures, one));
+    return one;
+  };
+
+  const failed = await tried("look", failing, failing);
+  demo.check("a read-only call is repeated after HTTP 500", failed.ok && failed.sent === 3);
+  const broken = await tried("look", reset, reset);
+  demo.check("and after a broken connection", broken.ok && broken.sent === 3);
+  const marked = await tried("mark", reset);
+  demo.check("so is an idempotent one", marked.ok && marked.sent === 2);
+
+  const throttled = await tried("book", throttling);
+  demo.check("one that 429 turned away is repeated, whatever it is", throttled.ok);
+  demo.check("no sooner than Retry-After says", (throttled.waitsMs[0] ?? 0) >= 990);
+
+  const lost = await tried("book", reset);
+  demo.check("any other is not repeated where its connection broke", !lost.ok && lost.sent === 1);
+  demo.check('and its caller is told outcome "unknown"', lost.outcome === "unknown");
+  const unsure = await tried("book", failing);
+  demo.check(
+    "the same after HTTP 500",
+    !unsure.ok && unsure.sent === 1 && unsure.outcome === "unknown",
+  );
+
   await server.kill();
-  for (let i = 0; i < 4; i++) {
-    await new Promise((r) => setTimeout(r, 1200));
-    const s = await gateway.server("shop");
-    demo.say(
-      JSON.stringify([
-        server.sockets,
-        s.status.state,
-        s.runtime.endpoints[0]?.connections,
-        s.runtime.endpoints[0].history,
-        s.runtime.endpoints[0].balance,
-        await gateway.health("/health"),
-        await gateway.health("/ready"),
-      ]),
-    );
-  }
-  const c = await gateway.call("shop__look", "1").catch(String);
-  demo.say(JSON.stringify(c));
+  server.forget();
+  const calling = gateway.call("shop__book", "late");
+  await delay(300);
   await server.listen();
-  for (let i = 0; i < 4; i++) {
-    await new Promise((r) => setTimeout(r, 1200));
-    const s = await gateway.server("shop");
-    demo.say(
-      JSON.stringify([
-        server.sockets,
-        s.status.state,
-        s.runtime.endpoints[0]?.connections,
-        s.runtime.endpoints[0].history,
-      ]),
-    );
-  }
-  demo.check("x", true);
+  const late = await calling;
+  demo.say(`book while nothing listened: ${ending(late)}, reached the server ${sentOf(server)}`);
+  demo.check(
+    "what certainly did not reach the server is repeated until it does, once",
+    late.ok && server.arrivals.length === 1,
+  );
+  const { repeated, recovered } = (await gateway.server("shop")).runtime.retries;
+  demo.say(`the gateway counts ${repeated} repeats and ${recovered} calls that they saved`);
+  demo.check("five calls were saved by repeats", recovered === 5);
 });
+
+interface Tried extends Called {
+  /** How often it reached the server. */
+  readonly sent: number;
+  /** Between one arrival and the next. */
+  readonly waitsMs: readonly number[];
+}
+
+async function callThrough(
+  gateway: Gateway,
+  server: DemoServer,
+  tool: string,
+  failures: readonly Reply[],
+): Promise<Tried> {
+  server.forget();
+  server.reply = () => failures[server.arrivals.length - 1] ?? { kind: "answer" };
+  const called = await gateway.call(`shop__${tool}`);
+  const times = server.arrivals.map(({ atMs }) => atMs);
+  const waitsMs = times.slice(1).map((atMs, place) => atMs - (times[place] ?? 0));
+  return { ...called, sent: times.length, waitsMs };
+}
+
+function described(tool: string, failures: readonly Reply[], one: Tried): string {
+  const waits = one.waitsMs.map(milliseconds).join(", ");
+  const sent = one.sent === 1 ? "sent once" : `sent ${one.sent} times, after waits of ${waits}`;
+  return `${tool} through ${failures.map(nameOf).join(", ")}: ${ending(one)}, ${sent}`;
+}
+
+function ending({ ok, code, outcome }: Called): string {
+  return ok ? "answered" : `failed with ${code}, outcome ${outcome}`;
+}
+
+function nameOf(reply: Reply): string {
+  if (reply.kind !== "status") return reply.kind;
+  const { status, retryAfterSeconds } = reply;
+  return retryAfterSeconds === undefined
+    ? `HTTP ${status}`
+    : `HTTP ${status} with Retry-After ${retryAfterSeconds}`;
+}
+
+function sentOf({ arrivals }: DemoServer): string {
+  return arrivals.length === 1 ? "once" : `${arrivals.length} times`;
+}

@@ -102,7 +102,8 @@ export class DemoServer {
     const http = createServer((incoming, outgoing) => {
       this.#serve(incoming, outgoing).catch(() => outgoing.destroy());
     });
-    http.keepAliveTimeout = 60_000;
+    // It leaves it to the gateway when an idle connection is closed.
+    http.keepAliveTimeout = 0;
     http.on("connection", (socket: Socket) => this.#connected(socket));
     http.listen(this.#port, "127.0.0.1");
     await once(http, "listening");

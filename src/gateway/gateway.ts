@@ -20,6 +20,7 @@ import {
   type JsonBounds,
 } from "../protocol/index.ts";
 import {
+  Processes,
   ReconnectRate,
   UpstreamServer,
   factsOf,
@@ -94,6 +95,7 @@ export class Gateway {
   readonly #open = new OpenPosts();
   readonly #warmUp = new WarmUp();
   readonly #reconnects: ReconnectRate;
+  readonly #processes: Processes;
   readonly #sweeper: NodeJS.Timeout;
   /** Servers that are no longer configured and finish their calls. */
   readonly #retiring = new Set<ServerCatalog>();
@@ -114,6 +116,7 @@ export class Gateway {
     this.#requestPrefix = `r${clock.now().toString(36)}${randomToken(3)}-`;
     this.#meters = new CallMeters(metrics);
     this.#reconnects = new ReconnectRate(clock);
+    this.#processes = new Processes(clock, { totalMax: limits.processes_total_max });
     this.#traffic = new Traffic(metrics);
     this.#authenticate = new Authenticate(metrics, deps.authRequired);
     this.#sessions = new Sessions({
@@ -492,12 +495,14 @@ export class Gateway {
       log,
       metrics,
       reconnects: this.#reconnects,
+      processes: this.#processes,
       options: {
         clientInfo: { ...this.#identity },
         responseBytesMax: limits.response_bytes_max,
         inspectBytesMax: limits.inspect_bytes_max,
         ...(this.#deps.guards && { guards: this.#deps.guards }),
         ...(definition.options.command === undefined ? {} : { lanesMax: limits.processes_max }),
+        ...(limits.cgroup_folder !== undefined && { cgroupFolder: limits.cgroup_folder }),
       },
     });
   }

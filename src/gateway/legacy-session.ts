@@ -125,10 +125,16 @@ export class LegacySession implements Audience {
 
   // A local process is shared unless the client can be asked for something: only then a server must know which client
   // it is talking to.
+  /** Whether its client can be asked for something. */
+  get askable(): boolean {
+    return this.#fingerprint !== "";
+  }
+
   keyFor(server: UpstreamServer): LaneKey {
-    if (server.local && (this.#fingerprint === "" || server.definition.service !== undefined)) {
-      return SHARED;
-    }
+    if (server.definition.service !== undefined) return SHARED;
+    const mode = server.processMode(this.askable);
+    if (mode === "shared") return SHARED;
+    if (mode === "principal") return { kind: "principal", id: this.principal.id };
     this.#keys ??= new Map();
     let key = this.#keys.get(server);
     if (key === undefined) {

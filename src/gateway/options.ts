@@ -25,6 +25,10 @@ export const limitOptions = z.strictObject({
   session_replay_bytes_max: bytes.min(0).default(1 * MiB),
   /** Most processes of one local server: each client that a server may ask for something has one of its own. */
   processes_max: z.int().min(1).max(1_000).default(32),
+  /** Most processes of all local servers together. */
+  processes_total_max: z.int().min(1).max(10_000).default(256),
+  /** Below this folder control groups are made that hold the memory limits of local processes; without it they are watched. */
+  cgroup_folder: z.string().min(1).optional(),
   /** Most `subscriptions/listen` streams at once, of all principals. */
   listens_max: z.int().min(1).default(10_000),
   /** A call without an answer ends after this; progress starts it anew. */

@@ -61,8 +61,12 @@ export class Requests {
 
   /** The lane on which a caller reaches a server. */
   keyFor(incoming: Incoming, server: UpstreamServer): LaneKey {
-    if (incoming.session !== undefined) return incoming.session.keyFor(server);
-    return server.local ? SHARED : { kind: "principal", id: incoming.principal.id };
+    const { session, principal } = incoming;
+    const mode = server.processMode(session?.askable === true);
+    if (mode === "call") return { kind: "principal", id: `call ${incoming.requestId}`, once: true };
+    if (session !== undefined) return session.keyFor(server);
+    if (server.local && (mode === undefined || mode === "shared")) return SHARED;
+    return { kind: "principal", id: principal.id };
   }
 
   refuse(incoming: Incoming, failure: Failure): void {

@@ -303,6 +303,8 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   }
 
   #end(): void {
+    if (this.#key.kind === "principal" && this.#key.once === true)
+      this.#link?.releaseOnce(this.#key.id);
     this.#phase = "over";
     this.#handle = undefined;
     if (this.#pause !== undefined) clearTimeout(this.#pause);

@@ -7,11 +7,19 @@ import {
   type JsonRpcRequest,
 } from "../protocol/index.ts";
 import type { Lane, LaneListener } from "./lane.ts";
+import type { Life } from "./processes/crash-loop.ts";
 import { localAnswer } from "./local-answers.ts";
 import type { ServerDefinition } from "./server-options.ts";
 
 /** Whose lane is wanted. */
-export type LaneKey = { kind: "shared" } | { kind: "principal"; id: string } | SessionKey;
+export type LaneKey = { kind: "shared" } | PrincipalKey | SessionKey;
+
+/** A principal's own lane, or that of a single call, which is closed when the call ends. */
+export interface PrincipalKey {
+  kind: "principal";
+  id: string;
+  once?: true;
+}
 
 /** A legacy client's session: it has lanes of its own, opened as the client. */
 export interface SessionKey {
@@ -47,6 +55,8 @@ export class LaneSlot implements LaneListener {
   released = false;
   /** Opened as a legacy session of a server that is known to be modern: being refused is no failure. */
   tentative = false;
+  /** The process behind its lane, where there is one. */
+  life: Life | undefined;
   readonly #owner: SlotOwner;
   /** Requests of the server that came before its lane was ready. */
   #held: JsonRpcRequest[] = [];

@@ -35,6 +35,9 @@ import { LaneSlot, type LaneKey, type SlotOwner } from "./lane-slot.ts";
 import type { Lane, LaneContext, TransportDeps } from "./lane.ts";
 import { LinkHistory, type LinkTransition } from "./link-history.ts";
 import { offeredCapabilities } from "./local-answers.ts";
+import type { CrashLoop } from "./processes/crash-loop.ts";
+import { idleTimeoutOf, type ProcessOptions } from "./processes/process-options.ts";
+import type { Processes } from "./processes/processes.ts";
 import type { ReconnectRate } from "./reconnect-rate.ts";
 import type { ServerDefinition, ServerOptions } from "./server-options.ts";
 import type { LinkState } from "./server-status.ts";
@@ -84,6 +87,17 @@ export interface LinkOwner {
   resourceUpdated(link: Link, uri: string): void;
 }
 
+/** What a local server's processes share. */
+export interface ProcessDeps {
+  /** Where every start takes its turn; without it, at once. */
+  readonly starts?: Processes;
+  readonly options: ProcessOptions;
+  /** Where `options` names no number. */
+  readonly processesMax: number;
+  readonly crashLoop: CrashLoop;
+  readonly cgroupFolder?: string;
+}
+
 export interface LinkDeps {
   readonly definition: ServerDefinition;
   readonly endpoint: EndpointDefinition;
@@ -94,6 +108,8 @@ export interface LinkDeps {
   readonly stderr: StderrRing;
   readonly pool: ConnectionPoolOptions;
   readonly reconnects: ReconnectRate;
+  /** Of a local server. */
+  readonly processes?: ProcessDeps;
   readonly clientInfo: JsonObject;
   readonly responseBytesMax: number;
   readonly inspectBytesMax: number;
@@ -110,6 +126,8 @@ const fastReopensMax = 10;
 const slowReopenMs = 30_000;
 /** So many calls in a row without a connection, or with one that broke, and the endpoint is taken to be gone. */
 const brokenMax = 3;
+/** A local process waits at most so long for its turn to start. */
+const START_QUEUE_MS = 60_000;
 /** Below this score a connected link is called degraded. */
 const degradedBelow = 0.5;
 /** An old lane that was replaced may finish its calls for so long. */
@@ -333,6 +351,19 @@ export class Link implements SlotOwner, ReportListener {
     return count;
   }
 
+  /** Closes the lane that was opened for one call. */
+  releaseOnce(id: string): void {
+    const slot = this.#principals.get(id);
+    if (slot === undefined) return;
+    this.#principals.delete(id);
+    this.#drop(slot);
+  }
+
+  /** The processes behind its lanes. */
+  get stdioLanes(): StdioLane[] {
+    return this.#slots().flatMap(({ lane }) => (lane instanceof StdioLane ? [lane] : []));
+  }
+
   /** Closes every lane and connection; calls in flight fail. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -443,7 +474,7 @@ export class Link implements SlotOwner, ReportListener {
     const lane = slot.key.kind;
     const begunMs = this.#deps.clock.monotonicMs();
     this.#log.debug({ lane }, "Connecting");
-    const timeoutMs = this.#deps.connectTimeoutMs;
+    const timeoutMs = this.#openTimeoutMs();
     // The transports keep this bound themselves and say more when they do; this one makes it certain.
     const timer = setTimeout(
       () =>
@@ -466,15 +497,62 @@ export class Link implements SlotOwner, ReportListener {
     }
   }
 
+  // A process may have to wait for its turn to start, and has its own time from then on.
+  #openTimeoutMs(): number {
+    const { processes, connectTimeoutMs } = this.#deps;
+    if (processes === undefined) return connectTimeoutMs;
+    return (processes.options.start_timeout ?? connectTimeoutMs) + START_QUEUE_MS;
+  }
+
   #openTransport(slot: LaneSlot, signal: AbortSignal): Promise<Lane> {
     const { service } = this.definition;
     const options = this.#optionsFor(slot);
     const context = this.#contextOf(slot.key, signal);
     const deps = this.#transportDeps();
     if (service !== undefined) return openInProcess(service, context, slot, deps);
-    if (options.command !== undefined)
-      return openStdio(options, context, slot, { ...deps, stderr: this.#deps.stderr });
+    if (options.command !== undefined) return this.#openProcess(options, context, slot, deps);
     return this.#openRemote(context, slot, deps);
+  }
+
+  async #openProcess(
+    options: ServerOptions,
+    context: LaneContext,
+    slot: LaneSlot,
+    deps: TransportDeps,
+  ): Promise<Lane> {
+    const { processes, stderr } = this.#deps;
+    const life = processes?.crashLoop.start();
+    if (processes !== undefined && life === undefined)
+      throw this.#loopingError(processes.crashLoop);
+    try {
+      const lane = await openStdio(options, context, slot, {
+        ...deps,
+        stderr,
+        ...(processes && {
+          process: processes.options,
+          processesMax: processes.processesMax,
+          ...(processes.starts && { processes: processes.starts }),
+          ...(processes.cgroupFolder && { cgroupFolder: processes.cgroupFolder }),
+        }),
+      });
+      slot.life = life;
+      return lane;
+    } catch (error) {
+      if (isSignalboxError(error) && error.code === "SERVER_CRASHED") life?.crashed();
+      else life?.closed();
+      throw error;
+    }
+  }
+
+  #loopingError(crashLoop: CrashLoop): SignalboxError {
+    const { recentEnds, retryAfterMs } = crashLoop.explain();
+    const why = this.#lastError === undefined ? "" : `: ${this.#lastError.error.message}`;
+    return failureOf(
+      this.name,
+      "SERVER_CRASH_LOOP",
+      `ended ${recentEnds} times within a minute and is started again only now and then${why}`,
+      { details: { retryAfterMs } },
+    );
   }
 
   #openRemote(context: LaneContext, slot: LaneSlot, deps: TransportDeps): Promise<Lane> {
@@ -596,6 +674,8 @@ export class Link implements SlotOwner, ReportListener {
   slotClosed(slot: LaneSlot, error: SignalboxError): void {
     if (this.#closed) return;
     const livedMs = this.#deps.clock.monotonicMs() - slot.openedAtMs;
+    if (error.code === "SERVER_CRASHED") slot.life?.crashed();
+    else slot.life?.closed();
     if (slot !== this.#shared) this.#forget(slot);
     this.#lastError = { error, at: this.#deps.clock.now() };
     if (livedMs < shortLifeMs) this.#backOff.failed();
@@ -641,16 +721,38 @@ export class Link implements SlotOwner, ReportListener {
   // --- tending what is open
 
   #tend(): void {
-    const before = this.#deps.clock.monotonicMs() - this.#deps.principalIdleMs;
-    for (const [id, slot] of this.#principals) {
-      if (slot.lane === undefined || slot.usedAtMs > before) continue;
-      this.#principals.delete(id);
-      this.#drop(slot);
-    }
+    this.#reap();
     if (this.#anyLane() === undefined && this.#state === "connected")
       this.#enter("idle", "nobody has used it for a while");
     void this.#reprobe();
     void this.#check();
+  }
+
+  // A client's session with a remote server costs little and may hold much, so it lasts as long as the client's.
+  #reap(): void {
+    const options = this.#deps.processes?.options;
+    const ownMs =
+      options === undefined ? this.#deps.principalIdleMs : idleTimeoutOf(options, "session");
+    const sharedMs = options === undefined ? undefined : idleTimeoutOf(options, "shared");
+    const slots = [...this.#principals.values()];
+    if (options !== undefined) slots.push(...this.#sessions.values());
+    for (const slot of slots) {
+      if (!this.#isIdle(slot, ownMs)) continue;
+      this.#forget(slot);
+      this.#drop(slot);
+    }
+    if (!this.#isIdle(this.#shared, sharedMs)) return;
+    this.#subscriptions?.stop();
+    this.#subscriptions = undefined;
+    this.#modern = undefined;
+    this.#drop(this.#shared);
+    this.#shared = new LaneSlot({ kind: "shared" }, this);
+  }
+
+  #isIdle({ lane, usedAtMs }: LaneSlot, idleMs: number | undefined): boolean {
+    if (lane === undefined || idleMs === undefined) return false;
+    if (lane instanceof StdioLane && lane.busy) return false;
+    return usedAtMs <= this.#deps.clock.monotonicMs() - idleMs;
   }
 
   // Calls tell how a link does. Where none went over it since the last look it is asked itself, in its era's way.
@@ -783,6 +885,7 @@ export class Link implements SlotOwner, ReportListener {
     slot.abort?.abort(this.#goneError());
     const { lane } = slot;
     slot.lane = undefined;
+    slot.life?.closed();
     if (lane !== undefined) void lane.close();
   }
 

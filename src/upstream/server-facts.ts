@@ -2,7 +2,11 @@
 import type { Era } from "../protocol/index.ts";
 import type { LinkTransition } from "./link-history.ts";
 import type { Link } from "./link.ts";
+import type { CrashLoopState } from "./processes/crash-loop.ts";
+import { processFacts, type ProcessFacts } from "./processes/process-facts.ts";
+import { readProcessTable } from "./processes/process-table.ts";
 import type { LastError, LinkState } from "./server-status.ts";
+import type { StdioLane } from "./transports/stdio.ts";
 import type { UpstreamServer } from "./upstream-server.ts";
 
 /** One endpoint. Times are epoch milliseconds. */
@@ -20,11 +24,19 @@ export interface EndpointFacts {
   readonly lanes: number;
   /** Connections to a remote endpoint. */
   readonly connections?: { open: number; busy: number; waiting: number; max: number };
+  /** The processes of a local server. */
+  readonly processes?: readonly ProcessView[];
   /** What the balance knows of it. */
   readonly balance: ReturnType<UpstreamServer["explain"]>;
   readonly lastError?: LastError;
   /** The newest last. */
   readonly history: readonly LinkTransition[];
+}
+
+export interface ProcessView extends Partial<ProcessFacts> {
+  readonly pid: number;
+  /** What holds the limits that were asked for. */
+  readonly limitsHeldBy: StdioLane["limitsHeldBy"];
 }
 
 export interface ServerFacts {
@@ -34,6 +46,8 @@ export interface ServerFacts {
   readonly breakers: ReturnType<UpstreamServer["breakers"]["explain"]>;
   readonly bulkhead: ReturnType<UpstreamServer["bulkhead"]["status"]>;
   readonly retries: ReturnType<UpstreamServer["retries"]["explain"]>;
+  /** Of a local server. */
+  readonly crashLoop?: CrashLoopState;
 }
 
 /** The facts of a server at this moment. */
@@ -45,6 +59,7 @@ export function factsOf(server: UpstreamServer): ServerFacts {
     breakers: server.breakers.explain(),
     bulkhead: server.bulkhead.status(),
     retries: server.retries.explain(),
+    ...(server.crashLoop && { crashLoop: server.crashLoop }),
   };
 }
 
@@ -63,12 +78,24 @@ function endpointFacts(server: UpstreamServer, link: Link): EndpointFacts {
     ...(revision && { revision }),
     lanes: link.openLanes,
     ...(connections && { connections }),
+    ...(server.crashLoop && { processes: processesOf(link) }),
     balance: server.explain(link),
     ...(lastError && {
       lastError: { code: lastError.error.code, message: lastError.error.message, at: lastError.at },
     }),
     history: history.transitions,
   };
+}
+
+function processesOf(link: Link): ProcessView[] {
+  const lanes = link.stdioLanes;
+  if (lanes.length === 0) return [];
+  const table = readProcessTable();
+  return lanes.map(({ pid, limitsHeldBy }) => ({
+    ...processFacts(pid, table),
+    pid,
+    limitsHeldBy,
+  }));
 }
 
 // A query may carry a key.

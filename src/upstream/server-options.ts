@@ -7,6 +7,7 @@ import { serverConnectionPoolOptions } from "./connection-pool-options.ts";
 import { serverBreakerOptions } from "./guard/breaker.ts";
 import { serverBulkheadOptions } from "./guard/bulkhead.ts";
 import { serverRetryOptions } from "./guard/retry-options.ts";
+import { processOptions } from "./processes/process-options.ts";
 
 const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -122,6 +123,7 @@ export const serverOptions = z
     retry_policy: serverRetryOptions.optional(),
     circuit_breaker: serverBreakerOptions.optional(),
     bulkhead: serverBulkheadOptions.optional(),
+    process: processOptions.optional(),
   })
   .superRefine((options, context) => {
     for (const problem of problemsTogether(options)) {
@@ -169,7 +171,7 @@ function problemOfHeader(name: string, value: string): string | undefined {
   return undefined;
 }
 
-const onlyLocal = ["args", "env", "cwd", "env_allow"] as const;
+const onlyLocal = ["args", "env", "cwd", "env_allow", "process"] as const;
 const onlyRemote = ["headers", "transport", "endpoints"] as const;
 
 /** The options as far as the checks across fields need them. */

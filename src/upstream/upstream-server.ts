@@ -23,6 +23,14 @@ import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, Lane } from "./lane.ts";
 import { Link, type EndpointDefinition, type Introduction, type LinkOwner } from "./link.ts";
 import type { LinkTransition } from "./link-history.ts";
+import { CrashLoop, type CrashLoopState } from "./processes/crash-loop.ts";
+import {
+  plainProcess,
+  processModeOf,
+  type ProcessMode,
+  type ProcessOptions,
+} from "./processes/process-options.ts";
+import type { Processes } from "./processes/processes.ts";
 import { ReconnectRate } from "./reconnect-rate.ts";
 import type { ServerDefinition, ServerOptions } from "./server-options.ts";
 import { isFailing, type LinkState, type ServerStatus } from "./server-status.ts";
@@ -47,6 +55,8 @@ export interface UpstreamOptions {
   tendEveryMs?: number;
   /** What every server has where its own options say nothing else. */
   guards?: Partial<GuardOptions>;
+  /** Where control groups for local processes may be made; default nowhere. */
+  cgroupFolder?: string;
 }
 
 export interface UpstreamDeps {
@@ -56,6 +66,8 @@ export interface UpstreamDeps {
   options: UpstreamOptions;
   /** One for all servers of a gateway; default: the server's own. */
   reconnects?: ReconnectRate;
+  /** Where local processes take their turn to start; one for all servers of a gateway. */
+  processes?: Processes;
   /** 0 up to 1; default Math.random. */
   random?: () => number;
 }
@@ -87,6 +99,8 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   readonly #pool: ConnectionPoolOptions;
   readonly #policies: RetryPolicies;
   readonly #strategy: string;
+  readonly #process: ProcessOptions | undefined;
+  readonly #crashLoop: CrashLoop | undefined;
   readonly #slowStartMs: number;
   readonly #chooser: EndpointChooser<Link>;
   readonly #stderr = new StderrRing();
@@ -135,6 +149,18 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
         onReturned: (link) => this.#log.info({ endpoint: link.id }, "An endpoint gets calls again"),
       },
     });
+    if (own.command !== undefined) {
+      this.#crashLoop = new CrashLoop(clock);
+      this.#process = own.process ?? plainProcess;
+    }
+    const processes = this.#process &&
+      this.#crashLoop && {
+        options: this.#process,
+        crashLoop: this.#crashLoop,
+        processesMax: options.lanesMax ?? 32,
+        ...(deps.processes && { starts: deps.processes }),
+        ...(options.cgroupFolder !== undefined && { cgroupFolder: options.cgroupFolder }),
+      };
     const reconnects = deps.reconnects ?? new ReconnectRate(clock);
     this.links = endpointsOf(definition).map(
       (endpoint) =>
@@ -148,6 +174,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
           stderr: this.#stderr,
           pool: this.#pool,
           reconnects,
+          ...(processes && { processes }),
           clientInfo: options.clientInfo,
           responseBytesMax: own.response_bytes_max ?? options.responseBytesMax ?? 64 * 1024 * 1024,
           inspectBytesMax: options.inspectBytesMax ?? 1024 * 1024,
@@ -183,6 +210,16 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   get local(): boolean {
     const { service, options } = this.definition;
     return service !== undefined || options.command !== undefined;
+  }
+
+  /** Who shares a local process; `askable`: the client can be asked for something. Undefined where there is none. */
+  processMode(askable: boolean): ProcessMode | undefined {
+    return this.#process === undefined ? undefined : processModeOf(this.#process, askable);
+  }
+
+  /** Whether its process ends again and again soon after its start. */
+  get crashLoop(): CrashLoopState | undefined {
+    return this.#crashLoop?.explain();
   }
 
   /** Longest opening of a lane, a local process's start included. */
@@ -369,7 +406,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
 
   // What opened the breaker is over: the first calls are let in without waiting for its time.
   #cameBack(link: Link): void {
-    if (this.links.length > 1) link.health.beginSlowStart(this.#slowStartMs);
+    link.health.comeBack(this.links.length > 1 ? this.#slowStartMs : 0);
     const { reason, state } = this.breakers.explain().server;
     if (state === "open" && reason !== BY_HAND) this.breakers.close();
   }

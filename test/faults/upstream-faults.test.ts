@@ -129,7 +129,7 @@ describe("one gateway before broken servers and broken networks", () => {
     const crash = await run.calls.call(name, "write", { fail: "crash" });
     expect(crash.ending.kind).toBe("fail");
     let over = false;
-    const load = run.load({ servers: ["quiet"], workers: 2, enough: () => over });
+    const load = run.load({ servers: ["quiet"], workers: 1, enough: () => over });
     const asking = askWhile(run, name, () => !over);
     const seen = await watch().finally(() => {
       over = true;

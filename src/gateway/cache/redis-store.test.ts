@@ -161,6 +161,39 @@ describe.skipIf(program === "")("answers shared through Redis", () => {
     await one.warm();
   });
 
+  test("a Redis that hung and kept the connection has lost nothing, and memory is kept", async () => {
+    await using world = await World.open();
+    const one = await world.gateway("signalbox:", 500);
+    await one.warm();
+    world.redis.hang();
+    try {
+      for (const name of ["x", "y", "z"])
+        (await one.ask(name)).flight().keep(Buffer.from("1"), FRESH);
+      expect(one.store.health().status).toBe("warning");
+    } finally {
+      world.redis.resume();
+    }
+    await vi.waitFor(() => expect(one.store.health()).toEqual({ status: "ok" }), WAIT);
+    expect(one.interruptions).toBe(1);
+    expect(one.cache.statistics().keys).toBe(3);
+  });
+
+  test("reads that are late together count as one", async () => {
+    await using world = await World.open();
+    const one = await world.gateway("signalbox:", 500);
+    await one.warm();
+    world.redis.hang();
+    try {
+      const names = Array.from({ length: 20 }, (_, n) => `k${n}`);
+      for (const reader of await Promise.all(names.map((name) => one.ask(name)))) {
+        expect(reader.told).toEqual(["fetch"]);
+      }
+      expect(one.store.health()).toEqual({ status: "ok" });
+    } finally {
+      world.redis.resume();
+    }
+  });
+
   test("what is cleared while Redis hangs is not read out of it afterwards", async () => {
     await using world = await World.open();
     const one = await world.gateway("signalbox:", 500);

@@ -62,6 +62,9 @@ export class RedisStore implements SecondLevel {
   #state: State = { kind: "connecting" };
   #subscribed = false;
   #lateInARow = 0;
+  #lateAt = 0;
+  /** Whether a clearing by another gateway may have gone unheard. */
+  #deaf = true;
   #writes = 0;
   #writeBytes = 0;
   #flush: NodeJS.Timeout | undefined;
@@ -80,7 +83,7 @@ export class RedisStore implements SecondLevel {
       .slot();
     this.#client = clientOf(options.url);
     this.#client.on("error", (error: unknown) => this.#down(messageOf(error)));
-    this.#client.on("ready", () => void this.#ready());
+    this.#client.on("ready", () => this.#connected());
   }
 
   listen(listener: SecondLevelListener): void {
@@ -151,6 +154,7 @@ export class RedisStore implements SecondLevel {
   }
 
   async #get(key: CacheKey): Promise<SecondLevelAnswer> {
+    const startedAt = this.#clock.monotonicMs();
     const entry = this.#entryKey(key);
     const marks = [this.#markOfAll(), this.#markOf(key.server)];
     const asked = Promise.all([
@@ -159,7 +163,7 @@ export class RedisStore implements SecondLevel {
     ]).catch(() => undefined);
     const answer = await within(this.#getTimeoutMs, asked);
     if (answer === LATE) {
-      this.#late();
+      this.#late(startedAt);
       return NOTHING;
     }
     this.#lateInARow = 0;
@@ -185,8 +189,11 @@ export class RedisStore implements SecondLevel {
     return { found: { body: record.body, fresh: { ttlMs, told: record.told } }, stamp };
   }
 
-  #late(): void {
-    if (++this.#lateInARow < LATE_MAX || this.#state.kind !== "up") return;
+  // Reads that were under way together are late together, if only because this process was busy: they count as one.
+  #late(startedAt: number): void {
+    if (startedAt < this.#lateAt || this.#state.kind !== "up") return;
+    this.#lateAt = this.#clock.monotonicMs();
+    if (++this.#lateInARow < LATE_MAX) return;
     this.#down(`${LATE_MAX} reads in a row took longer than ${this.#getTimeoutMs} ms.`);
   }
 
@@ -207,6 +214,12 @@ export class RedisStore implements SecondLevel {
     else this.#probeLater(Math.min(2 * afterMs, PROBE_MAX_MS));
   }
 
+  #connected(): void {
+    this.#deaf = true;
+    if (this.#state.kind === "up") this.#state = { kind: "connecting" };
+    void this.#ready();
+  }
+
   async #ready(): Promise<void> {
     if (this.#hasEnded()) return;
     try {
@@ -222,8 +235,8 @@ export class RedisStore implements SecondLevel {
     clearTimeout(this.#probe);
     this.#lateInARow = 0;
     if (this.#state.kind === "down") this.#log.info({}, "Redis is back: answers are shared again");
-    // What other gateways cleared meanwhile has not been heard here.
-    this.#listener?.interrupted();
+    if (this.#deaf) this.#listener?.interrupted();
+    this.#deaf = false;
     this.#state = { kind: "up" };
     if (!this.#pending.isEmpty) this.#tellSoon();
   }
@@ -251,11 +264,11 @@ export class RedisStore implements SecondLevel {
   };
 
   // Writes can be many; what they clear is told together.
-  #tellSoon(): void {
+  #tellSoon(afterMs = TELL_AFTER_MS): void {
     this.#flush ??= setTimeout(() => {
       this.#flush = undefined;
       void this.#tell();
-    }, TELL_AFTER_MS).unref();
+    }, afterMs).unref();
   }
 
   async #tell(): Promise<void> {
@@ -265,13 +278,17 @@ export class RedisStore implements SecondLevel {
     const note = stringify({ from: this.#id, cleared: told.cleared });
     const commands = marks.map((mark) => ["SET", mark, this.#token(), "PX", MARK_TTL_MS]);
     commands.push(["PUBLISH", this.#channel(), note]);
+    let againMs = TELL_AFTER_MS;
     try {
       await Promise.all(commands.map((command) => this.#client.sendCommand(command)));
       this.#pending.done(told);
     } catch {
       this.#pending.failed(told);
+      againMs = TELL_AGAIN_MS;
     }
-    if (!this.#pending.isEmpty && this.#state.kind === "up" && !this.#closed) this.#tellSoon();
+    if (!this.#pending.isEmpty && this.#state.kind === "up" && !this.#closed) {
+      this.#tellSoon(againMs);
+    }
   }
 
   async #quietly(command: readonly (string | Buffer)[]): Promise<void> {
@@ -320,6 +337,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const COMMANDS_MAX = 10_000;
 const CLOSE_TIMEOUT_MS = 500;
 const TELL_AFTER_MS = 5;
+/** A Redis that refuses, as one without room does, is not pressed. */
+const TELL_AGAIN_MS = 1_000;
 /** Answers on their way to Redis; more are dropped. */
 const WRITES_MAX = 256;
 const WRITE_BYTES_MAX = 16 * 1024 * 1024;

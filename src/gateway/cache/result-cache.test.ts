@@ -309,6 +309,28 @@ test("a leader that gives up while the second level is asked hands over", async 
   expect(leader.told).toEqual([]);
 });
 
+test("a refresh asks the second level first, and stores there what it then fetches", async () => {
+  const second = new FakeSecond();
+  second.away = true;
+  const { cache, clock } = world({}, second);
+  keep(cache, "a", "old");
+  second.away = false;
+  clock.advance(1000);
+  const [one, two] = ask(cache, 2, "a");
+  expect([one.told, two.told]).toEqual([["hit"], ["hit"]]);
+  second.answer({ found: undefined, stamp: "9" });
+  await settled();
+  expect([one.told, two.told]).toEqual([["hit", "refresh"], ["hit"]]);
+  one.flight().keep(Buffer.from("new"), TTL);
+  expect(second.stored).toEqual(["9"]);
+  clock.advance(1000);
+  const [three] = ask(cache, 1, "a");
+  second.answer({ found: { body: Buffer.from("newer"), fresh: TTL }, stamp: "9" });
+  await settled();
+  expect(three.told).toEqual(["hit"]);
+  expect(bodyOf(cache, "a")).toBe("newer");
+});
+
 test("a second level that is away costs nothing", () => {
   const second = new FakeSecond();
   second.away = true;

@@ -164,10 +164,31 @@ export class ResultCache {
     return seat;
   }
 
+  // Another gateway may have fetched it anew already.
   #refresh(key: CacheKey, reader: CacheReader): void {
     const flight = this.#takeOff(key, []);
+    const asked = this.#second?.get(key);
+    if (asked === undefined) this.#begin(flight, () => reader.refresh(flight));
+    // oxlint-disable-next-line promise/prefer-await-to-then -- the caller has been served
+    else void asked.then((answer) => this.#refreshFrom(answer, flight, reader));
+  }
+
+  #refreshFrom({ found, stamp }: SecondLevelAnswer, flight: Flight, reader: CacheReader): void {
+    if (found !== undefined) {
+      flight.keep(found.body, found.fresh);
+      return;
+    }
+    flight.stamp = stamp;
     try {
-      reader.refresh(flight);
+      this.#begin(flight, () => reader.refresh(flight));
+    } catch (error) {
+      this.#home.misbehaved(error);
+    }
+  }
+
+  #begin(flight: Flight, begin: () => void): void {
+    try {
+      begin();
     } catch (error) {
       flight.abandon();
       throw error;
@@ -230,12 +251,7 @@ export class ResultCache {
       return;
     }
     if (this.#second !== undefined) this.#meters.miss("redis", ask.toolName, true);
-    try {
-      seat.lead(flight);
-    } catch (error) {
-      flight.abandon();
-      throw error;
-    }
+    this.#begin(flight, () => seat.lead(flight));
   }
 
   #goOn(ask: Ask, seat: Seat, flight: Flight, { found, stamp }: SecondLevelAnswer): void {

@@ -102,6 +102,11 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
     for (const exchange of this.#pending.values()) if (exchange.handshake) this.#settle(exchange);
   }
 
+  /** Whether a request is under way; one that listens for reports is not counted. */
+  get busy(): boolean {
+    return this.#pending.size > this.#listens;
+  }
+
   send(request: OutboundRequest, sink: ExchangeSink): ExchangeHandle {
     const now = this.#options.clock.monotonicMs();
     const refusal = this.#refusal();

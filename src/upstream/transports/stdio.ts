@@ -131,6 +131,11 @@ export class StdioLane implements Lane {
     return this.#channel.child.pid;
   }
 
+  /** Whether a request is under way. */
+  get busy(): boolean {
+    return this.#channel.busy;
+  }
+
   get counts(): ChannelCounts {
     return this.#channel.counts;
   }
