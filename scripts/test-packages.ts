@@ -1,4 +1,4 @@
-// What tests need beyond npm packages: the PostgreSQL of the operating system, as an external database.
+// What tests need beyond npm packages: the PostgreSQL of the operating system, as an external database, and Redis.
 import { existsSync, readdirSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { one, runCommand, type Step } from "./steps.ts";
@@ -10,6 +10,7 @@ interface SystemPackage {
 
 const systemPackages: readonly SystemPackage[] = [
   { name: "postgresql", isThere: () => postgresBinaries() !== undefined },
+  { name: "redis-server", isThere: () => existsSync("/usr/bin/redis-server") },
 ];
 
 /** Installs what is missing where that is possible (Debian, as root); without it the tests that need it are skipped. */

@@ -19,6 +19,7 @@ import {
   isSignalboxError,
   messageOf,
   processMetrics,
+  randomToken,
   redact,
   releaseStartMemory,
   repeat,
@@ -28,13 +29,23 @@ import {
 } from "./foundation/index.ts";
 import {
   Gateway,
+  RedisStore,
+  ResultCache,
   isFailing,
+  redisUrlOf,
   createListener,
   listen,
   type CallRecord,
   type ServerStatus,
 } from "./gateway/index.ts";
-import { BatchQueue, CallLog, HealthChecks, databaseCheck, diskSpaceCheck } from "./ops/index.ts";
+import {
+  BatchQueue,
+  CallLog,
+  HealthChecks,
+  databaseCheck,
+  diskSpaceCheck,
+  type CheckResult,
+} from "./ops/index.ts";
 import { Registry } from "./registry/index.ts";
 import {
   signalboxService,
@@ -48,6 +59,7 @@ const POOL_HELP =
   "Open connections: to servers (pool upstream) and to the database (pool database).";
 const STORE_RETRY_MS = 5_000;
 const STORE_WARN_EVERY_MS = 60_000;
+const REDIS_TOKEN_BYTES = 9;
 const PRUNE_FIRST_MS = 10_000;
 const PRUNE_EVERY_MS = 3_600_000;
 /** What stopping may take beside draining: the call log's last rows, the database. */
@@ -65,6 +77,8 @@ export class GatewayProcess {
   readonly #health: HealthChecks;
   readonly #callLog: CallLog;
   readonly #linkLog: BatchQueue<LinkTransitionRow>;
+  readonly #cache: ResultCache;
+  readonly #redis: RedisStore | undefined;
   readonly #gateway: Gateway;
   readonly #registry: Registry;
   readonly #listener: Server;
@@ -111,12 +125,28 @@ export class GatewayProcess {
       log,
       metrics: this.#metrics,
     });
+    const redisUrl = redisUrlOf(values.cache);
+    if (redisUrl !== undefined) {
+      this.#redis = new RedisStore(
+        { url: redisUrl, prefix: values.cache.redis_prefix },
+        { clock, log, metrics: this.#metrics, token: () => randomToken(REDIS_TOKEN_BYTES) },
+      );
+    }
+    this.#cache = new ResultCache(values.cache, {
+      clock,
+      log: log.child({ area: "cache" }),
+      metrics: this.#metrics,
+      second: this.#redis,
+    });
     this.#gateway = new Gateway({
       clock,
       log: log.child({ area: "gateway" }),
       metrics: this.#metrics,
       limits: values.limits,
       guards: values,
+      ...(values.cache.enabled && {
+        cache: { results: this.#cache, options: values.cache },
+      }),
       hostPolicy: hostPolicy({
         host: values.host,
         allowedHosts: values.allowed_hosts,
@@ -228,6 +258,14 @@ export class GatewayProcess {
         await this.#gateway.close();
       },
     });
+    const redis = this.#redis;
+    if (redis !== undefined) {
+      this.lifecycle.add({
+        name: "redis",
+        start: async () => redis.start(),
+        stop: async () => redis.close(),
+      });
+    }
     this.lifecycle.add({
       name: "link history",
       start: () => Promise.resolve(),
@@ -375,8 +413,28 @@ export class GatewayProcess {
       databaseCheck(async (signal) => this.#requireStore().ping(signal)),
     );
     this.#health.add("mcp_servers", async () => this.#serversHealth());
+    this.#health.add("connection_pool", async () => this.#linksHealth());
+    this.#health.add("cache", async () => this.#cacheHealth());
     this.#health.add("disk_space", diskSpaceCheck(this.#values.home));
     void this.#health.start();
+  }
+
+  // Servers that nobody has used yet, and a gateway without any, are well.
+  #linksHealth(): CheckResult {
+    const links = this.#gateway
+      .serverStatus()
+      .flatMap(({ endpoints, state }) => endpoints?.map((one) => one.state) ?? [state]);
+    const failing = links.filter(isFailing).length;
+    const status = failing === 0 ? "ok" : "warning";
+    return { status, links: links.length, failing };
+  }
+
+  #cacheHealth(): CheckResult {
+    if (!this.#values.cache.enabled) return { status: "ok", type: "off" };
+    const { keys, bytes, hitRate } = this.#cache.statistics();
+    const type = this.#redis === undefined ? "memory" : "redis";
+    const own = { type, keys, bytes, ...(hitRate !== undefined && { hitRate }) };
+    return { ...own, ...(this.#redis?.health() ?? { status: "ok" as const }) };
   }
 
   #serversHealth(): { status: "ok" | "warning"; failing: string[] } {

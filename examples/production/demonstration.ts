@@ -1,4 +1,5 @@
 // What every demonstration has: a real gateway, servers, calls over MCP, and facts that are checked as they are said.
+import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { startGateway, type GatewaySetup, type TestGateway } from "../../test/support/gateway.ts";
@@ -81,7 +82,7 @@ export class Demonstration {
   /** Starts a gateway with its own home, ports and database, that is ended with the demonstration. */
   async gateway(setup: GatewaySetup): Promise<Gateway> {
     const gateway = new Gateway(await startGateway(setup));
-    this.#started.defer(() => gateway.stop());
+    this.#started.defer(() => gateway.end());
     this.say(`a gateway was ready after ${seconds(gateway.process.readyAfterMs)}`);
     return gateway;
   }
@@ -96,7 +97,7 @@ export class Demonstration {
 /** A gateway process, as its users and its operator see it. */
 export class Gateway {
   readonly process: TestGateway;
-  #stopped = false;
+  #ended = false;
 
   constructor(process: TestGateway) {
     this.process = process;
@@ -138,20 +139,17 @@ export class Gateway {
     return { status: answer.status, servers: checks.mcp_servers };
   }
 
-  /** Ends it as an operator does, unless it was ended before. */
-  async stop(): Promise<void> {
-    if (this.#stopped) return;
-    this.#stopped = true;
-    await this.process.stop();
+  /** Ends it as an operator does, with SIGTERM, and keeps its home; the exit code, null where it had to be killed. */
+  async terminate(): Promise<number | null> {
+    this.#ended = true;
+    await this.process.stop({ keepHome: true });
+    return this.process.child.process.exitCode;
   }
 
-  /** Sends SIGTERM and waits for the exit code; its home is removed by `stop` no more. */
-  async terminate(): Promise<number | null> {
-    this.#stopped = true;
-    const { child } = this.process;
-    const stopping = this.process.stop();
-    await stopping;
-    return child.process.exitCode;
+  /** Ends it, unless that was done, and removes its home. */
+  async end(): Promise<void> {
+    if (!this.#ended) await this.process.stop();
+    await rm(this.process.home, { recursive: true, force: true });
   }
 }
 
@@ -168,6 +166,8 @@ export class Load {
     this.#gateway = gateway;
     this.#tool = tool;
     this.#callers = Array.from({ length: atOnce }, () => this.#callOn(pauseMs));
+    // Whoever stops the load hears of it; where the demonstration broke off nobody does.
+    for (const caller of this.#callers) caller.catch(() => undefined);
   }
 
   /** How the calls so far ended. */

@@ -16,7 +16,7 @@ await demonstrate("retry", async (demo) => {
     servers: {
       shop: {
         url: server.url,
-        retry_policy: { strategy: "exponential", base_delay: "100ms", max_delay: "2s" },
+        retry_policy: { strategy: "exponential", base_delay: "200ms", max_delay: "2s" },
         connection_pool: { reconnect_backoff: "100ms", max_reconnect_backoff: "300ms" },
       },
     },
@@ -48,10 +48,12 @@ await demonstrate("retry", async (demo) => {
     !unsure.ok && unsure.sent === 1 && unsure.outcome === "unknown",
   );
 
+  // A call that goes well: after five failures in a row the breaker would refuse the next.
+  await tried("book");
   await server.kill();
   server.forget();
   const calling = gateway.call("shop__book", "late");
-  await delay(300);
+  await delay(150);
   await server.listen();
   const late = await calling;
   demo.say(`book while nothing listened: ${ending(late)}, reached the server ${sentOf(server)}`);
@@ -88,7 +90,8 @@ async function callThrough(
 function described(tool: string, failures: readonly Reply[], one: Tried): string {
   const waits = one.waitsMs.map(milliseconds).join(", ");
   const sent = one.sent === 1 ? "sent once" : `sent ${one.sent} times, after waits of ${waits}`;
-  return `${tool} through ${failures.map(nameOf).join(", ")}: ${ending(one)}, ${sent}`;
+  const through = failures.length === 0 ? "" : ` through ${failures.map(nameOf).join(", ")}`;
+  return `${tool}${through}: ${ending(one)}, ${sent}`;
 }
 
 function ending({ ok, code, outcome }: Called): string {

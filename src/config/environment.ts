@@ -9,7 +9,7 @@ import type { Problem } from "./problem.ts";
 import type { SettingPath } from "./setting-path.ts";
 import { pathText } from "./setting-path.ts";
 
-type Kind = "text" | "number" | "boolean" | "list";
+type Kind = "text" | "number" | "seconds" | "boolean" | "list";
 
 /** A variable, the setting it stands for, and how its text is read. */
 interface Variable {
@@ -39,6 +39,8 @@ const variables: readonly Variable[] = [
   { name: "DB_IDLE_TIMEOUT_MS", path: ["database", "idle_timeout"], kind: "number" },
   { name: "DB_QUERY_TIMEOUT_MS", path: ["database", "query_timeout"], kind: "number" },
   { name: "DEFAULT_TIMEOUT_MS", path: ["limits", "call_timeout"], kind: "number" },
+  { name: "REDIS_URL", path: ["cache", "redis_url"], kind: "text" },
+  { name: "CACHE_TTL", path: ["cache", "ttl"], kind: "seconds" },
   { name: "SIGNALBOX_ADMIN_KEY", path: ["auth", "admin_key"], kind: "text" },
 ];
 
@@ -134,6 +136,7 @@ const truths: ReadonlyMap<string, boolean> = new Map([
 const readers: Record<Kind, (text: string) => unknown> = {
   text: (text) => text.trim(),
   number: (text) => (/^\s*-?\d{1,15}\s*$/.test(text) ? Number(text) : undefined),
+  seconds: (text) => (/^\s*\d{1,12}\s*$/.test(text) ? Number(text) * 1000 : undefined),
   boolean: (text) => truths.get(text.trim().toLowerCase()),
   list: (text) =>
     text
@@ -145,6 +148,7 @@ const readers: Record<Kind, (text: string) => unknown> = {
 const expected: Record<Kind, (text: string) => string> = {
   text: () => "must be text",
   number: (text) => `must be a whole number, not ${shown(text)}`,
+  seconds: (text) => `must be a whole number of seconds, not ${shown(text)}`,
   boolean: (text) => `must be true or false, not ${shown(text)}`,
   list: () => "must be a list with commas",
 };

@@ -6,6 +6,7 @@ import { duration, logOptions, metricsOptions } from "../foundation/index.ts";
 import {
   bundleName,
   bundleOptions,
+  cacheOptions,
   guardOptions,
   limitOptions,
   serverName,
@@ -49,6 +50,7 @@ export const configSchema = z.strictObject({
   limits: limitOptions.prefault({}),
   call_log: callLogOptions.prefault({}),
   ...guardOptions.shape,
+  cache: cacheOptions.prefault({}),
   servers: z.record(serverName, serverOptions).default({}),
   bundles: z.record(bundleName, bundleOptions).default({}),
 });

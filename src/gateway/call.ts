@@ -25,17 +25,23 @@ import {
   type Envelope,
   type Era,
   type JsonObject,
+  type JsonRpcError,
   type JsonRpcNotification,
   type JsonRpcRequest,
   type RequestId,
 } from "../protocol/index.ts";
 import type { ExchangeHandle, Lane, LaneKey, OutboundRequest, Parcel } from "../upstream/index.ts";
+import type { CacheKey } from "./cache/cache-key.ts";
+import { learn, type CachePolicy } from "./cache/cache-policy.ts";
+import { cachedResponse, conclude } from "./cache/cached-result.ts";
+import type { CacheHit, CacheReader, Flight, Seat } from "./cache/flight.ts";
+import type { ResultCache } from "./cache/result-cache.ts";
 import type { CallOutcome } from "./call-meters.ts";
 import { failureText, replyFailure, serverFailure, type Failure } from "./failure.ts";
 import type { LegacySession } from "./legacy-session.ts";
 import { mayNameResource, rewriteResult } from "./resource-links.ts";
 import type { OpenPost } from "./open-posts.ts";
-import type { Reply } from "./reply.ts";
+import { GatheringReply, type Reply } from "./reply.ts";
 import type { Audience, Route, View } from "./view.ts";
 
 /** One request of a client, as the data plane hands it on. */
@@ -72,11 +78,17 @@ const IS_ERROR_TRUE = Buffer.from('"isError":true');
 const IS_ERROR = Buffer.from('"isError"');
 const ERROR = Buffer.from('"error"');
 
-export class Call implements Parcel {
+export class Call implements Parcel, CacheReader {
   readonly start: Incoming;
   readonly route: Route;
   readonly #end: CallEnd;
   readonly #clock: Clock;
+  readonly #cache: ResultCache | undefined;
+  /** Its place among those who wait for an answer of the cache. */
+  #seat: Seat | undefined;
+  /** The equal calls that wait for this one's answer. */
+  #flight: Flight | undefined;
+  #way: { key: LaneKey; times: CallTimes } | undefined;
   #lane: Lane | undefined;
   #handle: ExchangeHandle | undefined;
   /** When it was first sent; 0 before. */
@@ -89,11 +101,12 @@ export class Call implements Parcel {
   /** Milliseconds from sending to the end of the answer. */
   upstreamMs = 0;
 
-  constructor(start: Incoming, route: Route, end: CallEnd, clock: Clock) {
+  constructor(start: Incoming, route: Route, end: CallEnd, clock: Clock, cache?: ResultCache) {
     this.start = start;
     this.route = route;
     this.#end = end;
     this.#clock = clock;
+    this.#cache = cache;
   }
 
   get id(): RequestId {
@@ -128,9 +141,78 @@ export class Call implements Parcel {
     if (!this.#done) this.#handle = handle;
   }
 
+  /** Asks the cache first, and sends the request on where that knows nothing. */
+  read(cacheKey: CacheKey, key: LaneKey, times: CallTimes): void {
+    if (this.#done || this.#cache === undefined) return;
+    this.#way = { key, times };
+    const { server, original } = this.route;
+    const label = this.tool === undefined ? this.method : `${server.name}__${original}`;
+    const seat = this.#cache.read(cacheKey, label, this, times.timeoutMs);
+    if (!this.#done) this.#seat = seat;
+  }
+
+  // --- the cache
+
+  hit(hit: CacheHit): void {
+    if (this.#done) return;
+    const body = cachedResponse(this.id, hit);
+    this.responseBytes = body.length;
+    if (hit.body.includes(IS_ERROR_TRUE)) this.outcome = "tool_error";
+    this.start.reply.answer(body, 200);
+    this.#finish();
+  }
+
+  fetch(flight: Flight): void {
+    if (this.#done || this.#way === undefined) {
+      flight.abandon();
+      return;
+    }
+    this.#flight = flight;
+    this.run(this.#way.key, this.#way.times);
+  }
+
+  // Nobody waits for its answer but the cache, and no client is there to be asked anything.
+  refresh(flight: Flight): void {
+    const { open: _, ...start } = this.start;
+    const nobody = new GatheringReply(ignore, ignore, ignore);
+    const again = new Call(
+      { ...start, reply: nobody, session: undefined, startedAt: this.#clock.monotonicMs() },
+      this.route,
+      UNHEARD,
+      this.#clock,
+      this.#cache,
+    );
+    again.#way = this.#way;
+    again.fetch(flight);
+  }
+
+  refused(error: JsonRpcError): void {
+    if (this.#done) return;
+    this.outcome = "error";
+    this.errorCode = String(error.code);
+    const { reply, era } = this.start;
+    const response = { jsonrpc: "2.0", id: this.id, error };
+    reply.answer(stringify(response), era === "modern" ? modernStatusOf(error.code) : 200);
+    this.#finish();
+  }
+
+  failed(error: SignalboxError): void {
+    this.fail(error);
+  }
+
+  // What a call may have changed must be gone before its caller can ask for it again.
+  #clearWritten(): void {
+    if (this.route.cache?.writes === true) this.#cache?.invalidateServer(this.route.server.name);
+  }
+
+  // --- its end
+
   cancel(reason: string): void {
     if (this.#done) return;
     this.outcome = "cancelled";
+    this.#seat?.leave();
+    this.#flight?.abandon();
+    this.#clearWritten();
     this.#answered();
     this.#handle?.cancel(reason);
     const { reply, message } = this.start;
@@ -182,9 +264,12 @@ export class Call implements Parcel {
     const lane = this.#lane;
     if (lane === undefined) return;
     this.responseBytes = body.length;
+    this.#clearWritten();
     const bridged = lane.era !== this.start.era;
-    if (!bridged && this.route.server.definition.service !== undefined) this.#answerOwn(body);
-    else if (bridged || body.length <= CHECKED_BYTES || this.#mustRead(lane, body)) {
+    const shared = this.#flight !== undefined;
+    if (!bridged && !shared && this.route.server.definition.service !== undefined)
+      this.#answerOwn(body);
+    else if (bridged || shared || body.length <= CHECKED_BYTES || this.#mustRead(lane, body)) {
       try {
         this.#answerParsed(body, bridged);
       } catch {
@@ -213,6 +298,8 @@ export class Call implements Parcel {
   begin(firstBytes: Buffer, length: number | undefined): void {
     if (this.#done) return;
     this.#begun = true;
+    this.#flight?.pass();
+    this.#clearWritten();
     this.responseBytes = firstBytes.length;
     if (!this.start.reply.begin(firstBytes, length)) this.#pausedAtBegin = true;
     this.start.reply.onDrain(() => {
@@ -235,6 +322,7 @@ export class Call implements Parcel {
   end(): void {
     if (this.#done) return;
     this.#answered();
+    this.#clearWritten();
     this.start.reply.end();
     this.#finish();
   }
@@ -242,6 +330,12 @@ export class Call implements Parcel {
   fail(error: SignalboxError): void {
     if (this.#done) return;
     this.#answered();
+    this.#clearWritten();
+    const standIn = this.#flight?.fail(error);
+    if (standIn !== undefined && !this.#begun) {
+      this.hit(standIn);
+      return;
+    }
     this.outcome = outcomeOf(error);
     // The server finds fault with headers that were made from its tool list: the list is out of date.
     if (error.details?.["rpcCode"] === RPC.headerMismatch) this.route.catalog.invalidate("tools");
@@ -287,6 +381,7 @@ export class Call implements Parcel {
   // to be looked at. What lies between is the lane's default.
   #inspectedBytes(lane: Lane): number | undefined {
     if (lane.era !== this.start.era) return Number.POSITIVE_INFINITY;
+    if (this.#flight !== undefined) return this.#cache?.entryBytesMax;
     return this.#mayLink(lane) ? undefined : UNLINKED_INSPECTED_BYTES;
   }
 
@@ -315,6 +410,7 @@ export class Call implements Parcel {
   #asked(request: JsonRpcRequest): void {
     const lane = this.#lane;
     if (lane === undefined) return;
+    this.#flight?.pass();
     const { session, reply, era } = this.start;
     if (session !== undefined && era === lane.era) {
       session.ask(lane, request, reply);
@@ -366,8 +462,10 @@ export class Call implements Parcel {
       this.#answerGarbage();
       return;
     }
-    const result = bridged ? this.#bridge(response["result"]) : response["result"];
+    const written = response["result"];
+    const result = bridged ? this.#bridge(written) : written;
     if (result === undefined) {
+      this.#flight?.pass();
       this.outcome = "error";
       this.errorCode = "ELICITATION_UNBRIDGED";
       replyFailure(reply, message.id, UNBRIDGED, this.start.requestId, 200);
@@ -378,6 +476,7 @@ export class Call implements Parcel {
       this.#lane !== undefined &&
       this.#mayLink(this.#lane) &&
       rewriteResult(result, (uri) => view.publicUri(this.route.server.name, uri));
+    if (this.route.cache !== undefined) this.#keep(this.route.cache, written, result);
     if (!linked && !bridged) reply.answer(body, 200);
     else {
       response["result"] = result;
@@ -385,12 +484,19 @@ export class Call implements Parcel {
     }
   }
 
+  #keep(policy: CachePolicy, written: JsonObject, given: JsonObject): void {
+    if (this.#flight === undefined) learn(policy, written);
+    else conclude(this.#flight, policy, written, given);
+  }
+
   #answerGarbage(): void {
     const server = this.route.server.name;
     const sentence = `Server "${server}" sent an answer that is not a JSON-RPC response.`;
     this.outcome = "error";
     this.errorCode = "SERVER_GARBAGE";
-    const failure = serverFailure(new SignalboxError("SERVER_GARBAGE", sentence), server);
+    const error = new SignalboxError("SERVER_GARBAGE", sentence);
+    this.#flight?.fail(error);
+    const failure = serverFailure(error, server);
     replyFailure(this.start.reply, this.start.message.id, failure, this.start.requestId, 200);
   }
 
@@ -406,6 +512,7 @@ export class Call implements Parcel {
     this.outcome = "error";
     const code = typeof error["code"] === "number" ? error["code"] : RPC.internalError;
     this.errorCode = String(code);
+    this.#flight?.refuse(refusalOf(error, code));
     if (!bridged) {
       reply.answer(body, era === "modern" ? modernStatusOf(code) : 200);
       return;
@@ -475,6 +582,16 @@ const UNBRIDGED: Failure = {
     "The server asks for input in a way that clients of this protocol revision cannot be asked yet; use a client of revision 2026-07-28 for this tool.",
   data: { code: "ELICITATION_UNBRIDGED" },
 };
+
+/** For calls that no client waits for. */
+const UNHEARD: CallEnd = { ended() {} };
+
+function ignore(): void {}
+
+function refusalOf(error: JsonObject, code: number): JsonRpcError {
+  const message = typeof error["message"] === "string" ? error["message"] : "";
+  return { code, message, ...("data" in error && { data: error["data"] }) };
+}
 
 function outcomeOf({ code, details }: SignalboxError): CallOutcome {
   if (details?.["outcome"] === "unknown") return "unknown";

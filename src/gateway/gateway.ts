@@ -24,6 +24,7 @@ import {
   ReconnectRate,
   UpstreamServer,
   factsOf,
+  serverCacheOptions,
   type GuardOptions,
   type LinkChange,
   type ServerDefinition,
@@ -43,6 +44,9 @@ import { CLIENT_GONE, OpenPost, OpenPosts } from "./open-posts.ts";
 import type { Reply } from "./reply.ts";
 import { Requests } from "./requests.ts";
 import { ServerCatalog } from "./server-catalog.ts";
+import type { CacheOptions } from "./cache/cache-options.ts";
+import { policyFor } from "./cache/cache-policy.ts";
+import type { ResultCache } from "./cache/result-cache.ts";
 import { GuardMeters } from "./guard-meters.ts";
 import { ServerMeters } from "./server-meters.ts";
 import { Sessions } from "./sessions.ts";
@@ -54,7 +58,7 @@ import { Record, type CallRecord } from "./stages/record.ts";
 import { testServer, type TestReport } from "./test-server.ts";
 import { Traffic } from "./traffic.ts";
 import { WarmUp } from "./warm-up.ts";
-import type { View } from "./view.ts";
+import type { View, ViewDeps } from "./view.ts";
 
 export interface GatewayDeps {
   readonly clock: Clock;
@@ -63,6 +67,8 @@ export interface GatewayDeps {
   readonly limits: Limits;
   /** What guards the calls to every server; the defaults where it is left out. */
   readonly guards?: GuardOptions;
+  /** Answers that are kept; nothing is where it is left out. */
+  readonly cache?: { readonly results: ResultCache; readonly options: CacheOptions };
   readonly hostPolicy: HostPolicy;
   /** Takes a finished call; must neither wait nor throw. */
   readonly record: (call: CallRecord) => void;
@@ -74,6 +80,8 @@ export interface GatewayDeps {
   readonly version: string;
 }
 
+/** For servers of whose cache nothing is configured. */
+const PLAIN_CACHE = serverCacheOptions.parse({});
 /** Housekeeping: idle sessions, streams that need a sign of life. */
 const SWEEP_MS = 1_000;
 const MCP_PATH = "/mcp";
@@ -139,7 +147,14 @@ export class Gateway {
       write: deps.record,
       withArguments: deps.recordArguments,
     });
-    const requests = new Requests({ limits, clock, log, record, traffic: this.#traffic });
+    const requests = new Requests({
+      limits,
+      clock,
+      log,
+      record,
+      traffic: this.#traffic,
+      cache: deps.cache?.results,
+    });
     const identity = this.#identity;
     this.#modern = new ModernDoor({ requests, listens: this.#listens, identity });
     this.#legacy = new LegacyDoor({
@@ -189,6 +204,7 @@ export class Gateway {
     this.#rebindClients();
     if (created.length + dropped.length > 0 || bundlesChanged) this.#listens.everythingChanged();
     for (const catalog of dropped) {
+      this.#deps.cache?.results.invalidateServer(catalog.server.name);
       catalog.stop();
       this.#retire(catalog).catch((error: unknown) => {
         this.#deps.log.warn(
@@ -458,12 +474,25 @@ export class Gateway {
       view: {
         log: this.#deps.log,
         meters: this.#meters,
+        cachePolicy: this.#cachePolicy,
         pageSize: this.#deps.limits.list_page,
         epoch: () => this.#epoch,
       },
       create: (definition) => this.#createCatalog(definition),
     });
   }
+
+  readonly #cachePolicy: NonNullable<ViewDeps["cachePolicy"]> = (
+    { name: server, definition },
+    method,
+    name,
+    annotations,
+  ) => {
+    const { cache } = this.#deps;
+    if (cache === undefined) return undefined;
+    const own = definition.options.cache ?? PLAIN_CACHE;
+    return policyFor({ method, server, name, annotations }, cache.options, own);
+  };
 
   #createCatalog(definition: ServerDefinition): ServerCatalog {
     const server = this.#upstream(definition);
@@ -481,10 +510,14 @@ export class Gateway {
     this.#guardMeters.watch(server);
     server.events.on("listChanged", ({ kind }) => {
       catalog.invalidate(kind);
+      this.#deps.cache?.results.invalidateServer(server.name);
       this.#listens.listChanged(server.name, kind);
     });
     server.events.on("linkChanged", (change) => this.#deps.linkChanged?.(server.name, change));
-    server.events.on("resourceUpdated", ({ uri }) => this.#listens.resourceUpdated(server, uri));
+    server.events.on("resourceUpdated", ({ uri }) => {
+      this.#deps.cache?.results.invalidateUri(server.name, uri);
+      this.#listens.resourceUpdated(server, uri);
+    });
     return catalog;
   }
 

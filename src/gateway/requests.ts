@@ -10,6 +10,9 @@ import {
   type JsonObject,
 } from "../protocol/index.ts";
 import type { LaneKey, UpstreamServer } from "../upstream/index.ts";
+import { cacheKey, type CacheKey } from "./cache/cache-key.ts";
+import { isPlainRequest, scopeNow } from "./cache/cache-policy.ts";
+import type { ResultCache } from "./cache/result-cache.ts";
 import { Call, type Incoming } from "./call.ts";
 import { replyFailure, unresolved, type Failure } from "./failure.ts";
 import { CLIENT_GONE } from "./open-posts.ts";
@@ -32,8 +35,17 @@ export class Requests {
   readonly #limits: Limits;
   readonly #clock: Clock;
   readonly #record: Record;
+  readonly #cache: ResultCache | undefined;
 
-  constructor(deps: { limits: Limits; clock: Clock; record: Record; log: Log; traffic: Traffic }) {
+  constructor(deps: {
+    limits: Limits;
+    clock: Clock;
+    record: Record;
+    log: Log;
+    traffic: Traffic;
+    cache: ResultCache | undefined;
+  }) {
+    this.#cache = deps.cache;
     this.#traffic = deps.traffic;
     this.#log = deps.log;
     this.#limits = deps.limits;
@@ -188,7 +200,7 @@ export class Requests {
   }
 
   #call(incoming: Incoming, route: Route): Call {
-    const call = new Call(incoming, route, this.#record, this.#clock);
+    const call = new Call(incoming, route, this.#record, this.#clock, this.#cache);
     this.#record.started(call);
     if (incoming.session?.ended === true) {
       call.cancel("the session ended");
@@ -200,11 +212,29 @@ export class Requests {
       return call;
     }
     if (incoming.open !== undefined) incoming.open.call = call;
-    call.run(this.keyFor(incoming, route.server), {
-      timeoutMs: route.server.definition.options.timeout ?? this.#limits.call_timeout,
+    const times = {
+      timeoutMs: route.server.timeoutOf(call.tool) ?? this.#limits.call_timeout,
       timeoutMaxMs: this.#limits.call_timeout_max,
-    });
+    };
+    const key = this.keyFor(incoming, route.server);
+    const cached = route.cache === undefined ? undefined : this.#cacheKey(incoming, route);
+    if (cached === undefined || this.#cache === undefined) call.run(key, times);
+    else call.read(cached, key, times);
     return call;
+  }
+
+  #cacheKey(incoming: Incoming, route: Route): CacheKey | undefined {
+    const { params, method } = incoming.message;
+    const scope = route.cache === undefined ? undefined : scopeNow(route.cache);
+    if (scope === undefined || params === undefined || !isPlainRequest(params)) return undefined;
+    return cacheKey({
+      server: route.server.name,
+      method,
+      name: route.original,
+      arguments: params["arguments"],
+      principalId: scope === "public" ? undefined : incoming.principal.id,
+      form: incoming.view.bare ? `${incoming.era} bare` : incoming.era,
+    });
   }
 }
 

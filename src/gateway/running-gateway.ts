@@ -15,6 +15,8 @@ import {
   type SseEvent,
 } from "../protocol/index.ts";
 import type { ServerDefinition, ServerOptions } from "../upstream/index.ts";
+import { cacheOptions } from "./cache/cache-options.ts";
+import { ResultCache } from "./cache/result-cache.ts";
 import { Gateway } from "./gateway.ts";
 import { createListener, listen } from "./listener.ts";
 import { bundleOptions, limitOptions, type BundleDefinition } from "./options.ts";
@@ -34,15 +36,25 @@ export interface RunningGateway {
 /** Starts a gateway; `limits` are as a user writes them. */
 export async function runGateway(
   configuration: Partial<GatewayConfiguration> = {},
-  more: { limits?: object; authRequired?: boolean; clock?: Clock; log?: Log } = {},
+  more: {
+    limits?: object;
+    cache?: object;
+    authRequired?: boolean;
+    clock?: Clock;
+    log?: Log;
+  } = {},
 ): Promise<RunningGateway> {
   const limits = limitOptions.parse({ list_timeout: 1_000, drain: 500, ...more.limits });
   const calls: CallRecord[] = [];
+  const metrics = new Metrics();
+  const { clock = systemClock, log = silentLog } = more;
+  const cached = cacheOptions.parse(more.cache ?? {});
   const gateway = new Gateway({
-    clock: more.clock ?? systemClock,
-    log: more.log ?? silentLog,
-    metrics: new Metrics(),
+    clock,
+    log,
+    metrics,
     limits,
+    cache: { results: new ResultCache(cached, { clock, metrics, log }), options: cached },
     hostPolicy: hostPolicy({ host: "127.0.0.1" }),
     record: (call) => calls.push(call),
     recordArguments: true,

@@ -16,6 +16,7 @@ import {
   type ParamHeader,
 } from "../protocol/index.ts";
 import type { LaneKey, UpstreamServer } from "../upstream/index.ts";
+import type { CachePolicy } from "./cache/cache-policy.ts";
 import type { CallMeter, CallMeters } from "./call-meters.ts";
 import { ownerOfUri, publicName, publicUri, serverOfName } from "./names.ts";
 import type { BundleDefinition, BundleOptions } from "./options.ts";
@@ -35,6 +36,8 @@ export interface Route {
   readonly item: JsonObject;
   readonly paramHeaders: readonly ParamHeader[];
   readonly meter: CallMeter;
+  /** Whether answers are kept; undefined where none is, and none cleared. */
+  readonly cache?: CachePolicy;
 }
 
 export type Resolution =
@@ -62,6 +65,13 @@ export const MODERN_AUDIENCE: Audience = {
 export interface ViewDeps {
   readonly log: Log;
   readonly meters: CallMeters;
+  /** What may be kept of a server's answers to a method, for a tool of that name and annotations. */
+  readonly cachePolicy?: (
+    server: UpstreamServer,
+    method: string,
+    name: string,
+    annotations: unknown,
+  ) => CachePolicy | undefined;
   readonly pageSize: number;
   /** Grows whenever any catalog changes. */
   readonly epoch: () => number;
@@ -81,6 +91,7 @@ export class View {
   readonly #deps: ViewDeps;
   readonly #selection: Selection;
   readonly #indexes = new Map<string, Index>();
+  readonly #resourcePolicies = new Map<UpstreamServer, { cache?: CachePolicy }>();
 
   constructor(
     bundle: BundleDefinition | undefined,
@@ -243,7 +254,17 @@ export class View {
       item: {},
       paramHeaders: [],
       meter: this.#deps.meters.of(catalog.server.name, "resources/read"),
+      ...this.#cachedResources(catalog.server),
     };
+  }
+
+  // One policy for all resources of a server, since a route is made for each read.
+  #cachedResources(server: UpstreamServer): { cache?: CachePolicy } {
+    if (!this.#resourcePolicies.has(server)) {
+      const policy = this.#deps.cachePolicy?.(server, "resources/read", "", undefined);
+      this.#resourcePolicies.set(server, policy === undefined ? {} : { cache: policy });
+    }
+    return this.#resourcePolicies.get(server) ?? {};
   }
 
   #listings(kind: ListKind, audience: Audience): Listing[] {
@@ -341,8 +362,13 @@ export class View {
       return undefined;
     }
     const described = kind === "tools" ? this.#describe(server, item, prefixed) : item;
+    const cache =
+      kind === "tools"
+        ? this.#deps.cachePolicy?.(server, "tools/call", original, described["annotations"])
+        : undefined;
     return {
       ...base,
+      ...(cache !== undefined && { cache }),
       publicName: shown,
       item: { ...described, name: shown },
       paramHeaders: params.headers,

@@ -7,6 +7,7 @@ import { serverConnectionPoolOptions } from "./connection-pool-options.ts";
 import { serverBreakerOptions } from "./guard/breaker.ts";
 import { serverBulkheadOptions } from "./guard/bulkhead.ts";
 import { serverRetryOptions } from "./guard/retry-options.ts";
+import { serverCacheOptions } from "./server-cache-options.ts";
 import { processOptions } from "./processes/process-options.ts";
 
 const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
@@ -124,6 +125,7 @@ export const serverOptions = z
     circuit_breaker: serverBreakerOptions.optional(),
     bulkhead: serverBulkheadOptions.optional(),
     process: processOptions.optional(),
+    cache: serverCacheOptions.optional(),
   })
   .superRefine((options, context) => {
     for (const problem of problemsTogether(options)) {

@@ -222,6 +222,12 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     return this.#crashLoop?.explain();
   }
 
+  /** How long a call of the tool may last, in milliseconds, where the tool or the server has a say. */
+  timeoutOf(tool: string | undefined): number | undefined {
+    const own = tool === undefined ? undefined : this.#policies.of(tool).timeoutMs;
+    return own ?? this.definition.options.timeout;
+  }
+
   /** Longest opening of a lane, a local process's start included. */
   get connectTimeoutMs(): number {
     return this.#pool.connection_timeout;

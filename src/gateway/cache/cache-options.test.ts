@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { cacheOptions, redisUrlOf, serverCacheOptions } from "./cache-options.ts";
+import { cacheOptions, redisUrlOf } from "./cache-options.ts";
+import { serverCacheOptions } from "../../upstream/index.ts";
 
 test("without settings answers are kept in memory for an hour", () => {
   const options = cacheOptions.parse({});

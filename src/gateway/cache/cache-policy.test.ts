@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { cacheOptions, serverCacheOptions } from "./cache-options.ts";
+import { cacheOptions } from "./cache-options.ts";
+import { serverCacheOptions } from "../../upstream/index.ts";
 import {
   freshnessOf,
   isPlainRequest,

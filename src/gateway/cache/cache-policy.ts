@@ -7,7 +7,8 @@
  */
 import { isJsonObject, type JsonObject } from "../../protocol/index.ts";
 import { Selection } from "../selection.ts";
-import type { CacheOptions, ServerCacheOptions } from "./cache-options.ts";
+import type { CacheOptions } from "./cache-options.ts";
+import type { ServerCacheOptions } from "../../upstream/index.ts";
 
 export type CacheScope = "public" | "principal";
 

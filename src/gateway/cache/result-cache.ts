@@ -99,6 +99,11 @@ export class ResultCache {
     return this.#store.put(key, { body, freshUntil, deadAt, told: fresh.told });
   }
 
+  /** Larger answers are not kept, and so need not be read whole. */
+  get entryBytesMax(): number {
+    return this.#options.entry_bytes_max;
+  }
+
   generationOf(server: string): number {
     return this.#store.generation(server);
   }
