@@ -519,6 +519,19 @@ export class GatewayProcess {
         throw new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${bundle ?? ""}".`);
       },
       calls: (filter: CallFilter) => this.#requireStore().calls.recent(filter),
+      linkHistory: (filter) => this.#requireStore().linkTransitions.recent(filter),
+      cache: {
+        statistics: () => ({
+          enabled: this.#values.cache.enabled,
+          ...this.#cache.statistics(),
+        }),
+        clear: ({ server, tool, uri }) => {
+          if (server === undefined) return this.#cache.clear();
+          if (tool !== undefined) return this.#cache.invalidateName(server, "tools", tool);
+          if (uri !== undefined) return this.#cache.invalidateUri(server, uri);
+          return this.#cache.invalidateServer(server);
+        },
+      },
       health: () => ({
         ready: this.#ready(),
         checks: this.#health.results(),

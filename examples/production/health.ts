@@ -16,8 +16,8 @@ await demonstrate("health", async (demo) => {
         url: shop.url,
         connection_pool: {
           health_check_interval: "500ms",
-          reconnect_backoff: "200ms",
-          max_reconnect_backoff: "1s",
+          reconnect_backoff: "1s",
+          max_reconnect_backoff: "3s",
         },
       },
       depot: { url: depot.url },

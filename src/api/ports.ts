@@ -39,6 +39,14 @@ export interface ApiDeps {
   catalog(principal: Principal, bundle: string | undefined): Promise<CatalogView | undefined>;
   /** The call log, newest first. Throws STORE_UNAVAILABLE. */
   calls(filter: CallFilter): Promise<readonly CallEntry[]>;
+  /** Changes of state of a server's links, the newest first; times are epoch milliseconds. Throws STORE_UNAVAILABLE. */
+  linkHistory(filter: {
+    server: string;
+    limit: number;
+    before?: number;
+  }): Promise<readonly LinkHistoryEntry[]>;
+  /** Answers that are kept. */
+  cache: CachePort;
   /** The last results of the background checks; never waits. */
   health(): HealthReport;
   /** More about this process for `/api/status`: addresses, database, profile. No secrets. */
@@ -46,6 +54,38 @@ export interface ApiDeps {
   metrics: Metrics;
   log: Log;
   clock: Clock;
+}
+
+export interface LinkHistoryEntry {
+  readonly at: number;
+  readonly endpoint: string;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  readonly code?: string;
+}
+
+export interface CachePort {
+  statistics(): CacheStatistics & { readonly enabled: boolean };
+  /** Forgets everything, or what is kept of a server, or of one tool or resource of it; how many answers. */
+  clear(which: {
+    server: string | undefined;
+    tool: string | undefined;
+    uri: string | undefined;
+  }): number;
+}
+
+/** Counted since the start. */
+export interface CacheStatistics {
+  readonly keys: number;
+  readonly bytes: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly staleHits: number;
+  readonly joined: number;
+  /** 0 to 1; undefined where nothing was looked up. */
+  readonly hitRate: number | undefined;
+  readonly evictions: Readonly<Record<string, number>>;
 }
 
 export interface HealthReport {

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addCacheCommands } from "./commands/cache.ts";
 import { addBundlesCommands } from "./commands/bundles.ts";
 import { addCallCommand } from "./commands/call.ts";
 import { addConfigCommand } from "./commands/config.ts";
@@ -44,6 +45,7 @@ export function buildProgram(state: RunState, argv: readonly string[]): Command 
   addToolsCommand(program, state);
   addCallCommand(program, state);
   addBundlesCommands(program, state);
+  addCacheCommands(program, state);
   program.commandsGroup("Clients and access:");
   addConnectCommand(program, state);
   addStdioCommand(program, state);

@@ -1,6 +1,6 @@
 /** Metrics of the servers themselves: connections made and lost, how long they lasted, how many are open. */
 import type { Clock, Metrics } from "../foundation/index.ts";
-import type { ServerState, UpstreamServer } from "../upstream/index.ts";
+import { isFailing, type ServerState, type UpstreamServer } from "../upstream/index.ts";
 
 /** A connection that lasts days is as good as one that lasts a day. */
 const SPELL_BUCKETS = [1, 10, 60, 600, 3_600, 21_600, 86_400];
@@ -52,11 +52,15 @@ export class ServerMeters {
   /** Follows a server's state from now on, for as long as it is configured. */
   watch(server: UpstreamServer): void {
     let connectedAt: number | undefined;
+    let before: "connected" | "error" | undefined;
     server.events.on("stateChanged", ({ state }) => {
       // A server that was removed closes a while later; its series are gone and stay so.
       if (!this.#servers().some(({ name }) => name === server.name)) return;
       const now = this.#clock.monotonicMs();
-      if (COUNTED.has(state)) this.#connections.slot(server.name, state).inc();
+      const status = isUp(state) ? "connected" : isFailing(state) ? "error" : undefined;
+      if (status !== undefined && status !== before)
+        this.#connections.slot(server.name, status).inc();
+      before = status;
       if (connectedAt !== undefined && !isUp(state)) {
         this.#seconds.slot(server.name).observe((now - connectedAt) / 1000);
       }
@@ -88,11 +92,9 @@ export class ServerMeters {
     if (now !== undefined) return;
     this.#open.remove(name, "upstream");
     this.#seconds.remove(name);
-    for (const state of COUNTED) this.#connections.remove(name, state);
+    for (const status of ["connected", "error"]) this.#connections.remove(name, status);
   }
 }
-
-const COUNTED: ReadonlySet<ServerState> = new Set(["connected", "error"]);
 
 function isUp(state: ServerState): boolean {
   return state === "connected" || state === "degraded";

@@ -79,8 +79,7 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
     const { breakers } = this.#host;
     const refusal = breakers.admit(this.#parcel.tool);
     if (refusal !== undefined) {
-      this.#end();
-      this.#parcel.fail(refusal);
+      this.#giveUp(refusal, REFUSED_HERE);
       return this;
     }
     this.#ticket = breakers.ticket;
@@ -310,6 +309,8 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
     if (this.#pause !== undefined) clearTimeout(this.#pause);
   }
 }
+
+const REFUSED_HERE: FailureClass = { kind: "non_retryable", delivered: "no" };
 
 function asFailure(
   thrown: unknown,

@@ -380,7 +380,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
 
   choose(key: LaneKey, avoid: readonly Link[] | undefined): Link | undefined {
     const { links } = this;
-    if (links.length === 1) return this.#primary;
+    if (links.length === 1) return this.#primary.state === "draining" ? undefined : this.#primary;
     if (key.kind !== "session") {
       const sticky = key.kind === "principal" ? key.id : undefined;
       return this.#chooser.choose(links, pickOf(sticky, avoid));
@@ -394,8 +394,9 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
 
   noLink(): SignalboxError {
     const { lastError } = latestOf(this.links);
+    const drained = this.links.every(({ state }) => state === "draining");
     return (
-      lastError?.error ??
+      (drained ? undefined : lastError?.error) ??
       failureOf(
         this.name,
         "SERVER_DISABLED",

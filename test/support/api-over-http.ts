@@ -91,6 +91,21 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       filters.push(filter);
       return await Promise.resolve([]);
     },
+    linkHistory: async () => await Promise.resolve([]),
+    cache: {
+      statistics: () => ({
+        enabled: true,
+        keys: 0,
+        bytes: 0,
+        hits: 0,
+        misses: 0,
+        staleHits: 0,
+        joined: 0,
+        hitRate: undefined,
+        evictions: {},
+      }),
+      clear: () => 0,
+    },
     health: () => ({
       ready: true,
       checks: { database: { status: "ok", address: "db.internal" }, mcp_servers: { status: "ok" } },

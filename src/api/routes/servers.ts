@@ -283,6 +283,47 @@ const resume: Route = route({
   },
 });
 
+const history: Route = route({
+  method: "get",
+  path: "/api/servers/{name}/history",
+  scope: "read",
+  tag: "Servers",
+  summary: "When and why the links of a server changed their state",
+  query: z.strictObject({
+    limit: z.coerce.number().int().min(1).max(1000).default(100),
+    before: z.iso.datetime().optional().describe("Only changes before this time."),
+  }),
+  answer: {
+    status: 200,
+    description: "The newest first, from all gateways on this database.",
+    schema: z.object({
+      history: z.array(transition.extend({ endpoint: z.string() })),
+    }),
+    example: {
+      history: [
+        {
+          at: "2026-11-20T08:00:00.000Z",
+          endpoint: "mcp.example.com",
+          from: "connecting",
+          to: "connected",
+          reason: "speaks 2026-07-28",
+        },
+      ],
+    },
+  },
+  errors: ["SERVER_NOT_FOUND", "STORE_UNAVAILABLE"],
+  handle: async ({ params, query }, { registry, linkHistory }) => {
+    const { name: server } = registry.server(nameIn(params));
+    const before = query.before === undefined ? undefined : Date.parse(query.before);
+    const rows = await linkHistory({
+      server,
+      limit: query.limit,
+      ...(before !== undefined && { before }),
+    });
+    return { body: { history: rows.map(({ at, ...row }) => ({ ...row, at: iso(at) })) } };
+  },
+});
+
 const breakerBody = z
   .strictObject({
     state: z.enum(["open", "closed"]),
@@ -392,6 +433,7 @@ export const serverRoutes: readonly Route[] = [
   drain,
   resume,
   setBreaker,
+  history,
 ];
 
 function presented(view: ServerView): object {
