@@ -8,7 +8,10 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Principal } from "../access/index.ts";
 import { SignalboxError, type Clock } from "../foundation/index.ts";
 import {
+  ERROR_RESULT,
+  LOOK_CLOSER,
   RPC,
+  answerKind,
   errorResponse,
   isJsonObject,
   isRequest,
@@ -269,6 +272,7 @@ export class Call implements Parcel, CacheReader {
     const shared = this.#flight !== undefined;
     if (!bridged && !shared && this.route.server.definition.service !== undefined)
       this.#answerOwn(body);
+    else if (!bridged && !shared && this.#isPlain(lane, body)) this.start.reply.answer(body, 200);
     else if (bridged || shared || body.length <= CHECKED_BYTES || this.#mustRead(lane, body)) {
       try {
         this.#answerParsed(body, bridged);
@@ -277,6 +281,16 @@ export class Call implements Parcel, CacheReader {
       }
     } else this.start.reply.answer(body, 200);
     this.#finish();
+  }
+
+  // A small answer in which nothing is to be changed is only looked over.
+  #isPlain(lane: Lane, body: Buffer): boolean {
+    const { id } = this.start.message;
+    if (body.length > CHECKED_BYTES || typeof id !== "number") return false;
+    if (this.#mayLink(lane) || (this.route.cache?.hintTtlMsMax ?? 0) > 0) return false;
+    const kind = answerKind(body, id);
+    if (kind === ERROR_RESULT) this.outcome = "tool_error";
+    return kind !== LOOK_CLOSER;
   }
 
   // What a service of this process wrote needs no checking.

@@ -12,8 +12,10 @@ export class GuardMeters {
   readonly #transitions: Counter;
   /** What the last scrape showed, each series once, to be taken back when it is no more. */
   #shown = new Map<string, { family: Gauge | Counter; labels: string[] }>();
-  /** How far the counters have followed: by series. */
-  readonly #counted = new Map<string, number>();
+  /** How far the counters have followed what counts by itself; a server that is made anew begins at nothing. */
+  readonly #counted = new WeakMap<object, number>();
+  /** The servers that may have series of transitions. */
+  readonly #named = new Set<string>();
 
   constructor(metrics: Metrics, servers: () => readonly UpstreamServer[]) {
     this.#servers = servers;
@@ -69,6 +71,9 @@ export class GuardMeters {
   /** Follows a server's breakers from now on, for as long as it is configured. */
   watch(server: UpstreamServer): void {
     server.events.on("breakerChanged", ({ from, to }) => {
+      // The last calls of a removed server end a while later; its series are gone and stay so.
+      if (!this.#servers().some(({ name }) => name === server.name)) return;
+      this.#named.add(server.name);
       this.#transitions.slot(server.name, breakerStates[from], breakerStates[to]).inc();
     });
   }
@@ -76,12 +81,18 @@ export class GuardMeters {
   #gather(): void {
     const before = this.#shown;
     this.#shown = new Map();
-    for (const server of this.#servers()) this.#gatherServer(server);
-    for (const [key, { family, labels }] of before) {
-      if (this.#shown.has(key)) continue;
-      family.remove(...labels);
-      this.#counted.delete(key);
-    }
+    const servers = this.#servers();
+    for (const server of servers) this.#gatherServer(server);
+    for (const [key, { family, labels }] of before)
+      if (!this.#shown.has(key)) family.remove(...labels);
+    const names = new Set(servers.map(({ name }) => name));
+    for (const name of this.#named) if (!names.has(name)) this.#forgetTransitions(name);
+  }
+
+  #forgetTransitions(name: string): void {
+    this.#named.delete(name);
+    for (const from of breakerStates)
+      for (const to of breakerStates) this.#transitions.remove(name, from, to);
   }
 
   #gatherServer(server: UpstreamServer): void {
@@ -91,11 +102,10 @@ export class GuardMeters {
     let busy = 0;
     for (const link of server.links) {
       const { id, history } = link;
-      const isUp = link.state === "connected" || link.state === "degraded";
       this.#show(state, [name, id, link.state], 1);
-      this.#show(uptime, [name, id], isUp ? (now - history.since) / 1000 : 0);
+      this.#show(uptime, [name, id], history.upSpellMs(now) / 1000);
       this.#show(score, [name, id], link.health.score);
-      this.#follow(this.#reconnects, [name, id], history.reconnects);
+      this.#follow(this.#reconnects, [name, id], history, history.reconnects);
       busy += link.connections?.busy ?? link.health.inFlight;
     }
     this.#show(active, [name], busy);
@@ -106,7 +116,7 @@ export class GuardMeters {
     const bulkhead = server.bulkhead.status();
     this.#show(running, [name], bulkhead.running);
     this.#show(waiting, [name], bulkhead.waiting);
-    this.#follow(this.#retries, [name], server.retries.repeated);
+    this.#follow(this.#retries, [name], server.retries, server.retries.repeated);
   }
 
   #show(family: Gauge, labels: string[], value: number): void {
@@ -114,13 +124,11 @@ export class GuardMeters {
     this.#shown.set(keyOf(family, labels), { family, labels });
   }
 
-  // Counts what has been added since the last scrape; a server that was made anew begins at nothing.
-  #follow(family: Counter, labels: string[], value: number): void {
-    const key = keyOf(family, labels);
-    const counted = this.#counted.get(key) ?? 0;
-    family.slot(...labels).inc(value < counted ? value : value - counted);
-    this.#counted.set(key, value);
-    this.#shown.set(key, { family, labels });
+  // Counts what has been added to `source` since the last scrape.
+  #follow(family: Counter, labels: string[], source: object, value: number): void {
+    family.slot(...labels).inc(value - (this.#counted.get(source) ?? 0));
+    this.#counted.set(source, value);
+    this.#shown.set(keyOf(family, labels), { family, labels });
   }
 }
 

@@ -46,3 +46,4 @@ export {
   toModernResult,
   toModernTool,
 } from "./bridge/results.ts";
+export { ERROR_RESULT, LOOK_CLOSER, RESULT, answerKind } from "./scan-answer.ts";

@@ -22,6 +22,8 @@ export class LinkHistory {
   readonly #bornAt: number;
   #state: LinkState;
   #since: number;
+  /** When the state became one that is up; undefined while it is none. */
+  #upSince: number | undefined;
   #upMs = 0;
   #reconnects = 0;
 
@@ -30,6 +32,7 @@ export class LinkHistory {
     this.#state = state;
     this.#since = at;
     this.#bornAt = at;
+    this.#upSince = isUp(state) ? at : undefined;
   }
 
   /** Epoch milliseconds since when the state holds. */
@@ -57,11 +60,17 @@ export class LinkHistory {
     };
     if (isUp(this.#state)) this.#upMs += Math.max(0, at - this.#since);
     else if (this.#state === "reconnecting" && isUp(to)) this.#reconnects++;
+    this.#upSince = isUp(to) ? (this.#upSince ?? at) : undefined;
     this.#state = to;
     this.#since = at;
     this.#transitions.push(transition);
     if (this.#transitions.length > TRANSITIONS_MAX) this.#transitions.shift();
     return transition;
+  }
+
+  /** How long it has been connected or degraded without a break, in milliseconds; 0 while it is neither. */
+  upSpellMs(at: number): number {
+    return this.#upSince === undefined ? 0 : Math.max(0, at - this.#upSince);
   }
 
   /** The share of its life the link was connected or degraded, 0 to 1; undefined for a link just made. */
