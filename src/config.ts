@@ -1,4 +1,5 @@
 export { settingsThatWait } from "./config/changed-settings.ts";
+export { loadConfigAside } from "./config/load-aside.ts";
 export { loadConfig } from "./config/load.ts";
 export type { Config } from "./config/load.ts";
 export { printConfig } from "./config/print.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { hostPolicy } from "./access/index.ts";
 import { createApi, createMetricsListener } from "./api/index.ts";
 import {
-  loadConfig,
+  loadConfigAside,
   problemTextsOf,
   settingsThatWait,
   watchConfigFile,
@@ -376,7 +376,10 @@ export class GatewayProcess {
   // Servers and bundles are taken over at once; other settings are read at the start.
   async #reloadConfig(): Promise<void> {
     try {
-      const { values } = loadConfig({ argv: this.#argv, env: process.env, cwd: process.cwd() });
+      const { values } = await loadConfigAside(
+        { argv: this.#argv, env: process.env, cwd: process.cwd() },
+        this.#stopping.signal,
+      );
       await this.#registry.reloadConfig(
         new Map(Object.entries(values.servers)),
         new Map(Object.entries(values.bundles)),
@@ -385,7 +388,7 @@ export class GatewayProcess {
       this.log.info({}, "The servers and bundles of the changed configuration file are served");
       this.#sayWhatWaits(values);
     } catch (error) {
-      this.#sayWhatIsBroken(error);
+      if (!this.#stopping.signal.aborted) this.#sayWhatIsBroken(error);
     }
   }
 

@@ -1,5 +1,6 @@
 /** The data plane: one snapshot, the sessions and streams of its clients, and the doors through which they come. */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { checkHost, type AuthOutcome, type HostPolicy, type Principal } from "../access/index.ts";
 import {
@@ -51,7 +52,7 @@ import { GuardMeters } from "./guard-meters.ts";
 import { ServerMeters } from "./server-meters.ts";
 import { Sessions } from "./sessions.ts";
 import { SingleStreamDoor } from "./single-stream-door.ts";
-import { buildSnapshot, type GatewayConfiguration, type Snapshot } from "./snapshot.ts";
+import { buildSnapshot, newServers, type GatewayConfiguration, type Snapshot } from "./snapshot.ts";
 import { Authenticate } from "./stages/authenticate.ts";
 import { authorize } from "./stages/authorize.ts";
 import { Record, type CallRecord } from "./stages/record.ts";
@@ -82,6 +83,8 @@ export interface GatewayDeps {
 
 /** For servers of whose cache nothing is configured. */
 const PLAIN_CACHE = serverCacheOptions.parse({});
+/** Servers that are made before other work gets its turn. */
+const SERVERS_AT_ONCE = 25;
 /** Housekeeping: idle sessions, streams that need a sign of life. */
 const SWEEP_MS = 1_000;
 const MCP_PATH = "/mcp";
@@ -114,6 +117,8 @@ export class Gateway {
   #epoch = 0;
   #requestCount = 0;
   #draining = false;
+  /** The last change, which the next one waits for. */
+  #applying: Promise<void> = Promise.resolve();
   readonly #requestPrefix: string;
 
   constructor(deps: GatewayDeps) {
@@ -171,7 +176,10 @@ export class Gateway {
       [...this.#snapshot.catalogs.values()].map((catalog) => catalog.server);
     this.#serverMeters = new ServerMeters(metrics, clock, servers);
     this.#guardMeters = new GuardMeters(metrics, servers);
-    this.#snapshot = this.#build({ version: 0, servers: [], bundles: [], keys: [] }).snapshot;
+    this.#snapshot = this.#build(
+      { version: 0, servers: [], bundles: [], keys: [] },
+      new Map(),
+    ).snapshot;
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     this.#sweeper.unref();
     const sessions = metrics.gauge("mcp_sessions", "Legacy sessions that are open.").slot();
@@ -183,7 +191,32 @@ export class Gateway {
    * SignalboxError and goes on with the old one where the new one cannot be served.
    */
   apply(configuration: GatewayConfiguration): Promise<void> {
-    const { snapshot, created, dropped } = this.#build(configuration);
+    const applied = this.#applying.then(() => this.#apply(configuration));
+    this.#applying = applied.catch(() => undefined);
+    return applied;
+  }
+
+  // Hundreds of servers are made a few at a time, so that calls go on in between.
+  async #apply(configuration: GatewayConfiguration): Promise<void> {
+    const made = new Map<ServerDefinition, ServerCatalog>();
+    const wanted = newServers(configuration, this.#snapshot);
+    for (const [index, definition] of wanted.entries()) {
+      if (index % SERVERS_AT_ONCE === 0 && index > 0) await setImmediate();
+      made.set(definition, this.#createCatalog(definition));
+    }
+    try {
+      this.#swap(configuration, made);
+    } catch (error) {
+      for (const { server } of made.values()) void server.close();
+      throw error;
+    }
+  }
+
+  #swap(
+    configuration: GatewayConfiguration,
+    made: ReadonlyMap<ServerDefinition, ServerCatalog>,
+  ): void {
+    const { snapshot, created, dropped } = this.#build(configuration, made);
     const { bundles } = this.#snapshot.configuration;
     const bundlesChanged = !isDeepStrictEqual(bundles, configuration.bundles);
     this.#snapshot = snapshot;
@@ -213,7 +246,6 @@ export class Gateway {
         );
       });
     }
-    return Promise.resolve();
   }
 
   /** Takes a request where its path is the data plane's; false leaves it to the caller. */
@@ -468,7 +500,10 @@ export class Gateway {
     return bundle === undefined ? this.#snapshot.whole : this.#snapshot.bundles.get(bundle);
   }
 
-  #build(configuration: GatewayConfiguration): ReturnType<typeof buildSnapshot> {
+  #build(
+    configuration: GatewayConfiguration,
+    made: ReadonlyMap<ServerDefinition, ServerCatalog>,
+  ): ReturnType<typeof buildSnapshot> {
     return buildSnapshot(configuration, this.#snapshot, {
       clock: this.#deps.clock,
       view: {
@@ -478,7 +513,7 @@ export class Gateway {
         pageSize: this.#deps.limits.list_page,
         epoch: () => this.#epoch,
       },
-      create: (definition) => this.#createCatalog(definition),
+      create: (definition) => made.get(definition) ?? this.#createCatalog(definition),
     });
   }
 

@@ -31,7 +31,7 @@ export interface Snapshot {
 export interface SnapshotDeps {
   readonly clock: Clock;
   readonly view: ViewDeps;
-  /** Makes the run-time side of a server; nothing is connected yet. */
+  /** The run-time side of a server; nothing is connected yet, and whoever made it closes it where the build fails. */
   readonly create: (definition: ServerDefinition) => ServerCatalog;
 }
 
@@ -72,13 +72,20 @@ export function buildSnapshot(
   const dropped = [...(previous?.catalogs.values() ?? [])].filter(
     (catalog) => catalogs.get(catalog.server.name) !== catalog,
   );
-  try {
-    for (const view of changedBundles(snapshot, previous)) refuseCollisions(view, MODERN_AUDIENCE);
-  } catch (error) {
-    for (const catalog of created) void catalog.server.close();
-    throw error;
-  }
+  for (const view of changedBundles(snapshot, previous)) refuseCollisions(view, MODERN_AUDIENCE);
   return { snapshot, created, dropped };
+}
+
+/** The servers of a configuration that have to be made: those that `previous` does not have just so. */
+export function newServers(
+  configuration: GatewayConfiguration,
+  previous: Snapshot | undefined,
+): ServerDefinition[] {
+  return configuration.servers.filter((definition) => {
+    if (definition.options.enabled === false) return false;
+    const old = previous?.catalogs.get(definition.name);
+    return old === undefined || !sameServer(old.server.definition, definition);
+  });
 }
 
 // A running bundle whose servers begin to collide keeps running without the names in question; only a bundle that is

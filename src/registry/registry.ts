@@ -110,14 +110,14 @@ export class Registry {
     return this.#deps.gateway.serverFacts(this.#definition(name).name);
   }
 
-  /** Takes an endpoint out of service, or back. Throws SERVER_NOT_FOUND, ENDPOINT_NOT_FOUND. */
+  /** Takes an endpoint out of service, or back. Throws SERVER_NOT_FOUND, SERVER_DISABLED, ENDPOINT_NOT_FOUND. */
   drainEndpoint(name: string, endpoint: string, drained: boolean): void {
-    this.#deps.gateway.drainEndpoint(this.#definition(name).name, endpoint, drained);
+    this.#deps.gateway.drainEndpoint(this.#enabled(name), endpoint, drained);
   }
 
-  /** Opens or closes the breaker of a server, or of one of its tools, by hand. Throws SERVER_NOT_FOUND. */
+  /** Opens or closes the breaker of a server, or of one of its tools, by hand. Throws SERVER_NOT_FOUND, SERVER_DISABLED. */
   setBreaker(name: string, state: "open" | "closed", tool?: string): void {
-    this.#deps.gateway.setBreaker(this.#definition(name).name, state, tool);
+    this.#deps.gateway.setBreaker(this.#enabled(name), state, tool);
   }
 
   /** Adds a server. Throws NAME_INVALID, NAME_TAKEN, STORE_UNAVAILABLE, or why the gateway cannot serve it. */
@@ -251,6 +251,13 @@ export class Registry {
     const definition = this.#live.merged.servers.find((one) => one.name === name);
     if (definition !== undefined) return definition;
     throw new SignalboxError("SERVER_NOT_FOUND", `There is no server "${name.slice(0, 64)}".`);
+  }
+
+  // What is switched off does not run: there is nothing that could be steered.
+  #enabled(name: string): string {
+    const { options } = this.#definition(name);
+    if (options.enabled !== false) return name;
+    throw new SignalboxError("SERVER_DISABLED", `The server "${name}" is switched off.`);
   }
 
   #bundle(name: string): BundleDefinition {

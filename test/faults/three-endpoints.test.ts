@@ -1,5 +1,11 @@
 import { afterEach, expect, test } from "vitest";
-import { Gateway, Load, summary, type Called } from "../../examples/production/demonstration.ts";
+import {
+  Gateway,
+  Load,
+  summary,
+  type Called,
+  type LoadShape,
+} from "../../examples/production/demonstration.ts";
 import { DemoServer, type Reply } from "../../examples/production/servers.ts";
 import { startGateway } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
@@ -9,9 +15,11 @@ const QUICK_MS = 3;
 /** What the gateway is given to notice. */
 const NOTICES_WITHIN_MS = 10_000;
 
+const loads: Load[] = [];
 const opened: { end(): Promise<void> }[] = [];
 
 afterEach(async () => {
+  await Promise.allSettled(loads.splice(0).map((load) => load.stop()));
   await Promise.allSettled(opened.splice(0).map((one) => one.end()));
 }, 60_000);
 
@@ -25,7 +33,7 @@ test.each(["health_based", "response_time_based"])(
     });
     const [, half, slow] = servers;
     await gateway.calls("town__look", 60, 6);
-    const load = new Load(gateway, "town__look", { atOnce: 8, pauseMs: 5 });
+    const load = startLoad(gateway, { atOnce: 8, pauseMs: 5 });
     print(strategy, "all well", await window(servers, load, 300));
 
     half.reply = failingHalf();
@@ -73,7 +81,7 @@ test.each(["round_robin", "health_based"])(
       slow_start: "1s",
     });
     await gateway.calls("town__look", 60, 6);
-    const load = new Load(gateway, "town__look", { atOnce: 24, pauseMs: 1 });
+    const load = startLoad(gateway, { atOnce: 24, pauseMs: 1 });
     await window(servers, load, 200);
     for (const server of servers) {
       await server.kill();
@@ -125,6 +133,12 @@ async function startTown(
   return { servers, gateway };
 }
 
+function startLoad(gateway: Gateway, shape: LoadShape): Load {
+  const load = new Load(gateway, "town__look", shape);
+  loads.push(load);
+  return load;
+}
+
 function well(): Reply {
   return { kind: "answer", afterMs: QUICK_MS };
 }
@@ -134,7 +148,7 @@ function failingHalf(): () => Reply {
   return () => (++count % 2 === 0 ? { kind: "status", status: 500 } : well());
 }
 
-/** Waits until so many more calls have ended; how many reached each server meanwhile. */
+/** Waits until so many more calls have ended, none of them failed; how many reached each server meanwhile. */
 async function window(
   servers: Three<DemoServer>,
   load: Load,
@@ -143,6 +157,8 @@ async function window(
   for (const server of servers) server.forget();
   const before = load.endings.length;
   await until(`${calls} more calls`, () => load.endings.length >= before + calls, 30_000);
+  // Who fails at once calls so much more often that nothing else is worth waiting for.
+  expect(failuresIn(load.endings)).toEqual({});
   const [first, second, third] = servers;
   return [first.arrivals.length, second.arrivals.length, third.arrivals.length];
 }

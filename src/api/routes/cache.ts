@@ -72,6 +72,8 @@ const clear: Route = route({
     if (server === undefined && (tool ?? uri) !== undefined) {
       throw new SignalboxError("BODY_INVALID", "Name the server of the tool or resource, too.");
     }
+    if (tool !== undefined && uri !== undefined)
+      throw new SignalboxError("BODY_INVALID", "Name a tool or a resource, not both.");
     return { body: { cleared: cache.clear({ server, tool, uri }) } };
   },
 });

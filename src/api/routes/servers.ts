@@ -139,6 +139,14 @@ const runtime = z
     }),
     bulkhead: z.looseObject({}).describe("Calls that run and wait."),
     retries: z.looseObject({}).describe("What was repeated, what was not and why, and the budget."),
+    crashLoop: z
+      .looseObject({
+        looping: z.boolean(),
+        since: time.optional(),
+        retryAfterMs: z.number().describe("Until the next start is let through."),
+      })
+      .optional()
+      .describe("Of a local server: whether its process ends again and again after its start."),
   })
   .openapi("ServerRuntime");
 
@@ -259,7 +267,7 @@ const drain: Route = route({
   bodyExample: {},
   bodyOptional: true,
   answer: { status: 204, description: "Drained." },
-  errors: ["SERVER_NOT_FOUND", "ENDPOINT_NOT_FOUND"],
+  errors: ["SERVER_NOT_FOUND", "SERVER_DISABLED", "ENDPOINT_NOT_FOUND"],
   handle: ({ params }, { registry }) => {
     registry.drainEndpoint(nameIn(params), params["endpoint"] ?? "", true);
     return { status: 204 };
@@ -276,7 +284,7 @@ const resume: Route = route({
   bodyExample: {},
   bodyOptional: true,
   answer: { status: 204, description: "Back in service." },
-  errors: ["SERVER_NOT_FOUND", "ENDPOINT_NOT_FOUND"],
+  errors: ["SERVER_NOT_FOUND", "SERVER_DISABLED", "ENDPOINT_NOT_FOUND"],
   handle: ({ params }, { registry }) => {
     registry.drainEndpoint(nameIn(params), params["endpoint"] ?? "", false);
     return { status: 204 };
@@ -345,7 +353,7 @@ const setBreaker: Route = route({
   body: breakerBody,
   bodyExample: { state: "open" },
   answer: { status: 204, description: "Done." },
-  errors: ["SERVER_NOT_FOUND"],
+  errors: ["SERVER_NOT_FOUND", "SERVER_DISABLED"],
   handle: ({ params, body }, { registry }) => {
     registry.setBreaker(nameIn(params), body.state, body.tool);
     return { status: 204 };
@@ -459,15 +467,10 @@ function unstarted({ options: { enabled, command, transport } }: ServerView): ob
   return { state: enabled === false ? "disabled" : "idle", transport: kind, calls: 0, errors: 0 };
 }
 
-function presentedFacts({ endpoints, breakers, ...facts }: ServerFacts): object {
+function presentedFacts({ endpoints, breakers, crashLoop, ...facts }: ServerFacts): object {
   return {
     ...facts,
-    endpoints: endpoints.map(({ since, lastError, history, ...one }) => ({
-      ...one,
-      since: iso(since),
-      ...(lastError && { lastError: { ...lastError, at: iso(lastError.at) } }),
-      history: history.map((step) => ({ ...step, at: iso(step.at) })),
-    })),
+    endpoints: endpoints.map(presentedEndpoint),
     breakers: {
       server: { ...breakers.server, since: iso(breakers.server.since) },
       tools: Object.fromEntries(
@@ -477,7 +480,29 @@ function presentedFacts({ endpoints, breakers, ...facts }: ServerFacts): object 
         ]),
       ),
     },
+    ...(crashLoop && { crashLoop: timed(crashLoop, "since") }),
   };
+}
+
+function presentedEndpoint(one: ServerFacts["endpoints"][number]): object {
+  const { since, lastError, history, processes, balance, ...figures } = one;
+  return {
+    ...figures,
+    since: iso(since),
+    ...(processes && { processes: processes.map((each) => timed(each, "startedAt")) }),
+    balance: timed(balance, "ejectedUntil"),
+    ...(lastError && { lastError: { ...lastError, at: iso(lastError.at) } }),
+    history: history.map((step) => ({ ...step, at: iso(step.at) })),
+  };
+}
+
+/** The facts with the time under `name`, where there is one, as text. */
+function timed<Name extends string>(
+  facts: { readonly [key in Name]?: number | undefined },
+  name: Name,
+): object {
+  const { [name]: at, ...others } = facts;
+  return { ...others, ...(at !== undefined && { [name]: iso(at) }) };
 }
 
 function requirePassed(name: string, test: TestReport): void {

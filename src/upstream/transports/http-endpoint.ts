@@ -35,7 +35,6 @@ export interface HttpEndpointOptions {
 
 /** One remote URL: its pool of connections and the calls in flight over it. */
 export class HttpEndpoint {
-  readonly pool: Pool;
   readonly origin: string;
   readonly path: string;
   /** Configured headers as undici takes them: name, value, name, value; names in lower case. */
@@ -47,6 +46,7 @@ export class HttpEndpoint {
   // keeps its dead entries from being collected young: that alone cost a fifth of a call.
   readonly #inFlight: Timed[] = [];
   readonly #options: HttpEndpointOptions;
+  #pool: Pool | undefined;
   #streams: Pool | undefined;
   #sweep: NodeJS.Timeout | undefined;
 
@@ -60,7 +60,12 @@ export class HttpEndpoint {
       value,
     ]);
     this.#options = options;
-    this.pool = this.#newPool(options.connectionsMax ?? CONNECTIONS_MAX);
+  }
+
+  /** Connections for calls, made when the first of them comes: a server that nobody calls costs little. */
+  get pool(): Pool {
+    this.#pool ??= this.#newPool(this.#options.connectionsMax ?? CONNECTIONS_MAX);
+    return this.#pool;
   }
 
   /** Connections for streams that stay open: as many as there are lanes, so that none ever waits for a call. */
@@ -75,8 +80,9 @@ export class HttpEndpoint {
 
   /** Connections for calls: how many are open, how many of them in use, and how many calls wait for one. */
   get connections(): { open: number; busy: number; waiting: number; max: number } {
-    const { connected, free, pending } = this.pool.stats;
     const max = this.#options.connectionsMax ?? CONNECTIONS_MAX;
+    if (this.#pool === undefined) return { open: 0, busy: 0, waiting: 0, max };
+    const { connected, free, pending } = this.#pool.stats;
     return { open: connected, busy: Math.max(0, connected - free), waiting: pending, max };
   }
 
@@ -101,7 +107,7 @@ export class HttpEndpoint {
   async close(): Promise<void> {
     if (this.#sweep !== undefined) clearInterval(this.#sweep);
     this.#sweep = undefined;
-    await Promise.all([this.pool.destroy(), this.#streams?.destroy() ?? Promise.resolve()]);
+    await Promise.all([this.#pool?.destroy(), this.#streams?.destroy()]);
   }
 
   #newPool(connections: number | null): Pool {

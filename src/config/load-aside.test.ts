@@ -1,0 +1,44 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { loadConfigAside } from "./load-aside.ts";
+import { loadConfig } from "./load.ts";
+
+async function folderWith(toml: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "signalbox-test-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, "signalbox.toml"), toml);
+  return folder;
+}
+
+const soon = (): AbortSignal => AbortSignal.timeout(20_000);
+
+test("a configuration read aside is the one that is read at once", async () => {
+  const cwd = await folderWith('port = 9000\n[servers.a]\nurl = "https://a.example/mcp"\n');
+  const options = { argv: ["--host", "127.0.0.1"], env: { LOG_LEVEL: "error" }, cwd };
+  expect(await loadConfigAside(options, soon())).toEqual(
+    loadConfig({ ...options, terminal: process.stdout.isTTY }),
+  );
+});
+
+test("its problems come back with their code and all their places", async () => {
+  const cwd = await folderWith('prot = 1\n[servers.a]\nurl = "nonsense"\n');
+  const options = { argv: [], env: {}, cwd };
+  let said: unknown;
+  try {
+    loadConfig(options);
+  } catch (error) {
+    said = error;
+  }
+  await expect(loadConfigAside(options, soon())).rejects.toMatchObject({
+    code: "CONFIG_INVALID",
+    message: said instanceof Error ? said.message : "",
+  });
+});
+
+test("it ends with its signal", async () => {
+  const cwd = await folderWith("port = 9000\n");
+  const loading = loadConfigAside({ argv: [], env: {}, cwd }, AbortSignal.abort());
+  await expect(loading).rejects.toThrow(/abort/u);
+});
