@@ -35,16 +35,12 @@ await demonstrate("connection pool", async (demo) => {
 
   server.forget();
   const startedMs = performance.now();
-  const burst = gateway.calls("shop__look", BURST, BURST);
-  let waiting = 0;
-  let ended = false;
-  const watching = (async () => {
-    while (!ended) waiting = Math.max(waiting, (await poolOf(gateway)).waiting);
-  })();
-  const endings = await burst;
-  ended = true;
-  await watching;
+  const ended = new AbortController();
+  const watching = mostWaiting(gateway, ended.signal);
+  const endings = await gateway.calls("shop__look", BURST, BURST);
   const tookMs = performance.now() - startedMs;
+  ended.abort();
+  const waiting = await watching;
   demo.say(`${BURST} calls of ${CALL_MS} ms at once took ${milliseconds(tookMs)}`);
   demo.say(`at most ${server.socketsPeak} connections at the server, ${waiting} calls waiting`);
   demo.check(`all ${BURST} were answered (${summary(endings)})`, endings.every(isOk));
@@ -74,6 +70,13 @@ async function poolOf(gateway: Gateway): Promise<Pool> {
   const pool = runtime.endpoints[0]?.connections;
   if (pool === undefined) throw new Error("the gateway says nothing of its connections");
   return pool;
+}
+
+/** The most calls that waited for a connection at once, as the gateway says again and again until `ended`. */
+async function mostWaiting(gateway: Gateway, ended: AbortSignal): Promise<number> {
+  let most = 0;
+  while (!ended.aborted) most = Math.max(most, (await poolOf(gateway)).waiting);
+  return most;
 }
 
 function shown({ open, busy, waiting, max }: Pool): string {

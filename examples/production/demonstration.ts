@@ -11,6 +11,8 @@ const WITHIN_MS = 60_000;
 
 /** How one call ended. */
 export interface Called {
+  /** What was asked for. */
+  readonly order: string;
   readonly ok: boolean;
   /** What the server answered; of a failure, its sentence. */
   readonly text: string;
@@ -109,17 +111,22 @@ export class Gateway {
     const { url, key } = this.process;
     const request = modernRequest(key, "tools/call", { name: tool, arguments: { order } });
     const response = responseIn(await send(`${url}/mcp`, request));
-    return { ...endingOf(response), tookMs: performance.now() - startedMs };
+    return { order, ...endingOf(response), tookMs: performance.now() - startedMs };
   }
 
-  /** Makes `count` calls, `atOnce` of them at a time; their endings. */
-  async calls(tool: string, count: number, atOnce: number): Promise<Called[]> {
+  /** Makes `count` calls, `atOnce` of them at a time; their endings. `orderOf` gives each its order, from its number. */
+  async calls(
+    tool: string,
+    count: number,
+    atOnce: number,
+    orderOf: (call: number) => string = () => "",
+  ): Promise<Called[]> {
     const endings: Called[] = [];
     let made = 0;
     const caller = async (): Promise<void> => {
       while (made < count) {
         made++;
-        endings.push(await this.call(tool));
+        endings.push(await this.call(tool, orderOf(made)));
       }
     };
     await Promise.all(Array.from({ length: atOnce }, caller));
@@ -256,7 +263,7 @@ const failureSchema = z.looseObject({
   attempts: z.number().optional(),
 });
 
-function endingOf(response: ReturnType<typeof responseIn>): Omit<Called, "tookMs"> {
+function endingOf(response: ReturnType<typeof responseIn>): Omit<Called, "order" | "tookMs"> {
   const { result, error } = response;
   if (error === undefined) {
     const [first] = resultSchema.parse(result).content;

@@ -13,6 +13,7 @@ const all = [
   "health",
   "connection-pool",
   "retry",
+  "cache",
   "metrics",
   "graceful-shutdown",
 ];

@@ -160,8 +160,9 @@ export class DemoServer {
       }
       case "status": {
         const { status, retryAfterSeconds } = reply;
-        const asked = retryAfterSeconds === undefined ? {} : { "retry-after": retryAfterSeconds };
-        outgoing.writeHead(status, asked).end();
+        if (retryAfterSeconds !== undefined)
+          outgoing.setHeader("retry-after", String(retryAfterSeconds));
+        outgoing.writeHead(status).end();
         return;
       }
       case "reset":

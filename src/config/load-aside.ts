@@ -62,8 +62,9 @@ function answer(question: Question): Outcome {
 }
 
 // The thread's own part: this module is also its program.
-if (!isMainThread && parentPort !== null && isQuestion(workerData)) {
-  parentPort.postMessage(answer(workerData));
+if (!isMainThread && isQuestion(workerData)) {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
+  parentPort?.postMessage(answer(workerData));
 }
 
 function isQuestion(value: unknown): value is Question {

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import type { JsonObject } from "../protocol/index.ts";
+import { isJsonObject, type JsonObject } from "../protocol/index.ts";
 import {
   discovery,
   fakeHttpServer,
@@ -7,7 +7,14 @@ import {
   type FakeHttpServer,
 } from "../upstream/transports/fake-http-server.ts";
 import { serverCacheOptions } from "../upstream/index.ts";
-import { modern, remote, runGateway, type Answer, type RunningGateway } from "./running-gateway.ts";
+import {
+  inside,
+  modern,
+  remote,
+  runGateway,
+  type Answer,
+  type RunningGateway,
+} from "./running-gateway.ts";
 
 interface Shop {
   readonly running: RunningGateway;
@@ -18,6 +25,10 @@ interface Shop {
 }
 
 type Answering = (args: JsonObject, call: number) => JsonObject | undefined | Promise<JsonObject>;
+
+const numberedResult = (call: number): JsonObject => ({
+  content: [{ type: "text", text: `answer ${call}` }],
+});
 
 const annotated = (name: string, annotations: JsonObject): JsonObject => ({
   name,
@@ -37,8 +48,8 @@ async function shop(answer: Answering, own: object = {}, cache: object = {}): Pr
       return;
     }
     calls++;
-    const params = request.message["params"] as { arguments?: JsonObject };
-    const result = await answer(params.arguments ?? {}, calls);
+    const args = inside(request.message, "params", "arguments");
+    const result = await answer(isJsonObject(args) ? args : {}, calls);
     if (result === undefined) response.writeHead(500).end();
     else json(response, { jsonrpc: "2.0", id, result: { resultType: "complete", ...result } });
   });
@@ -60,11 +71,8 @@ async function shop(answer: Answering, own: object = {}, cache: object = {}): Pr
   };
 }
 
-const numbered: Answering = (_, call) => ({ content: [{ type: "text", text: `answer ${call}` }] });
-const textOf = ({ result }: Answer): unknown => {
-  const [first] = result["content"] as { text: string }[];
-  return first?.text;
-};
+const numbered: Answering = (_, call) => numberedResult(call);
+const textOf = ({ result }: Answer): unknown => inside(result, "content", 0, "text");
 
 test("an answer that the operator lets be kept is given again to the same question, and to no other", async () => {
   const { call, reached } = await shop(numbered, { tools: { look: { ttl: 60_000 } } });
@@ -75,8 +83,8 @@ test("an answer that the operator lets be kept is given again to the same questi
 });
 
 test("an answer whose server says how long it is good for is given again, with the time that is left", async () => {
-  const { call, reached } = await shop((args, call_) => ({
-    ...numbered(args, call_),
+  const { call, reached } = await shop((_, count) => ({
+    ...numberedResult(count),
     ttlMs: 60_000,
     cacheScope: "private",
   }));
@@ -122,7 +130,7 @@ test("an old answer is given while a newer one is fetched", async () => {
 
 test("an old answer stands in where the server fails", async () => {
   const { call, reached } = await shop(
-    (args, call_) => (call_ === 1 ? numbered(args, call_) : undefined),
+    (_, count) => (count === 1 ? numberedResult(count) : undefined),
     { tools: { look: { ttl: 1 } } },
     { stale_while_revalidate: 0 },
   );
@@ -144,7 +152,7 @@ test("the failure of the one call is the failure of all that waited for it", asy
 
 test("a tool's own error is told to all who waited, and kept for nobody", async () => {
   const { call, reached } = await shop(
-    (args, call_) => ({ ...numbered(args, call_), isError: true }),
+    (_, count) => ({ ...numberedResult(count), isError: true }),
     { tools: { look: { ttl: 60_000 } } },
   );
   expect((await call("look")).result["isError"]).toBe(true);

@@ -46,4 +46,4 @@ export {
   toModernResult,
   toModernTool,
 } from "./bridge/results.ts";
-export { ERROR_RESULT, LOOK_CLOSER, RESULT, answerKind } from "./scan-answer.ts";
+export { ERROR_RESULT, LOOK_CLOSER, answerKind } from "./scan-answer.ts";

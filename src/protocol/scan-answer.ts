@@ -147,7 +147,7 @@ function skipId(id: number): boolean {
 }
 
 function skipValue(depth: number): boolean {
-  switch (text[at]) {
+  switch (text[at] ?? 0) {
     case QUOTE:
       return skipString();
     case OPEN_BRACE:
@@ -236,7 +236,7 @@ function skipString(): boolean {
 // Leaves `at` on the last byte of the escape.
 function skipEscape(): boolean {
   at++;
-  switch (text[at]) {
+  switch (text[at] ?? 0) {
     case QUOTE:
     case BACKSLASH:
     case SLASH:

@@ -34,9 +34,9 @@ const well: Behaviour = (response, id) =>
 const resets: Behaviour = (response) => void response.socket?.resetAndDestroy();
 const fails: Behaviour = (response) => void response.writeHead(500).end();
 
-function upstream(options: object): UpstreamServer {
+function upstream(options: ServerOptions): UpstreamServer {
   const server = new UpstreamServer(
-    { name: "peer", options: options as ServerOptions, origin: "config" },
+    { name: "peer", options, origin: "config" },
     {
       log: silentLog,
       clock: systemClock,

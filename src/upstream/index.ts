@@ -21,7 +21,7 @@ export { LINK_STATES, isFailing } from "./server-status.ts";
 export type { LinkState, ServerState, ServerStatus } from "./server-status.ts";
 export { UpstreamServer } from "./upstream-server.ts";
 export type { Parcel } from "./delivery.ts";
-export { Link, type Introduction } from "./link.ts";
+export type { Introduction } from "./link.ts";
 export { Processes } from "./processes/processes.ts";
 export { ReconnectRate } from "./reconnect-rate.ts";
 export type {

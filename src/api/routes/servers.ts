@@ -128,6 +128,10 @@ const runtime = z
         connections: z
           .object({ open: z.int(), busy: z.int(), waiting: z.int(), max: z.int() })
           .optional(),
+        processes: z
+          .array(z.looseObject({ pid: z.int() }))
+          .optional()
+          .describe("Of a local server: what each process and all it started use."),
         balance: z.looseObject({}).describe("What the load balancer knows of it."),
         lastError: z.object({ code: z.string(), message: z.string(), at: time }).optional(),
         history: z.array(transition).describe("Its newest changes of state, the newest last."),
@@ -139,6 +143,10 @@ const runtime = z
     }),
     bulkhead: z.looseObject({}).describe("Calls that run and wait."),
     retries: z.looseObject({}).describe("What was repeated, what was not and why, and the budget."),
+    crashLoop: z
+      .looseObject({ looping: z.boolean() })
+      .optional()
+      .describe("Of a local server: whether its process ends again and again."),
     crashLoop: z
       .looseObject({
         looping: z.boolean(),
@@ -291,7 +299,7 @@ const resume: Route = route({
   },
 });
 
-const history: Route = route({
+const linkHistory: Route = route({
   method: "get",
   path: "/api/servers/{name}/history",
   scope: "read",
@@ -320,11 +328,11 @@ const history: Route = route({
     },
   },
   errors: ["SERVER_NOT_FOUND", "STORE_UNAVAILABLE"],
-  handle: async ({ params, query }, { registry, linkHistory }) => {
-    const { name: server } = registry.server(nameIn(params));
+  handle: async ({ params, query }, deps) => {
+    const { name } = deps.registry.server(nameIn(params));
     const before = query.before === undefined ? undefined : Date.parse(query.before);
-    const rows = await linkHistory({
-      server,
+    const rows = await deps.linkHistory({
+      server: name,
       limit: query.limit,
       ...(before !== undefined && { before }),
     });
@@ -441,7 +449,7 @@ export const serverRoutes: readonly Route[] = [
   drain,
   resume,
   setBreaker,
-  history,
+  linkHistory,
 ];
 
 function presented(view: ServerView): object {

@@ -31,8 +31,8 @@ function addShow(cache: Command, state: RunState): void {
     out.result(shown, () =>
       enabled
         ? [
-            `${keys} answers, ${bytes} bytes`,
-            `${hits} hits, ${misses} misses${hitRate === undefined ? "" : `, ${(100 * hitRate).toFixed(1)} % hits`}`,
+            `${counted(keys, "answer")}, ${counted(bytes, "byte")}`,
+            `${counted(hits, "hit")}, ${counted(misses, "miss", "misses")}${hitRate === undefined ? "" : `, ${(100 * hitRate).toFixed(1)} % hits`}`,
           ]
         : ["The cache is switched off."],
     );
@@ -57,7 +57,11 @@ function addClear(cache: Command, state: RunState): void {
       .parse(options);
     const answer = z.looseObject({ cleared: z.number() });
     const result = await (await api()).post("/api/cache/clear", body, answer);
-    out.result(result, () => [`${result.cleared} answers forgotten.`]);
+    out.result(result, () => [`${counted(result.cleared, "answer")} forgotten.`]);
     return exitCodes.ok;
   });
+}
+
+function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
 }

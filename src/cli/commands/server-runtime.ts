@@ -123,8 +123,8 @@ function breakerLines({ server, tools }: NonNullable<Shown["runtime"]>["breakers
 
 function historyLines(endpoints: NonNullable<Shown["runtime"]>["endpoints"]): string[] {
   const steps = endpoints
-    .flatMap(({ id, history }) => history.map((step) => ({ id, ...step })))
-    .toSorted((a, b) => (a.at < b.at ? 1 : -1))
+    .flatMap(({ id, history }) => history.map((step) => ({ id, ...step })).toReversed())
+    .toSorted((a, b) => Number(a.at < b.at) - Number(a.at > b.at))
     .slice(0, HISTORY_LINES);
   if (steps.length === 0) return [];
   return [

@@ -1,0 +1,104 @@
+// A soak of local servers. SOAK_SERVERS (24), SOAK_SECONDS (20) and SOAK_SEED (1) make it larger, longer or another one:
+// 200 servers for 300 seconds is the full run.
+import { mkdtemp, rm } from "node:fs/promises";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished, test } from "vitest";
+import { expect } from "vitest";
+import { startGateway, type TestGateway } from "../support/gateway.ts";
+import { processesMentioning } from "../support/processes.ts";
+import { until } from "../support/until.ts";
+import { modernRequest, responseIn, send } from "../support/wire.ts";
+import { ProcessSoak, processesTotalMax, soakSettings, type Holding } from "./process-soak.ts";
+import { childrenOf, StartedPrograms } from "./started-programs.ts";
+
+const servers = Number(process.env["SOAK_SERVERS"] ?? 24);
+const forMs = Number(process.env["SOAK_SECONDS"] ?? 20) * 1000;
+const seed = Number(process.env["SOAK_SEED"] ?? 1);
+
+/** What may be open beside what was open before: connections to the database and from clients come and go. */
+const openFilesMore = 10;
+/** Resident memory that may be held beside what was held before. */
+const residentMoreMB = 40;
+/** What the gateway is given to let go of everything. */
+const settlesWithinMs = 60_000;
+
+test(
+  `${servers} local servers crash, hang, are killed and reconfigured for ${forMs / 1000} s, and leave nothing behind`,
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "soak-"));
+    onTestFinished(async () => await rm(folder, { recursive: true, force: true }));
+    const gateway = await startGateway(soakSettings);
+    onTestFinished(async () => await gateway.stop());
+    const { pid } = gateway.child;
+    const startsFile = join(folder, "starts");
+    const programs = new StartedPrograms(startsFile);
+    const options = { programs, startsFile, compileCache: join(folder, "compiled") };
+
+    // The first local servers bring what stays: the one who ends them when the gateway dies, connections, compiled code.
+    const warmUp = new ProcessSoak(gateway, { ...options, servers: 4, forMs: 2_000, seed });
+    await warmUp.run();
+    await removeServers(gateway, programs);
+    const warmUpStarts = programs.count;
+    const children = childrenOf(pid);
+    const soak = new ProcessSoak(gateway, { ...options, servers, forMs, seed });
+    const before = await soak.holding();
+    await soak.run();
+    await removeServers(gateway, programs);
+
+    const isBack = async (): Promise<boolean> => {
+      const { openFiles, residentMB } = await soak.holding();
+      return (
+        openFiles <= before.openFiles + openFilesMore &&
+        residentMB <= before.residentMB + residentMoreMB
+      );
+    };
+    await until("files and memory are back", isBack, settlesWithinMs).catch(() => undefined);
+    const after = await soak.holding();
+    const starts = programs.count - warmUpStarts;
+    report({ before, peak: soak.peak, after, starts, soak });
+
+    expect(childrenOf(pid)).toEqual(children);
+    expect(await processesMentioning(folder)).toEqual([]);
+    expect(after.openFiles).toBeLessThanOrEqual(before.openFiles + openFilesMore);
+    expect(after.residentMB).toBeLessThanOrEqual(before.residentMB + residentMoreMB);
+    expect(soak.processesPeak).toBeLessThanOrEqual(processesTotalMax);
+    expect(soak.counts.callsWrong).toEqual([]);
+    expect(soak.counts.callsOk).toBeGreaterThan(servers);
+  },
+  forMs + 400_000,
+);
+
+/** Configures no server at all, and waits until none of their programs is left. */
+async function removeServers(gateway: TestGateway, programs: StartedPrograms): Promise<void> {
+  await gateway.configure(soakSettings);
+  const isEmpty = async (): Promise<boolean> => {
+    const request = modernRequest(gateway.key, "tools/list");
+    const { result } = responseIn(await send(`${gateway.url}/mcp`, request));
+    return Array.isArray(result?.["tools"]) && result["tools"].length === 0;
+  };
+  await until("no server is configured", isEmpty, settlesWithinMs);
+  await until(
+    "no program of a server is left",
+    () => programs.living().length === 0,
+    settlesWithinMs,
+  ).catch(() => undefined);
+}
+
+function report(figures: {
+  before: Holding;
+  peak: Holding;
+  after: Holding;
+  starts: number;
+  soak: ProcessSoak;
+}): void {
+  const { soak, ...rest } = figures;
+  const line = {
+    soak: { servers, seconds: forMs / 1000, seed },
+    ...rest,
+    processesPeak: soak.processesPeak,
+    ...soak.counts,
+    machine: { cores: availableParallelism(), load: loadavg().map((load) => load.toFixed(1)) },
+  };
+  process.stdout.write(`\n${JSON.stringify(line)}\n`);
+}
