@@ -43,6 +43,8 @@ export type Counter = Family<CounterSlot>;
 export type Gauge = Family<GaugeSlot>;
 export type Histogram = Family<HistogramSlot>;
 
+type Collector = (() => void) | (() => Iterable<void>);
+
 /** What the program counts, and its rendering as Prometheus text format 0.0.4. */
 export class Metrics {
   readonly contentType = "text/plain; version=0.0.4; charset=utf-8";
@@ -50,7 +52,7 @@ export class Metrics {
   readonly #counters = new Map<string, SeriesFamily<CounterSeries>>();
   readonly #gauges = new Map<string, SeriesFamily<GaugeSeries>>();
   readonly #histograms = new Map<string, SeriesFamily<HistogramSeries>>();
-  readonly #collectors: (() => void)[] = [];
+  readonly #collectors: Collector[] = [];
   readonly #dropped: Counter;
   readonly #collectErrors: CounterSlot;
   #rendering: Promise<string> | undefined;
@@ -111,8 +113,11 @@ export class Metrics {
     this.#add(new Alias(heading, source, relabel));
   }
 
-  /** Calls fn before every rendering, to set gauges from what they measure. */
-  collect(fn: () => void): void {
+  /**
+   * Calls fn before every rendering, to set gauges from what they measure. A generator yields wherever other work may get
+   * its turn.
+   */
+  collect(fn: Collector): void {
     this.#collectors.push(fn);
   }
 
@@ -125,7 +130,7 @@ export class Metrics {
   }
 
   async #renderAll(): Promise<string> {
-    for (const fn of this.#collectors) this.#collectFrom(fn);
+    for (const fn of this.#collectors) await this.#collectFrom(fn);
     const lines: string[] = [];
     let pauseAt = SERIES_PER_SLICE;
     for (const family of Array.from(this.#families.values())) {
@@ -140,9 +145,11 @@ export class Metrics {
     return `${lines.join("\n")}\n`;
   }
 
-  #collectFrom(fn: () => void): void {
+  async #collectFrom(fn: Collector): Promise<void> {
     try {
-      fn();
+      const steps = fn();
+      if (steps === undefined) return;
+      for (const _ of steps) await setImmediate();
     } catch {
       this.#collectErrors.inc();
     }

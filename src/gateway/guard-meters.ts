@@ -2,6 +2,9 @@
 import type { Counter, Gauge, Metrics } from "../foundation/index.ts";
 import { breakerStates, type UpstreamServer } from "../upstream/index.ts";
 
+/** Servers that are read before other work gets its turn. */
+const SERVERS_AT_ONCE = 50;
+
 export class GuardMeters {
   readonly #servers: () => readonly UpstreamServer[];
   readonly #gauges: Readonly<
@@ -78,11 +81,14 @@ export class GuardMeters {
     });
   }
 
-  #gather(): void {
+  *#gather(): Iterable<void> {
     const before = this.#shown;
     this.#shown = new Map();
     const servers = this.#servers();
-    for (const server of servers) this.#gatherServer(server);
+    for (const [index, server] of servers.entries()) {
+      if (index % SERVERS_AT_ONCE === SERVERS_AT_ONCE - 1) yield;
+      this.#gatherServer(server);
+    }
     for (const [key, { family, labels }] of before)
       if (!this.#shown.has(key)) family.remove(...labels);
     const names = new Set(servers.map(({ name }) => name));

@@ -5,6 +5,9 @@ import { isFailing, type ServerState, type UpstreamServer } from "../upstream/in
 /** A connection that lasts days is as good as one that lasts a day. */
 const SPELL_BUCKETS = [1, 10, 60, 600, 3_600, 21_600, 86_400];
 
+/** Servers that are read before other work gets its turn. */
+const SERVERS_AT_ONCE = 100;
+
 export class ServerMeters {
   readonly #clock: Clock;
   readonly #servers: () => readonly UpstreamServer[];
@@ -68,12 +71,13 @@ export class ServerMeters {
     });
   }
 
-  #gather(): void {
+  *#gather(): Iterable<void> {
     const servers = this.#servers();
     const before = this.#shown;
     this.#shown = new Map();
     let online = 0;
-    for (const server of servers) {
+    for (const [index, server] of servers.entries()) {
+      if (index % SERVERS_AT_ONCE === SERVERS_AT_ONCE - 1) yield;
       const { name, transport, state } = server.status();
       if (isUp(state)) online++;
       this.#up.slot(name, transport).set(isUp(state) ? 1 : 0);

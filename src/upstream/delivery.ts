@@ -61,6 +61,8 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   #failed: Link[] | undefined;
   #handle: ExchangeHandle | undefined;
   #attempts = 0;
+  /** An attempt that failed may have been carried out. */
+  #mayHaveRun = false;
   #ticket = 0;
   #sentAtMs = 0;
   #phase: "new" | "queued" | "opening" | "sent" | "streaming" | "pausing" | "over" = "new";
@@ -106,10 +108,7 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
 
   refused(error: SignalboxError): void {
     this.#host.breakers.abandoned(this.#parcel.tool, this.#ticket);
-    this.#giveUp(error, {
-      kind: "non_retryable",
-      delivered: this.#attempts === 0 ? "no" : "maybe",
-    });
+    this.#giveUp(error, REFUSED_HERE);
   }
 
   // --- the lane
@@ -241,6 +240,7 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
     const { breakers, retries, bulkhead } = this.#host;
     const { tool, principalId } = this.#parcel;
     const streamed = this.#phase === "streaming";
+    if (failure.delivered === "maybe") this.#mayHaveRun = true;
     this.#handle = undefined;
     bulkhead.leave(principalId);
     if (streamed || breakers.admit(tool) !== undefined) {
@@ -273,7 +273,12 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   }
 
   #giveUp(error: SignalboxError, failure: FailureClass): void {
-    const outcome = failure.delivered === "no" ? "not_executed" : this.#safe ? "failed" : "unknown";
+    const outcome =
+      failure.delivered === "no" && !this.#mayHaveRun
+        ? "not_executed"
+        : this.#safe
+          ? "failed"
+          : "unknown";
     const attempts = this.#attempts;
     this.#end();
     this.#parcel.fail(

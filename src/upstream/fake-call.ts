@@ -29,14 +29,17 @@ export const well: Behaviour = (response, id) =>
 export const resets: Behaviour = (response) => void response.socket?.resetAndDestroy();
 export const fails: Behaviour = (response) => void response.writeHead(500).end();
 
-/** A modern server that answers calls as told; it ends with the test. */
-export async function modernServer(behave: Behaviour): Promise<FakeHttpServer> {
+/** A modern server that answers calls as told; it ends with the test. `keepAliveMs`: how long it keeps idle connections. */
+export async function modernServer(
+  behave: Behaviour,
+  options: { keepAliveMs?: number } = {},
+): Promise<FakeHttpServer> {
   let calls = 0;
   const peer = await fakeHttpServer((request, response) => {
     if (discovery(request, response)) return;
     calls++;
     behave(response, request.message["id"], calls);
-  });
+  }, options);
   onTestFinished(() => peer.close());
   return peer;
 }

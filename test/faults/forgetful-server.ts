@@ -6,7 +6,7 @@ import { Ledger } from "./ledger.ts";
 import { callAnswer, callIn, invalidCall, plainAnswer, readMessage } from "./ledger-tools.ts";
 
 /** How a server says that it does not know a session: each way is one that servers in use have. */
-export const forgottenDialects = {
+const forgottenDialects = {
   /** The specification's own, with nothing to read. */
   "404": { status: 404, body: "Session not found" },
   /** The SDK's, when asked for a session that ended. */
@@ -47,6 +47,8 @@ export class ForgetfulServer {
   forgets: (moment: Moment) => boolean = () => false;
   /** Whether the streams of a forgotten session end with it. */
   endsStreams = false;
+  /** The answer to `initialize` comes so much later. */
+  initializeDelayMs = 0;
   readonly #name: string;
   readonly #dialect: ForgottenDialect;
   readonly #server: Server;
@@ -130,7 +132,7 @@ export class ForgetfulServer {
   async #post(incoming: IncomingMessage, outgoing: ServerResponse, session: string): Promise<void> {
     const message = readMessage(await bodyOf(incoming));
     if (message.method === "initialize") {
-      this.#initialize(outgoing, plainAnswer(message, "legacy"));
+      await this.#initialize(outgoing, plainAnswer(message, "legacy"));
       return;
     }
     if (session === "") {
@@ -159,9 +161,11 @@ export class ForgetfulServer {
     }
   }
 
-  #initialize(outgoing: ServerResponse, answer: object): void {
+  async #initialize(outgoing: ServerResponse, answer: object): Promise<void> {
     const session = newId("session");
     this.#initialized += 1;
+    if (this.initializeDelayMs > 0)
+      await delay(this.initializeDelayMs, undefined, { signal: this.#closing.signal });
     this.#sessions.set(session, new Set());
     outgoing.setHeader("mcp-session-id", session);
     sendJson(outgoing, answer);

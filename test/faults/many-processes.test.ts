@@ -3,12 +3,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished, test } from "vitest";
-import { expect } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { processesMentioning } from "../support/processes.ts";
 import { until } from "../support/until.ts";
-import { modernRequest, responseIn, send } from "../support/wire.ts";
 import { ProcessSoak, processesTotalMax, soakSettings, type Holding } from "./process-soak.ts";
 import { childrenOf, StartedPrograms } from "./started-programs.ts";
 
@@ -72,12 +70,9 @@ test(
 /** Configures no server at all, and waits until none of their programs is left. */
 async function removeServers(gateway: TestGateway, programs: StartedPrograms): Promise<void> {
   await gateway.configure(soakSettings);
-  const isEmpty = async (): Promise<boolean> => {
-    const request = modernRequest(gateway.key, "tools/list");
-    const { result } = responseIn(await send(`${gateway.url}/mcp`, request));
-    return Array.isArray(result?.["tools"]) && result["tools"].length === 0;
-  };
-  await until("no server is configured", isEmpty, settlesWithinMs);
+  const configured = async (): Promise<boolean> =>
+    JSON.stringify((await gateway.api("GET", "/api/servers")).body).includes('"soak');
+  await until("no server is configured", async () => !(await configured()), settlesWithinMs);
   await until(
     "no program of a server is left",
     () => programs.living().length === 0,

@@ -44,6 +44,10 @@ export interface Holding {
 
 const workers = 8;
 const workerPauseMs = 10;
+/** Five crashes within a minute are a crash loop: each server shall come near it, and only some into it. */
+const faultEveryMsOfOne = 12_000;
+/** What a small machine can start anew beside everything else. */
+const faultEveryMsMin = 150;
 const reloadEveryMs = 4_000;
 /** The share of the servers that comes, goes or is changed at a reload. */
 const reloadShare = 0.08;
@@ -168,7 +172,8 @@ export class ProcessSoak {
     if (typeof answer === "string") return this.#wrong(`${params.name}: ${answer}`);
     const { id: answered, result, error } = responseIn(answer);
     if (error !== undefined) {
-      const code = String(error.data?.["code"] ?? error.code);
+      const named = error.data?.["code"];
+      const code = typeof named === "string" ? named : String(error.code);
       this.counts.callsFailed[code] = (this.counts.callsFailed[code] ?? 0) + 1;
       return false;
     }
@@ -204,8 +209,7 @@ export class ProcessSoak {
   // --- faults
 
   async #breakUntil(endAt: number): Promise<void> {
-    // As many to each server, however many there are, but no more than a small machine can start anew.
-    const everyMs = Math.max(100, 7_000 / this.#options.servers);
+    const everyMs = Math.max(faultEveryMsMin, faultEveryMsOfOne / this.#options.servers);
     while (performance.now() < endAt) {
       this.#breakOne();
       await delay(everyMs * (0.5 + this.#random()));

@@ -1,14 +1,12 @@
 // A legacy server may forget a session whenever it likes. Here it does so at moments drawn from a seed, in each way in
 // which servers say so, and no client of the gateway notices. FAULT_SEEDS sets how many seeds.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../src/foundation/index.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
+import { until } from "../support/until.ts";
 import { modernRequest, openSession, send } from "../support/wire.ts";
-import {
-  ForgetfulServer,
-  forgottenDialects,
-  type ForgottenDialect,
-  type Moment,
-} from "./forgetful-server.ts";
+import { ForgetfulServer, type ForgottenDialect, type Moment } from "./forgetful-server.ts";
+import { History } from "./history.ts";
 import { Ledger } from "./ledger.ts";
 import { LedgerCalls } from "./ledger-calls.ts";
 import { runScenario, seeds, type Figures, type ScenarioRun } from "./scenario-run.ts";
@@ -19,12 +17,10 @@ const rounds = 15;
 const callsAtOnce = 8;
 /** How long the longest call of a round takes, so that some run while the session of others ends. */
 const longestCallMs = 40;
+/** Long enough for further calls to arrive meanwhile. */
+const slowOpeningMs = 300;
 const tools = ["write", "read"] as const;
-const dialects: readonly ForgottenDialect[] = [
-  "404",
-  "404 with an error",
-  "400 with -32000",
-] satisfies (keyof typeof forgottenDialects)[];
+const dialects: readonly ForgottenDialect[] = ["404", "404 with an error", "400 with -32000"];
 
 const cases = dialects.flatMap((dialect, index) =>
   seeds.map((seed) => ({ dialect, seed, name: `forgetful${index}-${seed}` })),
@@ -39,6 +35,10 @@ describe("sessions of a server that end at any moment", () => {
   beforeAll(async () => {
     for (const { dialect, name } of cases)
       servers.set(name, open.use(await ForgetfulServer.start({ name, dialect, ledger })));
+    servers.set(
+      "slow-to-open",
+      open.use(await ForgetfulServer.start({ name: "slow-to-open", dialect: "404", ledger })),
+    );
     gateway = await startGateway({
       settings: { call_log: { arguments: true } },
       servers: Object.fromEntries([...servers].map(([name, { url }]) => [name, { url }])),
@@ -105,6 +105,30 @@ describe("sessions of a server that end at any moment", () => {
     expect(initialized).toBeLessThanOrEqual(lanes + forgotten);
     return { lanes, initialized, forgotten, drawn };
   }
+
+  test("calls that come while their session is opened anew are served by the new one", async () => {
+    const name = "slow-to-open";
+    const server = serverOf(name);
+    const session = await openSession(`${gateway.url}/mcp`, gateway.key);
+    const history = new History(systemClock);
+    const clients = [
+      new LedgerCalls(gateway, history, `${name}-modern`),
+      new LedgerCalls(gateway, history, `${name}-legacy`, session),
+    ];
+    for (const client of clients) {
+      await client.call(name, "read");
+      const before = server.initialized;
+      server.initializeDelayMs = slowOpeningMs;
+      server.forgetAll();
+      const first = client.call(name, "write");
+      await until("the session is opened anew", () => server.initialized > before);
+      const others = Array.from({ length: callsAtOnce }, () => client.call(name, "write"));
+      const endings = (await Promise.all([first, ...others])).map(({ ending }) => ending.kind);
+      expect(endings).toEqual(endings.map(() => "ok"));
+      expect(server.initialized).toBe(before + 1);
+      server.initializeDelayMs = 0;
+    }
+  });
 
   test("a client of the gateway whose session is unknown is told 404, however it comes", async () => {
     const url = `${gateway.url}/mcp`;

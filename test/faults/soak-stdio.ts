@@ -24,10 +24,10 @@ function main(): void {
 interface Received {
   id?: unknown;
   method?: string;
-  params?: { name?: string; arguments?: { text?: unknown } };
+  params?: { name?: string; arguments?: { text?: string } };
 }
 
-function receive({ id, method, params }: Received): void {
+function receive({ id, method = "", params }: Received): void {
   if (id === undefined) return;
   switch (method) {
     case "initialize":
@@ -42,7 +42,7 @@ function receive({ id, method, params }: Received): void {
       return;
     case "tools/call":
       if (params?.name === "crash") process.exit(9);
-      answer(id, { content: [{ type: "text", text: `${name} ${params?.arguments?.text}` }] });
+      answer(id, { content: [{ type: "text", text: `${name} ${params?.arguments?.text ?? ""}` }] });
       return;
     case "ping":
       answer(id, {});

@@ -144,10 +144,6 @@ const runtime = z
     bulkhead: z.looseObject({}).describe("Calls that run and wait."),
     retries: z.looseObject({}).describe("What was repeated, what was not and why, and the budget."),
     crashLoop: z
-      .looseObject({ looping: z.boolean() })
-      .optional()
-      .describe("Of a local server: whether its process ends again and again."),
-    crashLoop: z
       .looseObject({
         looping: z.boolean(),
         since: time.optional(),

@@ -27,14 +27,20 @@ export interface FakeHttpServer extends AsyncDisposable {
   readonly received: readonly Received[];
   /** The requests whose JSON-RPC method is `method`. */
   calls(method: string): Received[];
+  /** Connections: how many there were, are, and were at most at the same time. */
+  readonly connections: { readonly made: number; readonly open: number; readonly most: number };
+  /** Closes the connections that carry no request. */
+  closeIdle(): void;
   close(): Promise<void>;
 }
 
-/** Listens on an ephemeral port and leaves every answer to `handle`. */
+/** Listens on an ephemeral port and leaves every answer to `handle`. `keepAliveMs`: how long it keeps idle connections. */
 export async function fakeHttpServer(
   handle: (request: Received, response: ServerResponse) => void | Promise<void>,
+  { keepAliveMs }: { keepAliveMs?: number } = {},
 ): Promise<FakeHttpServer> {
   const received: Received[] = [];
+  const connections = { made: 0, open: 0, most: 0 };
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -52,6 +58,12 @@ export async function fakeHttpServer(
       void handle(one, response);
     });
   });
+  if (keepAliveMs !== undefined) server.keepAliveTimeout = keepAliveMs;
+  server.on("connection", (socket) => {
+    connections.made++;
+    connections.most = Math.max(connections.most, ++connections.open);
+    socket.once("close", () => connections.open--);
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   const port = typeof address === "object" ? address?.port : undefined;
@@ -64,6 +76,8 @@ export async function fakeHttpServer(
     url: `http://127.0.0.1:${port}/mcp`,
     received,
     calls: (method) => received.filter((one) => one.message["method"] === method),
+    connections,
+    closeIdle: () => server.closeIdleConnections(),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -112,11 +112,14 @@ export class HttpEndpoint {
 
   #newPool(connections: number | null): Pool {
     const { idleMs = IDLE_MS, ageMs = 0, connectTimeoutMs } = this.#options;
+    const keptMs = Math.max(1, idleMs);
     return new Pool(this.origin, {
       connections,
       pipelining: 1,
       allowH2: false,
-      keepAliveTimeout: Math.max(1, idleMs),
+      keepAliveTimeout: keptMs,
+      // What a server offers in `Keep-Alive` may make it shorter, never longer.
+      keepAliveMaxTimeout: keptMs,
       ...(ageMs > 0 && { clientTtl: ageMs }),
       headersTimeout: 0,
       bodyTimeout: 0,

@@ -159,8 +159,14 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     }
     if (this.#phase === "over") return;
     const seconds = Math.round(this.#host.endpoint.clock.monotonicMs() - this.#startedMs) / 1000;
-    this.#tellCancelled("timed out");
-    this.#break("SERVER_TIMEOUT", `did not answer within ${seconds} s`);
+    if (this.#wasSent) {
+      this.#tellCancelled("timed out");
+      this.#break("SERVER_TIMEOUT", `did not answer within ${seconds} s`);
+      return;
+    }
+    const sentence = `was not asked: no connection to it was free or could be made within ${seconds} s`;
+    const details = { delivered: "no" };
+    this.#fail(failureOf(this.#host.serverName, "SERVER_TIMEOUT", sentence, { details }));
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -396,6 +402,11 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
       this.#event(event);
       if (this.#isOver()) return;
     }
+  }
+
+  // A request starts when a connection takes it; until then nothing of it has left.
+  get #wasSent(): boolean {
+    return this.#controller !== undefined || this.#lastEventId !== undefined || this.#resent;
   }
 
   #isOver(): boolean {

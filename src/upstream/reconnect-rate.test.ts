@@ -1,0 +1,51 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { manualClock } from "../foundation/index.ts";
+import { RECONNECTS_PER_SECOND, ReconnectRate } from "./reconnect-rate.ts";
+
+test("never more than so many in any second, and none sooner than it wanted", () => {
+  const asked = fc.array(fc.record({ pauseMs: fc.nat(2_000), waitMs: fc.nat(5_000) }), {
+    minLength: 1,
+    maxLength: 200,
+  });
+  fc.assert(
+    fc.property(asked, fc.integer({ min: 1, max: 50 }), (requests, perSecond) => {
+      const clock = manualClock();
+      const rate = new ReconnectRate(clock, perSecond);
+      const times: number[] = [];
+      for (const { pauseMs, waitMs } of requests) {
+        clock.advance(pauseMs);
+        const delayMs = rate.reserve(waitMs);
+        expect(delayMs).toBeGreaterThanOrEqual(waitMs);
+        times.push(clock.monotonicMs() + delayMs);
+      }
+      times.sort((a, b) => a - b);
+      for (const [index, at] of times.entries()) {
+        const later = times[index + perSecond];
+        // Sums of fractions of a millisecond: a millionth of one is nothing.
+        if (later !== undefined) expect(later - at).toBeGreaterThan(1_000 - 1e-6);
+      }
+    }),
+  );
+});
+
+test("who comes alone waits no longer than it wanted", () => {
+  const clock = manualClock();
+  const rate = new ReconnectRate(clock);
+  expect(rate.reserve(0)).toBe(0);
+  clock.advance(10_000);
+  expect(rate.reserve(700)).toBe(700);
+});
+
+test("a hundred links that are lost together are opened again within five seconds", () => {
+  const rate = new ReconnectRate(manualClock());
+  const delays = Array.from({ length: 100 }, () => rate.reserve(0));
+  expect(RECONNECTS_PER_SECOND).toBe(20);
+  expect(Math.max(...delays)).toBeLessThan(5_000);
+});
+
+test("one that waits long does not hold up the others", () => {
+  const rate = new ReconnectRate(manualClock());
+  expect(rate.reserve(30_000)).toBe(30_000);
+  expect(rate.reserve(1_000)).toBeLessThan(2_000);
+});
