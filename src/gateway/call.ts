@@ -10,6 +10,7 @@ import { SignalboxError, type Clock } from "../foundation/index.ts";
 import {
   ERROR_RESULT,
   LOOK_CLOSER,
+  META,
   RPC,
   answerKind,
   errorResponse,
@@ -126,6 +127,13 @@ export class Call implements Parcel, CacheReader {
 
   get method(): string {
     return this.start.message.method;
+  }
+
+  /** How long the caller says that it waits, in milliseconds. */
+  get askedTimeoutMs(): number | undefined {
+    const meta = this.start.message.params?.["_meta"];
+    const asked = isJsonObject(meta) ? meta[META.timeoutMs] : undefined;
+    return typeof asked === "number" && asked >= 1 ? asked : undefined;
   }
 
   /** Only a tool can do anything but tell; one that says it only reads, or that it may be called again, may be. */
@@ -376,6 +384,7 @@ export class Call implements Parcel, CacheReader {
       sent = { jsonrpc: "2.0", id: message.id, method: message.method };
       if (params !== undefined) sent.params = params;
     }
+    if (this.askedTimeoutMs !== undefined) sent = withTimeLeft(sent, timeoutMs);
     const outbound: OutboundRequest = {
       message: sent,
       timeoutMs,
@@ -596,6 +605,13 @@ const UNBRIDGED: Failure = {
     "The server asks for input in a way that clients of this protocol revision cannot be asked yet; use a client of revision 2026-07-28 for this tool.",
   data: { code: "ELICITATION_UNBRIDGED" },
 };
+
+// A server that calls others knows then how long they may take.
+function withTimeLeft(request: JsonRpcRequest, timeoutMs: number): JsonRpcRequest {
+  const meta = request.params?.["_meta"];
+  const left = { ...(isJsonObject(meta) ? meta : {}), [META.timeoutMs]: Math.floor(timeoutMs) };
+  return { ...request, params: { ...request.params, _meta: left } };
+}
 
 /** For calls that no client waits for. */
 const UNHEARD: CallEnd = { ended() {} };

@@ -619,3 +619,15 @@ describe("resources and prompts", () => {
     expect(errorOf(await ask(bare, "tools/call", { name: "up__t" }))[1]).toBe(-32602);
   });
 });
+
+test("a caller may say how long it waits; what is left of it goes on to the server", async () => {
+  const peer = await modernServer({ "tools/list": { tools: [tool("slow")] } }, () => undefined);
+  const { url } = await start({ servers: [remote("one", peer.url)] });
+  const meta = { "signalbox/timeoutMs": 150 };
+  const answer = await ask(`${url}/mcp`, "tools/call", { name: "one__slow" }, { meta });
+  expect(answer.error["data"]).toMatchObject({ code: "SERVER_TIMEOUT", outcome: "unknown" });
+  const [call] = peer.calls("tools/call");
+  const left = inside(call?.message, "params", "_meta", "signalbox/timeoutMs");
+  expect(left).toBeGreaterThan(0);
+  expect(left).toBeLessThanOrEqual(150);
+});

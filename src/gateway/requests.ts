@@ -213,7 +213,10 @@ export class Requests {
     }
     if (incoming.open !== undefined) incoming.open.call = call;
     const times = {
-      timeoutMs: route.server.timeoutOf(call.tool) ?? this.#limits.call_timeout,
+      timeoutMs: Math.min(
+        call.askedTimeoutMs ?? route.server.timeoutOf(call.tool) ?? this.#limits.call_timeout,
+        this.#limits.call_timeout_max,
+      ),
       timeoutMaxMs: this.#limits.call_timeout_max,
     };
     const key = this.keyFor(incoming, route.server);

@@ -8,4 +8,6 @@ export const META = {
   subscriptionId: "io.modelcontextprotocol/subscriptionId",
   /** Lists name here the servers whose part is missing or old, and why. */
   missing: "signalbox/missing",
+  /** How long the caller waits for the answer, in milliseconds; what is left of it goes on to the server. */
+  timeoutMs: "signalbox/timeoutMs",
 } as const;

@@ -483,6 +483,7 @@ export class Link implements SlotOwner, ReportListener {
     );
     try {
       const opened = await this.#openTransport(slot, abort.signal);
+      if (slot === this.#shared && this.#sharedWasLost) await this.#prove(opened, abort.signal);
       const duration = Math.round(this.#deps.clock.monotonicMs() - begunMs);
       const { era, revision } = opened;
       this.#log.debug({ lane, era, revision, duration }, "Connected");
@@ -494,6 +495,21 @@ export class Link implements SlotOwner, ReportListener {
     } finally {
       clearTimeout(timer);
       slot.abort = undefined;
+    }
+  }
+
+  // A modern lane to a server that is known opens without a word to it: after a loss the server has to answer first.
+  async #prove(lane: Lane, signal: AbortSignal): Promise<void> {
+    if (this.#http === undefined || lane.era !== "modern") return;
+    const params = { _meta: modernMeta(this.#contextOf(this.#shared.key)) };
+    try {
+      await ask(lane, "server/discover", params, {
+        timeoutMs: this.#deps.connectTimeoutMs,
+        signal,
+      });
+    } catch (error) {
+      void lane.close();
+      throw error;
     }
   }
 
