@@ -136,7 +136,7 @@ describe.each(["legacy", "modern"])("a local server of the %s era", (era) => {
     const pid = await who("ada");
     const slow = who("ada", 300);
     await until("the call runs", () => gateway.serverFacts("who")?.bulkhead.running === 1);
-    clock.forwardMs += 30_000;
+    clock.forwardMs += 10_000;
     expect(await slow).toBe(pid);
   });
 

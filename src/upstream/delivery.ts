@@ -48,6 +48,8 @@ export interface DeliveryHost {
   policyOf(tool: string): ToolPolicy;
   /** An endpoint for the call, if possible none of those that failed it; undefined where none can take it. */
   choose(key: LaneKey, avoid: readonly Link[] | undefined): Link | undefined;
+  /** Whether another endpoint can take a call: the way to one being broken then says nothing of the server. */
+  hasOther(link: Link): boolean;
   /** Why no endpoint can take a call. */
   noLink(): SignalboxError;
 }
@@ -144,7 +146,10 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
     const failure = classify(error);
     const { tool } = this.#parcel;
     this.#tellLink(error, failure);
-    this.#host.breakers.failed(tool, failure.kind, error.code, this.#ticket);
+    const { breakers } = this.#host;
+    if (failure.kind === "network" && this.#link !== undefined && this.#host.hasOther(this.#link))
+      breakers.abandoned(tool, this.#ticket);
+    else breakers.failed(tool, failure.kind, error.code, this.#ticket);
     this.#attemptFailed(error, failure);
   }
 

@@ -6,7 +6,7 @@
 //                        ▼              ▼
 //              error or needs_auth   reconnecting ──opened again──▶ connected
 //                        ▲              └──ten tries in vain──▶ error
-//                        └── tried again every half minute at most, for ever
+//                        └── tried again after the longest wait, for ever
 //
 //   any of them ──drain()──▶ draining ──resume()──▶ as before          disabled: switched off in the configuration
 //
@@ -14,8 +14,9 @@
 //
 // Who shares a lane: a modern server keeps nothing between requests, so all use one. A legacy server may
 // keep anything in a session, so each client session, or each principal, has its own; the shared one
-// serves the catalog. A lane is opened once however many ask for it, and a server that fails is left in
-// peace: during the back-off everyone gets the last error at once.
+// serves the catalog. A local process that is not to be shared (`process.mode`) is not, whatever its era. A lane is
+// opened once however many ask for it, and a server that fails is left in peace: during the back-off everyone gets
+// the last error at once.
 import {
   isSignalboxError,
   SignalboxError,
@@ -121,9 +122,8 @@ export interface LinkDeps {
 
 /** A lane that is lost sooner after its opening counts as a failed opening. */
 const shortLifeMs = 10_000;
-/** So many tries in a row to open a lost lane again come as fast as the back-off lets them; then one every half minute. */
+/** So many tries in a row to open a lost lane again come as fast as the back-off lets them; then one after the longest wait. */
 const fastReopensMax = 10;
-const slowReopenMs = 30_000;
 /** So many calls in a row without a connection, or with one that broke, and the endpoint is taken to be gone. */
 const brokenMax = 3;
 /** A local process waits at most so long for its turn to start. */
@@ -143,6 +143,8 @@ export class Link implements SlotOwner, ReportListener {
   readonly #log: Log;
   readonly #backOff: BackOff;
   readonly #http: HttpEndpoint | undefined;
+  /** Whether the configuration says that not everyone shares a process: a modern lane is then not for everyone either. */
+  readonly #keepsApart: boolean;
   #shared: LaneSlot;
   readonly #principals = new Map<string, LaneSlot>();
   readonly #sessions = new Map<string, LaneSlot>();
@@ -190,6 +192,8 @@ export class Link implements SlotOwner, ReportListener {
             idleMs: deps.pool.max_idle_time,
             ageMs: deps.pool.max_connection_age,
           });
+    const { mode = "shared" } = deps.processes?.options ?? {};
+    this.#keepsApart = mode !== "shared";
     this.#shared = new LaneSlot({ kind: "shared" }, this);
     this.#state = definition.options.enabled === false ? "disabled" : "idle";
     this.history = new LinkHistory(this.#state, clock.now());
@@ -312,7 +316,7 @@ export class Link implements SlotOwner, ReportListener {
   /** The lane for `key` if it is open: the hot path, which waits for nothing. */
   laneNow(key: LaneKey): Lane | undefined {
     const modern = this.#modern;
-    if (modern !== undefined && !modern.closed && !this.#wantsLegacy(key)) return modern;
+    if (modern !== undefined && !modern.closed && !this.#wantsOwn(key)) return modern;
     const slot = this.#slotOf(key);
     if (slot?.lane === undefined || slot.lane.closed) return undefined;
     slot.usedAtMs = this.#deps.clock.monotonicMs();
@@ -394,13 +398,13 @@ export class Link implements SlotOwner, ReportListener {
     if (this.#wantsLegacy(key)) {
       const lane = await this.#legacyLane(key);
       if (lane !== undefined) return lane;
-    } else if (key.kind !== "shared" && this.#era === "modern") {
+    } else if (key.kind !== "shared" && this.#era === "modern" && !this.#keepsApart) {
       const lane = await this.#opened(this.#shared);
       if (lane.era === "modern") return lane;
     }
     const slot = this.#slotFor(key);
     const lane = await this.#opened(slot);
-    if (lane.era !== "modern" || slot === this.#shared) return lane;
+    if (lane.era !== "modern" || slot === this.#shared || this.#keepsApart) return lane;
     // The server turned out to be modern: this lane was made for one client, the shared one is for all.
     this.#forget(slot);
     this.#drop(slot);
@@ -424,6 +428,10 @@ export class Link implements SlotOwner, ReportListener {
       if (this.#http !== undefined) this.#http.verdict ??= verdict;
       return undefined;
     }
+  }
+
+  #wantsOwn(key: LaneKey): boolean {
+    return (this.#keepsApart && key.kind !== "shared") || this.#wantsLegacy(key);
   }
 
   #wantsLegacy(key: LaneKey): boolean {
@@ -720,7 +728,8 @@ export class Link implements SlotOwner, ReportListener {
   #reopenLater(): void {
     if (this.#closed || this.#reopening !== undefined) return;
     const slow = this.#backOff.failures > fastReopensMax;
-    const waitMs = Math.max(this.#backOff.remainingMs, slow ? slowReopenMs : 0) + 10;
+    const slowMs = slow ? this.#deps.pool.max_reconnect_backoff : 0;
+    const waitMs = Math.max(this.#backOff.remainingMs, slowMs) + 10;
     const delayMs = this.#deps.reconnects.reserve(waitMs);
     this.#reopening = setTimeout(() => void this.#reopen(), delayMs).unref();
   }

@@ -392,6 +392,10 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     return chosen;
   }
 
+  hasOther(link: Link): boolean {
+    return this.links.length > 1 && this.links.some((one) => one !== link && one.usable);
+  }
+
   noLink(): SignalboxError {
     const { lastError } = latestOf(this.links);
     const drained = this.links.every(({ state }) => state === "draining");
