@@ -27,6 +27,17 @@ export const duration: z.ZodType<number, number | string> = z
     return z.NEVER;
   });
 
+const durations = z.registry<{ unit: "ms" }>();
+durations.add(duration, { unit: "ms" });
+
+/** Whether a schema is `duration`, also where `refine` narrows it or another form is allowed beside it. */
+export function isDuration(schema: z.ZodType): boolean {
+  if (schema instanceof z.ZodUnion)
+    return schema.options.some((option) => option instanceof z.ZodType && isDuration(option));
+  // What is made of a schema by `refine` takes over what is registered about it.
+  return durations.get(schema) !== undefined;
+}
+
 /** The shortest exact writing that `duration` reads back to the same milliseconds. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return "0ms";

@@ -1,9 +1,10 @@
 import { isSignalboxError, messageOf } from "../foundation/index.ts";
 import type { CounterSlot, Log, Metrics } from "../foundation/index.ts";
 
-/** Entries that may wait; older ones make room. */
-const QUEUE_MAX = 10_000;
-const BATCH_MAX = 500;
+/** Entries that may wait, those being written included; older ones make room. */
+export const QUEUE_MAX = 10_000;
+/** Entries that are written together. */
+export const BATCH_MAX = 500;
 const GATHER_MS = 500;
 const RETRY_MS = 2_000;
 
@@ -15,7 +16,11 @@ export class BatchQueue<T> {
   readonly #dropped: CounterSlot;
   #entries: T[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** Never two at once, or an entry would be written twice; settles without an error. */
   #writing: Promise<void> | undefined;
+  /** Entries at the front that are being written. */
+  #taken = 0;
+  #stopped = false;
 
   constructor(deps: {
     /** As the metric `mcp_queue_dropped_total` calls it. */
@@ -34,56 +39,59 @@ export class BatchQueue<T> {
 
   /** Never throws and never waits. */
   add(entry: T): void {
-    this.#entries.push(entry);
-    if (this.#entries.length > QUEUE_MAX) {
-      this.#entries.shift();
+    if (this.#stopped) {
       this.#dropped.inc();
+      return;
     }
+    this.#entries.push(entry);
+    if (this.#entries.length > QUEUE_MAX) this.#makeRoom();
     this.#schedule(GATHER_MS);
   }
 
-  /** Writes what waits, once; what cannot be written then is lost and counted. */
+  /** Writes what waits, as long as that succeeds; what cannot be written then is lost and counted, and so is what is added later. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#writing;
-    clearTimeout(this.#timer);
-    await this.#writeOnce();
+    while (this.#entries.length > 0 && (await this.#writeOnce()) !== "away");
     this.#dropped.inc(this.#entries.length);
     this.#entries = [];
   }
 
+  // The oldest that is not being written: what is, may be stored already.
+  #makeRoom(): void {
+    this.#entries.splice(this.#taken, 1);
+    this.#dropped.inc();
+  }
+
   #schedule(afterMs: number): void {
+    if (this.#stopped || this.#writing !== undefined) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#writing = this.#writeOnce().finally(() => {
+      this.#writing = this.#writeOnce().then((outcome) => {
         this.#writing = undefined;
+        if (this.#entries.length > 0) this.#schedule(outcome === "away" ? RETRY_MS : 0);
       });
     }, afterMs).unref();
   }
 
-  async #writeOnce(): Promise<void> {
+  /** Writes the oldest entries. While the database is away they wait; what it refuses is dropped, for it would be refused again. */
+  async #writeOnce(): Promise<"over" | "away"> {
     const batch = this.#entries.slice(0, BATCH_MAX);
-    if (batch.length === 0) return;
+    this.#taken = batch.length;
     try {
       await this.#write(batch);
-      this.#entries = this.#entries.slice(batch.length);
-      if (this.#entries.length > 0) this.#schedule(0);
     } catch (error) {
-      this.#failed(batch, error);
-    }
-  }
-
-  // While the database is away entries wait; what it refuses is dropped, for it would be refused again.
-  #failed(batch: readonly T[], error: unknown): void {
-    if (isSignalboxError(error) && error.code === "STORE_UNAVAILABLE") {
-      this.#schedule(RETRY_MS);
-      return;
+      if (isSignalboxError(error) && error.code === "STORE_UNAVAILABLE") return "away";
+      this.#dropped.inc(batch.length);
+      this.#log.error(
+        { queue: this.#name, entries: batch.length, error: messageOf(error) },
+        "The database refused entries of a queue",
+      );
+    } finally {
+      this.#taken = 0;
     }
     this.#entries = this.#entries.slice(batch.length);
-    this.#dropped.inc(batch.length);
-    this.#log.error(
-      { queue: this.#name, entries: batch.length, error: messageOf(error) },
-      "The database refused entries of a queue",
-    );
+    return "over";
   }
 }

@@ -21,7 +21,14 @@ import { RetryPolicies, type ToolPolicy } from "./guard/retry-policies.ts";
 import { guardDefaults, settingsOf, type GuardOptions } from "./guard-options.ts";
 import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, Lane } from "./lane.ts";
-import { Link, type EndpointDefinition, type Introduction, type LinkOwner } from "./link.ts";
+import {
+  Link,
+  type EndpointDefinition,
+  type Introduction,
+  type LinkDeps,
+  type LinkOwner,
+  type ProcessDeps,
+} from "./link.ts";
 import type { LinkTransition } from "./link-history.ts";
 import { CrashLoop, type CrashLoopState } from "./processes/crash-loop.ts";
 import {
@@ -153,43 +160,49 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       this.#crashLoop = new CrashLoop(clock);
       this.#process = own.process ?? plainProcess;
     }
-    const processes = this.#process &&
-      this.#crashLoop && {
-        options: this.#process,
-        crashLoop: this.#crashLoop,
-        processesMax: options.lanesMax ?? 32,
-        ...(deps.processes && { starts: deps.processes }),
-        ...(options.cgroupFolder !== undefined && { cgroupFolder: options.cgroupFolder }),
-      };
-    const reconnects = deps.reconnects ?? new ReconnectRate(clock);
-    this.links = endpointsOf(definition).map(
-      (endpoint) =>
-        new Link({
-          definition,
-          endpoint,
-          owner: this,
-          log: this.#log,
-          clock,
-          ...(deps.metrics && { metrics: deps.metrics }),
-          stderr: this.#stderr,
-          pool: this.#pool,
-          reconnects,
-          ...(processes && { processes }),
-          clientInfo: options.clientInfo,
-          responseBytesMax: own.response_bytes_max ?? options.responseBytesMax ?? 64 * 1024 * 1024,
-          inspectBytesMax: options.inspectBytesMax ?? 1024 * 1024,
-          connectTimeoutMs: this.#pool.connection_timeout,
-          principalIdleMs: options.principalIdleMs ?? 10 * 60_000,
-          lanesMax: options.lanesMax ?? 10_000,
-          tendEveryMs: options.tendEveryMs ?? this.#pool.health_check_interval,
-        }),
-    );
+    const shared = this.#linkDeps(deps);
+    this.links = endpointsOf(definition).map((endpoint) => new Link({ ...shared, endpoint }));
     const [first] = this.links;
     if (first === undefined)
       throw failureOf(definition.name, "SERVER_UNREACHABLE", "has no address");
     this.#primary = first;
     this.#state = first.state;
     this.#since = clock.now();
+  }
+
+  #linkDeps({ options, ...deps }: UpstreamDeps): Omit<LinkDeps, "endpoint"> {
+    const { definition, clock } = this;
+    const own = definition.options;
+    const processes = this.#processDeps({ options, ...deps });
+    return {
+      definition,
+      owner: this,
+      log: this.#log,
+      clock,
+      ...(deps.metrics && { metrics: deps.metrics }),
+      stderr: this.#stderr,
+      pool: this.#pool,
+      reconnects: deps.reconnects ?? new ReconnectRate(clock),
+      ...(processes && { processes }),
+      clientInfo: options.clientInfo,
+      responseBytesMax: own.response_bytes_max ?? options.responseBytesMax ?? 64 * 1024 * 1024,
+      inspectBytesMax: options.inspectBytesMax ?? 1024 * 1024,
+      connectTimeoutMs: this.#pool.connection_timeout,
+      principalIdleMs: options.principalIdleMs ?? 10 * 60_000,
+      lanesMax: options.lanesMax ?? 10_000,
+      tendEveryMs: options.tendEveryMs ?? this.#pool.health_check_interval,
+    };
+  }
+
+  #processDeps({ options, processes }: UpstreamDeps): ProcessDeps | undefined {
+    if (this.#process === undefined || this.#crashLoop === undefined) return undefined;
+    return {
+      options: this.#process,
+      crashLoop: this.#crashLoop,
+      processesMax: options.lanesMax ?? 32,
+      ...(processes && { starts: processes }),
+      ...(options.cgroupFolder !== undefined && { cgroupFolder: options.cgroupFolder }),
+    };
   }
 
   get name(): string {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { balanceOptions, balanceOptionsOf, serverBalanceOptions } from "./balance-options.ts";
+import { settingsOf } from "../guard-options.ts";
+import { balanceOptions, serverBalanceOptions } from "./balance-options.ts";
 
 test("every setting has a default", () => {
   expect(balanceOptions.parse({})).toEqual({
@@ -23,13 +24,13 @@ test("a server's table has no defaults of its own", () => {
 test("what a server leaves out is as for all servers", () => {
   const all = balanceOptions.parse({ strategy: "random", slow_start: "3s" });
   const server = serverBalanceOptions.parse({ strategy: "sticky", ejection_time: "1m" });
-  expect(balanceOptionsOf(all, server)).toEqual({
+  expect(settingsOf(all, server)).toEqual({
     ...all,
     strategy: "sticky",
     ejection_time: 60_000,
   });
-  expect(balanceOptionsOf(all, { strategy: undefined })).toEqual(all);
-  expect(balanceOptionsOf(all)).toEqual(all);
+  expect(settingsOf(all, { strategy: undefined })).toEqual(all);
+  expect(settingsOf(all, undefined)).toEqual(all);
 });
 
 test.each([

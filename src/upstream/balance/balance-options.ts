@@ -56,13 +56,3 @@ export const serverBalanceOptions = z.strictObject({
   slow_start: shape.slow_start.unwrap().optional(),
 });
 
-export type ServerBalanceOptions = z.output<typeof serverBalanceOptions>;
-
-/** What holds for one server: its own settings, and those for all where it has none. */
-export function balanceOptionsOf(
-  all: BalanceOptions,
-  server: ServerBalanceOptions = {},
-): BalanceOptions {
-  const own = Object.entries(server).filter(([, value]) => value !== undefined);
-  return { ...all, ...Object.fromEntries(own) };
-}
