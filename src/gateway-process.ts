@@ -29,13 +29,14 @@ import {
 } from "./foundation/index.ts";
 import {
   Gateway,
-  RedisStore,
   ResultCache,
   isFailing,
+  openRedisStore,
   redisUrlOf,
   createListener,
   listen,
   type CallRecord,
+  type RedisStore,
   type ServerStatus,
 } from "./gateway/index.ts";
 import {
@@ -78,7 +79,7 @@ export class GatewayProcess {
   readonly #callLog: CallLog;
   readonly #linkLog: BatchQueue<LinkTransitionRow>;
   readonly #cache: ResultCache;
-  readonly #redis: RedisStore | undefined;
+  #redis: RedisStore | undefined;
   readonly #gateway: Gateway;
   readonly #registry: Registry;
   readonly #listener: Server;
@@ -125,18 +126,10 @@ export class GatewayProcess {
       log,
       metrics: this.#metrics,
     });
-    const redisUrl = redisUrlOf(values.cache);
-    if (redisUrl !== undefined) {
-      this.#redis = new RedisStore(
-        { url: redisUrl, prefix: values.cache.redis_prefix },
-        { clock, log, metrics: this.#metrics, token: () => randomToken(REDIS_TOKEN_BYTES) },
-      );
-    }
     this.#cache = new ResultCache(values.cache, {
       clock,
       log: log.child({ area: "cache" }),
       metrics: this.#metrics,
-      second: this.#redis,
     });
     this.#gateway = new Gateway({
       clock,
@@ -258,14 +251,11 @@ export class GatewayProcess {
         await this.#gateway.close();
       },
     });
-    const redis = this.#redis;
-    if (redis !== undefined) {
-      this.lifecycle.add({
-        name: "redis",
-        start: async () => redis.start(),
-        stop: async () => redis.close(),
-      });
-    }
+    this.lifecycle.add({
+      name: "cache",
+      start: () => this.#shareCache(),
+      stop: async () => this.#redis?.close(),
+    });
     this.lifecycle.add({
       name: "link history",
       start: () => Promise.resolve(),
@@ -418,6 +408,7 @@ export class GatewayProcess {
     this.#health.add("mcp_servers", async () => this.#serversHealth());
     this.#health.add("connection_pool", async () => this.#linksHealth());
     this.#health.add("cache", async () => this.#cacheHealth());
+    this.#health.add("metrics", async () => this.#metricsHealth());
     this.#health.add("disk_space", diskSpaceCheck(this.#values.home));
     void this.#health.start();
   }
@@ -432,12 +423,35 @@ export class GatewayProcess {
     return { status, links: links.length, failing };
   }
 
+  async #shareCache(): Promise<void> {
+    const { cache } = this.#values;
+    const url = redisUrlOf(cache);
+    if (url === undefined) return;
+    this.#redis = await openRedisStore(
+      { url, prefix: cache.redis_prefix },
+      {
+        clock: systemClock,
+        log: this.log.child({ area: "cache" }),
+        metrics: this.#metrics,
+        token: () => randomToken(REDIS_TOKEN_BYTES),
+      },
+    );
+    this.#cache.share(this.#redis);
+  }
+
   #cacheHealth(): CheckResult {
     if (!this.#values.cache.enabled) return { status: "ok", type: "off" };
     const { keys, bytes, hitRate } = this.#cache.statistics();
     const type = this.#redis === undefined ? "memory" : "redis";
     const own = { type, keys, bytes, ...(hitRate !== undefined && { hitRate }) };
     return { ...own, ...(this.#redis?.health() ?? { status: "ok" as const }) };
+  }
+
+  #metricsHealth(): CheckResult {
+    const { enabled } = this.#values.metrics;
+    return enabled
+      ? { status: "ok", url: this.#metricsListener.url }
+      : { status: "ok", type: "off" };
   }
 
   #serversHealth(): { status: "ok" | "warning"; failing: string[] } {

@@ -72,6 +72,14 @@ test.each<[string, string, string, (config: Config) => unknown, unknown]>([
   ],
   ["ENABLE_METRICS", "off", "metrics.enabled", (c) => c.values.metrics.enabled, false],
   ["METRICS_PORT", "9191", "metrics.port", (c) => c.values.metrics.port, 9191],
+  [
+    "REDIS_URL",
+    "redis://h:6379",
+    "cache.redis_url",
+    (c) => c.values.cache.redis_url,
+    "redis://h:6379",
+  ],
+  ["CACHE_TTL", "3600", "cache.ttl", (c) => c.values.cache.ttl, 3_600_000],
   ["LOG_LEVEL", "debug", "log.level", (c) => c.values.log.level, "debug"],
   ["LOG_FORMAT", "pretty", "log.format", (c) => c.values.log.format, "pretty"],
   [

@@ -1,4 +1,4 @@
-import { duration, formatDuration, isSecretName, redactText } from "../foundation/index.ts";
+import { formatDuration, isDuration, isSecretName, redactText } from "../foundation/index.ts";
 import type { Config } from "./load.ts";
 import { schemaAt } from "./schema-node.ts";
 import { isTable, pathText } from "./setting-path.ts";
@@ -33,13 +33,16 @@ function* settings(
 function shown(path: readonly string[], value: unknown, config: Config): string {
   const reference = config.references.get(pathText(path));
   if (reference !== undefined) return JSON.stringify(referenceShown(path, reference));
-  if (typeof value === "number" && schemaAt(path) === duration) {
-    return JSON.stringify(formatDuration(value));
-  }
+  if (typeof value === "number" && isDurationAt(path)) return JSON.stringify(formatDuration(value));
   if (Array.isArray(value)) return `[${itemsShown(path, value, config).join(", ")}]`;
   if (isTable(value)) return tableShown(path, value, config);
   if (typeof value !== "string") return String(value);
   return JSON.stringify(isSecret(path) ? MASK : redactText(value));
+}
+
+function isDurationAt(path: readonly string[]): boolean {
+  const schema = schemaAt(path);
+  return schema !== undefined && isDuration(schema);
 }
 
 // A reference is no secret, but what stands around it may be.

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { duration, DURATION_MAX_MS, formatDuration } from "./durations.ts";
+import { z } from "zod";
+import { duration, DURATION_MAX_MS, formatDuration, isDuration } from "./durations.ts";
 
 test.each<[number | string, number]>([
   [0, 0],
@@ -58,4 +59,12 @@ test("formatDuration prefers the largest unit that is exact", () => {
     "1d",
     "1001ms",
   ]);
+});
+
+test("a duration is known as one also where it is narrowed, or may be a word instead", () => {
+  const narrowed = duration.refine((ms) => ms > 0).refine((ms) => ms < 9);
+  for (const schema of [duration, narrowed, z.union([z.literal("never"), narrowed])])
+    expect(isDuration(schema)).toBe(true);
+  for (const schema of [z.number(), z.int().min(1), z.union([z.string(), z.number()])])
+    expect(isDuration(schema)).toBe(false);
 });

@@ -215,8 +215,9 @@ export const errorTable = {
   },
   SERVER_DISABLED: {
     status: 503,
-    summary: "The server is switched off in the configuration.",
-    remedy: "Set `enabled = true` for it, or use another server.",
+    summary: "The server is switched off, or all its endpoints are out of service.",
+    remedy:
+      "Set `enabled = true` in its options, or leave that out, where it is switched off. `signalbox servers show` tells which endpoints are draining; `signalbox servers resume` takes one back.",
   },
   SERVER_THROTTLED: {
     status: 503,
@@ -234,7 +235,7 @@ export const errorTable = {
     status: 503,
     summary: "The server's process ends again and again soon after its start.",
     remedy:
-      "Read why in its standard error with `signalbox servers logs`, mend the command, its arguments or its environment, and change or test the server: it is then started at once. Until then the gateway starts it only now and then.",
+      "Read why in its standard error with `signalbox servers logs`. Where the command, its arguments or its environment are at fault, change them: a changed server is started at once. Where something else was, it is started again within half a minute by itself.",
   },
   BREAKER_OPEN: {
     status: 503,

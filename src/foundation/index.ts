@@ -3,7 +3,7 @@ export type { ErrorBody, ErrorCode, ErrorEntry } from "./errors.ts";
 export { newId, randomToken } from "./ids.ts";
 export { manualClock, systemClock } from "./clock.ts";
 export type { Clock, ManualClock } from "./clock.ts";
-export { duration, formatDuration } from "./durations.ts";
+export { duration, formatDuration, isDuration } from "./durations.ts";
 export { Lifecycle, stopOnSignals } from "./lifecycle.ts";
 export type { LifecycleState, Part } from "./lifecycle.ts";
 export { createLog, logOptions, silentLog } from "./log.ts";

@@ -157,6 +157,8 @@ export class Call implements Parcel, CacheReader {
     if (this.#done || this.#cache === undefined) return;
     this.#way = { key, times };
     const { server, original } = this.route;
+    // The wait for an equal call is not the gateway's own time.
+    this.#sentAt = this.start.startedAt;
     const label = this.tool === undefined ? this.method : `${server.name}__${original}`;
     const seat = this.#cache.read(cacheKey, label, this, times.timeoutMs);
     if (!this.#done) this.#seat = seat;
@@ -167,6 +169,7 @@ export class Call implements Parcel, CacheReader {
   hit(hit: CacheHit): void {
     if (this.#done) return;
     const body = cachedResponse(this.id, hit);
+    if (this.#seat !== undefined) this.#answered();
     this.responseBytes = body.length;
     if (hit.body.includes(IS_ERROR_TRUE)) this.outcome = "tool_error";
     this.start.reply.answer(body, 200);
@@ -179,6 +182,7 @@ export class Call implements Parcel, CacheReader {
       return;
     }
     this.#flight = flight;
+    this.#sentAt = 0;
     this.run(this.#way.key, this.#way.times);
   }
 

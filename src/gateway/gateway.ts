@@ -358,7 +358,12 @@ export class Gateway {
     if (admitted instanceof SignalboxError) {
       arrival.req.resume();
       this.#refuse(arrival, admitted);
-    } else this.#route({ ...arrival, ...admitted, startedAt: arrival.open.startedAt }, path);
+      return;
+    }
+    // Written out, member by member: this runs for every request.
+    const { req, res, requestId, open } = arrival;
+    const { principal, view } = admitted;
+    this.#route({ req, res, requestId, open, principal, view, startedAt: open.startedAt }, path);
   }
 
   // Who may not use a bundle is not told whether there is one of that name.

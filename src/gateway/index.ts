@@ -1,7 +1,8 @@
 export type { CatalogItem, CatalogView } from "./catalog-view.ts";
 export type { CallOutcome } from "./call-meters.ts";
 export { cacheOptions, redisUrlOf, type CacheOptions } from "./cache/cache-options.ts";
-export { RedisStore } from "./cache/redis-store.ts";
+export { openRedisStore } from "./cache/open-redis-store.ts";
+export type { RedisStore } from "./cache/redis-store.ts";
 export { ResultCache } from "./cache/result-cache.ts";
 export { Gateway, type GatewayDeps } from "./gateway.ts";
 export { createListener, listen, type ListenerOptions } from "./listener.ts";

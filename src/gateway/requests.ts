@@ -236,7 +236,7 @@ export class Requests {
       name: route.original,
       arguments: params["arguments"],
       principalId: scope === "public" ? undefined : incoming.principal.id,
-      form: incoming.view.bare ? `${incoming.era} bare` : incoming.era,
+      form: `${incoming.era}${incoming.view.bare ? " bare" : ""} ${route.server.fingerprint}`,
     });
   }
 }

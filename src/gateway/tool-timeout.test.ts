@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { expect, onTestFinished, test } from "vitest";
 import { serverOptions } from "../upstream/index.ts";
 import { discovery, fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
-import { modern, remote, runGateway, type Answer } from "./running-gateway.ts";
+import { inside, modern, remote, runGateway, type Answer } from "./running-gateway.ts";
 
 interface Scene {
   readonly call: (tool: string) => Promise<Answer>;
@@ -19,8 +19,8 @@ async function scene(options: object, limits: object = {}): Promise<Scene> {
   const peer = await fakeHttpServer((request, response) => {
     if (discovery(request, response)) return;
     const { id, method } = request.message;
-    const params = request.message["params"] as { name?: string };
-    if (method === "tools/call") held.push({ tool: params.name ?? "", response, id });
+    const tool = String(inside(request.message, "params", "name"));
+    if (method === "tools/call") held.push({ tool, response, id });
     else {
       const tools = ["slow_report", "quick"].map((name) => ({ name, inputSchema: {} }));
       json(response, { jsonrpc: "2.0", id, result: { resultType: "complete", tools } });

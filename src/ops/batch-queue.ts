@@ -68,11 +68,14 @@ export class BatchQueue<T> {
     if (this.#stopped || this.#writing !== undefined) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#writing = this.#writeOnce().then((outcome) => {
-        this.#writing = undefined;
-        if (this.#entries.length > 0) this.#schedule(outcome === "away" ? RETRY_MS : 0);
-      });
+      this.#writing = this.#writeInTurn();
     }, afterMs).unref();
+  }
+
+  async #writeInTurn(): Promise<void> {
+    const outcome = await this.#writeOnce();
+    this.#writing = undefined;
+    if (this.#entries.length > 0) this.#schedule(outcome === "away" ? RETRY_MS : 0);
   }
 
   /** Writes the oldest entries. While the database is away they wait; what it refuses is dropped, for it would be refused again. */

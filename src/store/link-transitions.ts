@@ -58,8 +58,17 @@ export function linkTransitionsIn(database: Database): LinkTransitions {
 }
 
 function toStored(row: LinkTransitionRow): typeof linkTransitions.$inferInsert {
-  const { at, from, to, code, ...rest } = row;
-  return { ...rest, at: new Date(at), fromState: from, toState: to, code: code ?? null };
+  const { at, server, endpoint, from, to, reason, code } = row;
+  return {
+    at: new Date(at),
+    server,
+    endpoint,
+    fromState: from,
+    toState: to,
+    // A server may have a say in it, and one row that PostgreSQL cannot hold would cost all that are written with it.
+    reason: reason.toWellFormed().replaceAll("\0", "\uFFFD"),
+    code: code ?? null,
+  };
 }
 
 function toRow(stored: typeof linkTransitions.$inferSelect): LinkTransitionRow {

@@ -12,7 +12,6 @@ import type { JsonRpcRequest } from "../protocol/index.ts";
 import type { Parcel } from "./delivery.ts";
 import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, Lane, OutboundRequest } from "./lane.ts";
-import type { ServerOptions } from "./server-options.ts";
 import {
   discovery,
   fakeHttpServer,
@@ -56,7 +55,7 @@ export function upstream(
 ): UpstreamServer {
   const { name = "peer", clock = systemClock, log = silentLog } = more;
   const server = new UpstreamServer(
-    { name, options: options as ServerOptions, origin: "config" },
+    { name, options, origin: "config" },
     {
       log,
       clock,

@@ -2,6 +2,7 @@
 //
 // Calls are spread over the endpoints by the balance strategy. What the server lists and reports comes from one of them, the
 // primary: the first that could be opened, until it is lost and another one is there to take over.
+import { hash } from "node:crypto";
 import {
   Emitter,
   SignalboxError,
@@ -114,6 +115,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   /** The endpoint of each client session, where there are several to choose from. */
   readonly #sessionLinks = new Map<string, Link>();
   #primary: Link;
+  #fingerprint: string | undefined;
   #resources: ReadonlySet<string> = new Set();
   #introduction: Introduction | undefined;
   #state: LinkState;
@@ -217,6 +219,12 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   /** How calls are spread over the endpoints. */
   get strategy(): string {
     return this.#strategy;
+  }
+
+  /** Changes whenever the options do. */
+  get fingerprint(): string {
+    this.#fingerprint ??= hash("sha256", JSON.stringify(this.definition.options), "base64url");
+    return this.#fingerprint;
   }
 
   /** A local process or a service of this one: nothing that a session of its own would cost little for. */

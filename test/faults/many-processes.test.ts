@@ -7,7 +7,13 @@ import { expect, onTestFinished, test } from "vitest";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { processesMentioning } from "../support/processes.ts";
 import { until } from "../support/until.ts";
-import { ProcessSoak, processesTotalMax, soakSettings, type Holding } from "./process-soak.ts";
+import {
+  holdingOf,
+  ProcessSoak,
+  processesTotalMax,
+  soakSettings,
+  type Holding,
+} from "./process-soak.ts";
 import { childrenOf, StartedPrograms } from "./started-programs.ts";
 
 const servers = Number(process.env["SOAK_SERVERS"] ?? 24);
@@ -16,7 +22,7 @@ const seed = Number(process.env["SOAK_SEED"] ?? 1);
 
 /** What may be open beside what was open before: connections to the database and from clients come and go. */
 const openFilesMore = 10;
-/** Resident memory that may be held beside what was held before. */
+/** Resident memory that may be held beside what was held before the first server: compiled code, and a heap that has lived. */
 const residentMoreMB = 40;
 /** What the gateway is given to let go of everything. */
 const settlesWithinMs = 60_000;
@@ -33,26 +39,27 @@ test(
     const programs = new StartedPrograms(startsFile);
     const options = { programs, startsFile, compileCache: join(folder, "compiled") };
 
-    // The first local servers bring what stays: the one who ends them when the gateway dies, connections, compiled code.
+    const { residentMB } = await holdingOf(gateway, programs);
+    // The first local servers bring what stays: the one who ends them when the gateway dies, and connections.
     const warmUp = new ProcessSoak(gateway, { ...options, servers: 4, forMs: 2_000, seed });
     await warmUp.run();
     await removeServers(gateway, programs);
     const warmUpStarts = programs.count;
     const children = childrenOf(pid);
+    const before = { ...(await holdingOf(gateway, programs)), residentMB };
+
     const soak = new ProcessSoak(gateway, { ...options, servers, forMs, seed });
-    const before = await soak.holding();
     await soak.run();
     await removeServers(gateway, programs);
-
     const isBack = async (): Promise<boolean> => {
-      const { openFiles, residentMB } = await soak.holding();
+      const now = await holdingOf(gateway, programs);
       return (
-        openFiles <= before.openFiles + openFilesMore &&
-        residentMB <= before.residentMB + residentMoreMB
+        now.openFiles <= before.openFiles + openFilesMore &&
+        now.residentMB <= before.residentMB + residentMoreMB
       );
     };
     await until("files and memory are back", isBack, settlesWithinMs).catch(() => undefined);
-    const after = await soak.holding();
+    const after = await holdingOf(gateway, programs);
     const starts = programs.count - warmUpStarts;
     report({ before, peak: soak.peak, after, starts, soak });
 

@@ -136,16 +136,6 @@ export class ProcessSoak {
     return { ...soakSettings, servers: Object.fromEntries(servers) };
   }
 
-  /** What the gateway holds now. */
-  async holding(): Promise<Holding> {
-    const { pid } = this.#gateway.child;
-    return {
-      openFiles: openFilesOf(pid),
-      residentMB: Math.round((await residentBytes(pid)) / 1e6),
-      programs: this.#options.programs.living().length,
-    };
-  }
-
   #present(): SoakServer[] {
     return this.#servers.filter(({ present }) => present);
   }
@@ -253,7 +243,7 @@ export class ProcessSoak {
 
   async #sample(): Promise<void> {
     while (!this.#over) {
-      const now = await this.holding();
+      const now = await holdingOf(this.#gateway, this.#options.programs);
       for (const key of ["openFiles", "residentMB", "programs"] as const)
         this.peak[key] = Math.max(this.peak[key], now[key]);
       const processes = this.#options.programs.living().filter(isServer).length;
@@ -261,6 +251,16 @@ export class ProcessSoak {
       await delay(sampleEveryMs);
     }
   }
+}
+
+/** What a gateway holds now. */
+export async function holdingOf(gateway: TestGateway, programs: StartedPrograms): Promise<Holding> {
+  const { pid } = gateway.child;
+  return {
+    openFiles: openFilesOf(pid),
+    residentMB: Math.round((await residentBytes(pid)) / 1e6),
+    programs: programs.living().length,
+  };
 }
 
 /** Processes of all servers together. */

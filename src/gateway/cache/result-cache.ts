@@ -33,7 +33,7 @@ export class ResultCache {
   readonly #options: CacheOptions;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #second: SecondLevel | undefined;
+  #second: SecondLevel | undefined;
   readonly #store: MemoryStore;
   readonly #meters: CacheMeters;
   readonly #flights = new Map<string, Flight>();
@@ -42,11 +42,16 @@ export class ResultCache {
     this.#options = options;
     this.#clock = clock;
     this.#log = log;
-    this.#second = second;
     const bounds = { entriesMax: options.max_size, bytesMax: options.bytes_max };
     this.#store = new MemoryStore(bounds, (reason, count) => this.#meters.evicted(reason, count));
     this.#meters = new CacheMeters(metrics, () => this.#size());
-    second?.listen({
+    if (second !== undefined) this.share(second);
+  }
+
+  /** From now on `second` is asked where the memory knows nothing, and told what is kept and cleared. */
+  share(second: SecondLevel): void {
+    this.#second = second;
+    second.listen({
       invalidated: (what) => this.forget(what),
       interrupted: () => this.forget({ kind: "all" }),
     });

@@ -55,4 +55,3 @@ export const serverBalanceOptions = z.strictObject({
   ejected_share_max: shape.ejected_share_max.unwrap().optional(),
   slow_start: shape.slow_start.unwrap().optional(),
 });
-
