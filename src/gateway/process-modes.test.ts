@@ -1,4 +1,7 @@
 // Who shares a local process, by `process.mode`, with real processes behind a real gateway.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { hashKey } from "../access/index.ts";
 import { systemClock, type Clock } from "../foundation/index.ts";
@@ -15,9 +18,14 @@ import {
   type RunningGateway,
 } from "./running-gateway.ts";
 
-// A server of one tool, `who`, that tells its process id, after a while where it is asked to.
+// A server of one tool, `who`, that tells its process id, once the file `hold` is gone where it is given one.
 const program = `
+const { existsSync } = require("node:fs");
 const modern = process.argv[1] === "modern";
+const who = (id, hold) => {
+  if (hold !== undefined && existsSync(hold)) setTimeout(who, 5, id, hold);
+  else answer(id, { content: [{ type: "text", text: String(process.pid) }] });
+};
 const answer = (id, result) =>
   process.stdout.write(JSON.stringify({ jsonrpc: "2.0", id, result: { resultType: "complete", ...result } }) + "\\n");
 const refuse = (id) =>
@@ -32,15 +40,14 @@ require("node:readline").createInterface({ input: process.stdin }).on("line", (l
     answer(id, { protocolVersion: params.protocolVersion, capabilities, serverInfo });
   else if (method === "tools/list")
     answer(id, { tools: [{ name: "who", inputSchema: { type: "object" } }] });
-  else if (method === "tools/call")
-    setTimeout(() => answer(id, { content: [{ type: "text", text: String(process.pid) }] }), params.arguments.ms ?? 0);
+  else if (method === "tools/call") who(id, params.arguments.hold);
   else if (method === "ping") answer(id, {});
   else if (id !== undefined) refuse(id);
 });`;
 
 interface Scene extends RunningGateway {
-  /** Calls `who` as the holder of this key, and gives the process id. */
-  who: (key: string, ms?: number, headers?: Record<string, string>) => Promise<number>;
+  /** Calls `who` as the holder of this key, and gives the process id; a call with `hold` ends when that does. */
+  who: (key: string, more?: { hold?: Hold; headers?: Record<string, string> }) => Promise<number>;
   /** The process that serves the lists. */
   shared: () => number | undefined;
 }
@@ -58,8 +65,8 @@ async function scene(era: string, process_: object, clock: Clock = systemClock):
   onTestFinished(() => running.close());
   return {
     ...running,
-    who: async (key, ms = 0, headers = {}) => {
-      const params = { name: "who__who", arguments: { ms } };
+    who: async (key, { hold, headers = {} } = {}) => {
+      const params = { name: "who__who", arguments: { ...(hold && { hold: hold.path }) } };
       const asked = await modern(`${running.url}/mcp`, "tools/call", params, { key, headers });
       const { result, text } = await asked.whole();
       const pid = Number(inside(result, "content", 0, "text"));
@@ -68,6 +75,19 @@ async function scene(era: string, process_: object, clock: Clock = systemClock):
     },
     shared: () => running.gateway.serverStatus()[0]?.pid,
   };
+}
+
+/** Keeps calls running until it is let go. */
+interface Hold {
+  readonly path: string;
+  end: () => void;
+}
+
+function newHold(): Hold {
+  const folder = mkdtempSync(join(tmpdir(), "signalbox-hold-"));
+  const end = (): void => rmSync(folder, { recursive: true, force: true });
+  onTestFinished(end);
+  return { path: folder, end };
 }
 
 const ended = (pid: number): Promise<void> => until(`${pid} is gone`, () => !isRunning(pid));
@@ -92,7 +112,7 @@ describe.each(["legacy", "modern"])("a local server of the %s era", (era) => {
 
   test('with mode "call" has a process for each call, which ends with it', async () => {
     const { who, shared } = await scene(era, { mode: "call" });
-    const pids = await Promise.all([who("ada", 50), who("ada", 50), who("bob")]);
+    const pids = await Promise.all([who("ada"), who("ada"), who("bob")]);
     pids.push(await who("ada"));
     expect(new Set(pids).size).toBe(4);
     await Promise.all(pids.map(ended));
@@ -104,7 +124,12 @@ describe.each(["legacy", "modern"])("a local server of the %s era", (era) => {
   test('with mode "call" keeps calls apart that give themselves the same request id', async () => {
     const { who } = await scene(era, { mode: "call" });
     const headers = { "x-request-id": "the-same" };
-    const pids = await Promise.all([who("ada", 100, headers), who("bob", 0, headers)]);
+    const held = newHold();
+    const slow = who("ada", { hold: held, headers });
+    const quick = await who("bob", { headers });
+    await ended(quick);
+    held.end();
+    const pids = [await slow, quick];
     expect(new Set(pids).size).toBe(2);
     await Promise.all(pids.map(ended));
   });
@@ -133,10 +158,14 @@ describe.each(["legacy", "modern"])("a local server of the %s era", (era) => {
   test("does not end a process in the middle of a call, however long that takes", async () => {
     const clock = movableClock();
     const { who, gateway } = await scene(era, { mode: "principal", idle_timeout: "1s" }, clock);
-    const pid = await who("ada");
-    const slow = who("ada", 300);
+    const [pid, idle] = [await who("ada"), await who("bob")];
+    const held = newHold();
+    const slow = who("ada", { hold: held });
     await until("the call runs", () => gateway.serverFacts("who")?.bulkhead.running === 1);
     clock.forwardMs += 10_000;
+    await ended(idle);
+    expect(isRunning(pid)).toBe(true);
+    held.end();
     expect(await slow).toBe(pid);
   });
 
@@ -152,13 +181,15 @@ describe.each(["legacy", "modern"])("a local server of the %s era", (era) => {
 
   test("never has more processes than processes_max", async () => {
     const { gateway, url, who } = await scene(era, { mode: "call", processes_max: 2 });
-    const held = who("ada", 1_000);
+    const held = newHold();
+    const running = who("ada", { hold: held });
     await until("the call runs", () => gateway.serverFacts("who")?.bulkhead.running === 1);
     await until("its process runs", () => lanesOf(gateway) === 2);
     const params = { name: "who__who", arguments: {} };
     const refused = await modern(`${url}/mcp`, "tools/call", params, { key: "bob" });
     expect((await refused.whole()).text).toContain("PROCESS_LIMIT");
-    await held;
+    held.end();
+    await running;
   });
 });
 

@@ -30,6 +30,7 @@ async function scene(options: object, limits: object = {}): Promise<Scene> {
   const parsed = serverOptions.parse({ url: peer.url, ...options });
   const running = await runGateway({ servers: [remote("peer", peer.url, parsed)] }, { limits });
   onTestFinished(() => running.close());
+  await (await modern(`${running.url}/mcp`, "tools/list")).whole();
   return {
     call: async (tool) =>
       await (
@@ -53,7 +54,7 @@ const once = { max_attempts: 1 };
 test("a tool may have less time than its server's others", async () => {
   const { call, release, held, outcomes } = await scene({
     timeout: "1h",
-    retry_policy: { ...once, tools: { "slow_*": { timeout: "50ms" } } },
+    retry_policy: { ...once, tools: { "slow_*": { timeout: "300ms" } } },
   });
   const other = call("quick");
   await expect.poll(() => held("quick")).toBe(1);
@@ -69,7 +70,7 @@ test("a tool may have less time than its server's others", async () => {
 
 test("a tool may have more time than its server's others", async () => {
   const { call, release, held, outcomes } = await scene({
-    timeout: "50ms",
+    timeout: "300ms",
     retry_policy: { ...once, tools: { "slow_*": { timeout: "1h" } } },
   });
   const slow = call("slow_report");
@@ -84,7 +85,7 @@ test("a tool may have more time than its server's others", async () => {
 });
 
 test("without a word of the tool or the server the limit for all holds", async () => {
-  const { call } = await scene({ retry_policy: once }, { call_timeout: "50ms" });
+  const { call } = await scene({ retry_policy: once }, { call_timeout: "300ms" });
   expect((await call("quick")).text).toContain("SERVER_TIMEOUT");
 });
 
@@ -93,7 +94,7 @@ test("the time of a tool covers all its attempts together", async () => {
     retry_policy: {
       base_delay: 1,
       max_delay: 5,
-      tools: { quick: { timeout: "50ms", idempotent: true, max_attempts: 5 } },
+      tools: { quick: { timeout: "300ms", idempotent: true, max_attempts: 5 } },
     },
   });
   expect((await call("quick")).text).toContain("SERVER_TIMEOUT");

@@ -1,93 +1,9 @@
-import { createServer, type Server, type ServerResponse } from "node:http";
-import { expect, onTestFinished, test } from "vitest";
-import { silentLog, systemClock, type SignalboxError } from "../foundation/index.ts";
-import type { JsonRpcRequest } from "../protocol/index.ts";
-import type { Parcel } from "./delivery.ts";
-import type { Lane, OutboundRequest } from "./lane.ts";
-import type { ServerOptions } from "./server-options.ts";
-import {
-  discovery,
-  fakeHttpServer,
-  json,
-  type FakeHttpServer,
-} from "./transports/fake-http-server.ts";
-import { UpstreamServer } from "./upstream-server.ts";
-
-type Behaviour = (response: ServerResponse, id: unknown, call: number) => void;
-
-/** A modern server that answers calls as told. */
-async function modernServer(behave: Behaviour): Promise<FakeHttpServer> {
-  let calls = 0;
-  const peer = await fakeHttpServer((request, response) => {
-    if (discovery(request, response)) return;
-    calls++;
-    behave(response, request.message["id"], calls);
-  });
-  onTestFinished(() => peer.close());
-  return peer;
-}
+import { createServer, type Server } from "node:http";
+import { expect, test } from "vitest";
+import { deliver, fails, modernServer, resets, upstream, well } from "./fake-call.ts";
+import type { FakeHttpServer } from "./transports/fake-http-server.ts";
 
 const callsOf = (peer: FakeHttpServer): number => peer.calls("tools/call").length;
-
-const well: Behaviour = (response, id) =>
-  json(response, { jsonrpc: "2.0", id, result: { ok: true } });
-const resets: Behaviour = (response) => void response.socket?.resetAndDestroy();
-const fails: Behaviour = (response) => void response.writeHead(500).end();
-
-function upstream(options: ServerOptions): UpstreamServer {
-  const server = new UpstreamServer(
-    { name: "peer", options, origin: "config" },
-    {
-      log: silentLog,
-      clock: systemClock,
-      random: () => 0.5,
-      options: { clientInfo: { name: "t", version: "1" } },
-    },
-  );
-  onTestFinished(() => server.close());
-  return server;
-}
-
-interface Outcome {
-  body?: string;
-  error?: SignalboxError;
-}
-
-function deliver(
-  server: UpstreamServer,
-  {
-    safe = false,
-    timeoutMs = 5_000,
-    tool = "put",
-  }: { safe?: boolean; timeoutMs?: number; tool?: string } = {},
-): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const message: JsonRpcRequest = {
-      jsonrpc: "2.0",
-      id: 1,
-      method: "tools/call",
-      params: { name: tool, arguments: {} },
-    };
-    const parcel: Parcel = {
-      principalId: "p",
-      tool,
-      method: "tools/call",
-      safe,
-      requestFor: (_lane: Lane, ms: number): OutboundRequest => ({
-        message,
-        name: tool,
-        timeoutMs: ms,
-      }),
-      message: () => undefined,
-      answer: (body) => resolve({ body: body.toString() }),
-      begin: () => undefined,
-      chunk: () => true,
-      end: () => resolve({}),
-      fail: (error) => resolve({ error }),
-    };
-    server.deliver(parcel, { kind: "principal", id: "p" }, systemClock.monotonicMs() + timeoutMs);
-  });
-}
 
 test("a safe call whose connection breaks is sent again", async () => {
   const peer = await modernServer((response, id, call) =>

@@ -40,6 +40,16 @@ const shown = z.looseObject({
             inFlight: z.number().optional(),
           }),
           lastError: z.looseObject({ code: z.string(), message: z.string() }).optional(),
+          processes: z
+            .array(
+              z.looseObject({
+                pid: z.number(),
+                residentBytes: z.number().optional(),
+                cpuSeconds: z.number().optional(),
+                children: z.number().optional(),
+              }),
+            )
+            .optional(),
           history: z.array(
             z.looseObject({ at: z.string(), from: z.string(), to: z.string(), reason: z.string() }),
           ),
@@ -48,6 +58,7 @@ const shown = z.looseObject({
       breakers: z.looseObject({ server: breaker, tools: z.record(z.string(), breaker) }),
       bulkhead: numbers,
       retries: numbers,
+      crashLoop: z.looseObject({ looping: z.boolean() }).optional(),
     })
     .optional(),
 });
@@ -89,8 +100,20 @@ function described({ name, status, runtime }: Shown): string[] {
     plain(
       `repeated ${figure(runtime.retries["repeated"])}, recovered ${figure(runtime.retries["recovered"])}`,
     ),
+    ...processLines(runtime),
     ...historyLines(runtime.endpoints),
   ];
+}
+
+function processLines({ endpoints, crashLoop }: NonNullable<Shown["runtime"]>): string[] {
+  const lines = endpoints
+    .flatMap(({ processes = [] }) => processes)
+    .map(({ pid, residentBytes = 0, cpuSeconds = 0, children = 0 }) => {
+      const size = `${(residentBytes / 1e6).toFixed(1)} MB, ${cpuSeconds.toFixed(1)} s of CPU`;
+      return `process ${pid}: ${size}, ${children} child${children === 1 ? "" : "ren"}`;
+    });
+  if (crashLoop?.looping === true) lines.push("its process ends again and again after its start");
+  return lines;
 }
 
 function endpointRow(one: NonNullable<Shown["runtime"]>["endpoints"][number]): string[] {

@@ -369,7 +369,7 @@ describe.each(["modern", "legacy"] as const)("a %s server", (era) => {
     [401, "SERVER_UNAUTHORIZED"],
     [403, "SERVER_UNAUTHORIZED"],
     [302, "SERVER_REFUSED"],
-    [429, "SERVER_REFUSED"],
+    [429, "SERVER_THROTTLED"],
     [500, "SERVER_UNREACHABLE"],
     [503, "SERVER_UNREACHABLE"],
   ])("that says %i fails the call with %s", async (status, code) => {
