@@ -368,6 +368,7 @@ export class GatewayProcess {
     try {
       const { values } = await loadConfigAside(
         { argv: this.#argv, env: process.env, cwd: process.cwd() },
+        this.#config.file,
         this.#stopping.signal,
       );
       await this.#registry.reloadConfig(

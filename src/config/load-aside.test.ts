@@ -5,6 +5,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { loadConfigAside } from "./load-aside.ts";
 import { loadConfig } from "./load.ts";
 
+const padding = `# ${"large ".repeat(2_000)}\n`;
+
 async function folderWith(toml: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "signalbox-test-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -12,18 +14,24 @@ async function folderWith(toml: string): Promise<string> {
   return folder;
 }
 
+const fileIn = (folder: string): string => join(folder, "signalbox.toml");
 const soon = (): AbortSignal => AbortSignal.timeout(20_000);
 
-test("a configuration read aside is the one that is read at once", async () => {
-  const cwd = await folderWith('port = 9000\n[servers.a]\nurl = "https://a.example/mcp"\n');
-  const options = { argv: ["--host", "127.0.0.1"], env: { LOG_LEVEL: "error" }, cwd };
-  expect(await loadConfigAside(options, soon())).toEqual(
-    loadConfig({ ...options, terminal: process.stdout.isTTY }),
-  );
-});
+test.each(["", padding])(
+  "a configuration read aside is the one that is read at once",
+  async (more) => {
+    const cwd = await folderWith(
+      `port = 9000\n${more}[servers.a]\nurl = "https://a.example/mcp"\n`,
+    );
+    const options = { argv: ["--host", "127.0.0.1"], env: { LOG_LEVEL: "error" }, cwd };
+    expect(await loadConfigAside(options, fileIn(cwd), soon())).toEqual(
+      loadConfig({ ...options, terminal: process.stdout.isTTY }),
+    );
+  },
+);
 
 test("its problems come back with their code and all their places", async () => {
-  const cwd = await folderWith('prot = 1\n[servers.a]\nurl = "nonsense"\n');
+  const cwd = await folderWith(`prot = 1\n[servers.a]\nurl = "nonsense"\n${padding}`);
   const options = { argv: [], env: {}, cwd };
   let said: unknown;
   try {
@@ -31,7 +39,7 @@ test("its problems come back with their code and all their places", async () => 
   } catch (error) {
     said = error;
   }
-  await expect(loadConfigAside(options, soon())).rejects.toMatchObject({
+  await expect(loadConfigAside(options, fileIn(cwd), soon())).rejects.toMatchObject({
     code: "CONFIG_INVALID",
     message: said instanceof Error ? said.message : "",
   });
@@ -39,6 +47,7 @@ test("its problems come back with their code and all their places", async () => 
 
 test("it ends with its signal", async () => {
   const cwd = await folderWith("port = 9000\n");
-  const loading = loadConfigAside({ argv: [], env: {}, cwd }, AbortSignal.abort());
+  const options = { argv: [], env: {}, cwd };
+  const loading = loadConfigAside(options, fileIn(cwd), AbortSignal.abort());
   await expect(loading).rejects.toThrow(/abort/u);
 });

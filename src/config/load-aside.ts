@@ -1,6 +1,7 @@
 // Reading a large configuration takes tens of milliseconds, which every call under way would wait for. A changed file is
 // therefore read and checked in a thread of its own; at the start nothing waits, and `loadConfig` is called at once.
 import { once } from "node:events";
+import { statSync } from "node:fs";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { SignalboxError, isSignalboxError, type ErrorCode } from "../foundation/index.ts";
 import { loadConfig, type Config } from "./load.ts";
@@ -18,13 +19,23 @@ type Outcome =
   | { readonly code: ErrorCode; readonly message: string; readonly details?: object }
   | { readonly thrown: unknown };
 
+/** A smaller file is read before a thread would have started. */
+const SMALL_BYTES = 8 * 1024;
+/** What the thread may take: without a bound its heap grows as far as memory goes. */
+const THREAD_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 };
 const THREAD_NAME = "signalbox configuration";
 
-/** As `loadConfig`, without holding up this thread; rejects also when the signal aborts. */
+/**
+ * As `loadConfig`, without holding up this thread where `file`, the configuration file, is large; rejects also when the
+ * signal aborts.
+ */
 export async function loadConfigAside(
   options: { argv: readonly string[]; env: NodeJS.ProcessEnv; cwd: string },
+  file: string,
   signal: AbortSignal,
 ): Promise<Config> {
+  signal.throwIfAborted();
+  if (sizeOf(file) <= SMALL_BYTES) return loadConfig(options);
   const question: Question = {
     ...options,
     env: { ...options.env },
@@ -34,6 +45,7 @@ export async function loadConfigAside(
     name: THREAD_NAME,
     workerData: question,
     execArgv: [],
+    resourceLimits: THREAD_LIMITS,
   });
   try {
     const [outcome]: Outcome[] = await once(worker, "message", { signal });
@@ -41,6 +53,10 @@ export async function loadConfigAside(
   } finally {
     void worker.terminate();
   }
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function configIn(outcome: Outcome | undefined): Config {

@@ -50,6 +50,8 @@ export interface DeliveryHost {
   choose(key: LaneKey, avoid: readonly Link[] | undefined): Link | undefined;
   /** Whether another endpoint can take a call: the way to one being broken then says nothing of the server. */
   hasOther(link: Link): boolean;
+  /** Whether no endpoint can be reached, and none was until just now. */
+  readonly isDown: boolean;
   /** Why no endpoint can take a call. */
   noLink(): SignalboxError;
 }
@@ -202,7 +204,9 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   // Nothing was asked of the server, and the link keeps its own peace: the breakers have nothing to learn from it.
   #notSent(error: SignalboxError): void {
     this.#host.breakers.abandoned(this.#parcel.tool, this.#ticket);
-    this.#attemptFailed(error, { ...classify(error), delivered: "no" });
+    // A server that is down is not waited for by every call; one that was just lost is.
+    const { kind } = this.#host.isDown ? REFUSED_HERE : classify(error);
+    this.#attemptFailed(error, { ...classify(error), kind, delivered: "no" });
   }
 
   #send(link: Link, lane: Lane): void {

@@ -413,6 +413,10 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     return chosen;
   }
 
+  get isDown(): boolean {
+    return this.#state === "error" || this.#state === "needs_auth";
+  }
+
   hasOther(link: Link): boolean {
     return this.links.length > 1 && this.links.some((one) => one !== link && one.usable);
   }

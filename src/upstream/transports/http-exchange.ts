@@ -18,6 +18,7 @@ import {
   META,
   parseJson,
   readMessage,
+  RPC,
   SseParser,
   stringify,
   type Era,
@@ -79,6 +80,8 @@ const timeoutMaxMsDefault = 10 * 60_000;
 const resumeDelayMsDefault = 1000;
 const resumeDelayMsMin = 100;
 const resumeDelayMsMax = 60_000;
+/** A request whose session was forgotten is sent again in a new one, at most so often. */
+const resendsMax = 3;
 /** Resumptions in a row that bring no event. */
 const resumesMax = 5;
 
@@ -108,7 +111,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   #parser: SseParser | undefined;
   #garbage = false;
   #sessionUsed: string | undefined;
-  #resent = false;
+  #resends = 0;
   #lastEventId: string | undefined;
   #retryMs = resumeDelayMsDefault;
   #resumes = 0;
@@ -406,7 +409,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
 
   // A request starts when a connection takes it; until then nothing of it has left.
   get #wasSent(): boolean {
-    return this.#controller !== undefined || this.#lastEventId !== undefined || this.#resent;
+    return this.#controller !== undefined || this.#lastEventId !== undefined || this.#resends > 0;
   }
 
   #isOver(): boolean {
@@ -577,7 +580,10 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     const { reply } = refusal;
     const ours = reply !== undefined && this.#isOurs(reply);
     const exact = ours && reply.id !== undefined && reply.id !== null;
-    if (this.#sessionUsed !== undefined && !exact && saysSessionIsGone(refusal)) {
+    // Some servers that forgot a session give the request's id back, others none.
+    const mayEcho =
+      !exact || (refusal.status === 404 && reply?.error?.code === RPC.sessionNotFound);
+    if (this.#sessionUsed !== undefined && mayEcho && saysSessionIsGone(refusal)) {
       this.#renewAndResend(this.#sessionUsed, refusal.status);
       return;
     }
@@ -593,11 +599,14 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   }
 
   #renewAndResend(session: string, status: number): void {
-    if (this.#resent || this.#request.message.method === "initialize") {
-      this.#break("SERVER_CLOSED", `does not keep its sessions (HTTP ${status} for a new one)`);
+    if (this.#resends >= resendsMax || this.#request.message.method === "initialize") {
+      // Who does not know the session has not looked at the request.
+      const sentence = `does not keep its sessions (HTTP ${status} for a new one)`;
+      const details = { delivered: "no" };
+      this.#fail(failureOf(this.#host.serverName, "SERVER_CLOSED", sentence, { details }));
       return;
     }
-    this.#resent = true;
+    this.#resends++;
     this.#phase = "waiting";
     this.#controller?.abort(given);
     this.#controller = undefined;

@@ -159,6 +159,8 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
   readonly #ignored: CounterSlot | undefined;
   readonly #initializeHeaders: string[];
   #headers: string[];
+  /** What the last `initialize` was given. */
+  #given: string | undefined;
   #lastId = 0;
   #renewing: Promise<SignalboxError | undefined> | undefined;
   #stream: ServerStream | undefined;
@@ -217,7 +219,7 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
   /** Opens the legacy session: initialize, initialized, and the server's own stream in the background. */
   async initialize(signal: AbortSignal | undefined): Promise<void> {
     const { context, deps } = this.#parts;
-    this.sessionId = undefined;
+    this.#given = undefined;
     const response = await ask(
       this,
       "initialize",
@@ -281,7 +283,7 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
 
   opened(headers: IncomingHttpHeaders): void {
     const session = headers["mcp-session-id"];
-    this.sessionId = typeof session === "string" && session !== "" ? session : undefined;
+    this.#given = typeof session === "string" && session !== "" ? session : undefined;
   }
 
   async renew(stale: string): Promise<SignalboxError | undefined> {
@@ -346,7 +348,9 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
     if (typeof instructions === "string") this.instructions = instructions;
   }
 
+  // The id and the headers that carry it change together: by it an exchange knows which session it was refused for.
   #useSession(): void {
+    this.sessionId = this.#given;
     this.#headers = this.#initializeHeaders.slice();
     if (this.sessionId !== undefined) this.#headers.push("mcp-session-id", this.sessionId);
     if (this.revision !== "2025-03-26") this.#headers.push("mcp-protocol-version", this.revision);
