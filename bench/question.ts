@@ -6,7 +6,7 @@ import type { UpstreamProgram } from "./tools/upstream.ts";
 /** One line of the table. */
 export interface Row {
   readonly figure: string;
-  /** What the foundation may cost. */
+  /** What the path a call takes by now may cost. */
   readonly budget: string;
   readonly measured: string;
   readonly yardstick: string;

@@ -13,7 +13,7 @@ export interface Result extends Findings {
 export type Results = Record<string, Result>;
 
 const HEAD = [
-  "| figure | budget (foundation) | measured | yardstick | ratio | |",
+  "| figure | budget (full path) | measured | yardstick | ratio | |",
   "| --- | --- | --- | --- | --- | --- |",
 ];
 

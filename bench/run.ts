@@ -13,11 +13,13 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Bench, Question } from "./question.ts";
 import { addedLatency } from "./questions/added-latency.ts";
+import { bridgedCalls } from "./questions/bridged-calls.ts";
 import { cachedLists } from "./questions/cached-lists.ts";
 import { callsInProcess } from "./questions/calls-in-process.ts";
 import { callsOverHttp } from "./questions/calls-over-http.ts";
 import { callsOverStdio } from "./questions/calls-over-stdio.ts";
 import { eventLoop } from "./questions/event-loop.ts";
+import { failingNeighbours } from "./questions/failing-neighbours.ts";
 import { idleSessions } from "./questions/idle-sessions.ts";
 import { largeAnswers } from "./questions/large-answers.ts";
 import { memoryOverCalls } from "./questions/memory-over-calls.ts";
@@ -32,8 +34,10 @@ const questions: readonly Question[] = [
   callsOverHttp,
   callsOverStdio,
   callsInProcess,
+  bridgedCalls,
   largeAnswers,
   addedLatency,
+  failingNeighbours,
   cachedLists,
   slowReaders,
   memoryOverCalls,

@@ -30,7 +30,7 @@ export const callsInProcess: Question = {
     await alternate([alone, gateway], bench.rounds);
     const row = ratioRow({
       figure: "CPU per call, built-in service in process",
-      times: 1.5,
+      times: 2,
       of: "node:http answering alone",
       measured: `${gateway.median(cpuUs).toFixed(1)} µs`,
       yardstick: `${alone.median(cpuUs).toFixed(1)} µs`,

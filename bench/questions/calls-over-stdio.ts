@@ -29,7 +29,7 @@ async function measureEra(bench: Bench, era: Era): Promise<Findings> {
   await alternate([relay, gateway], bench.rounds);
   const row = ratioRow({
     figure: `CPU per call, stdio upstream, ${era}`,
-    times: 1.4,
+    times: 1.6,
     of: "bare stdio relay",
     measured: `${gateway.median(cpuUs).toFixed(1)} µs`,
     yardstick: `${relay.median(cpuUs).toFixed(1)} µs`,

@@ -7,7 +7,7 @@ import { startUpstream } from "../tools/upstream.ts";
 
 const CALLS = 100_000;
 const CALLS_QUICK = 20_000;
-const IDLE_MIB_MAX = 150;
+const IDLE_MIB_MAX = 180;
 /** What still passes as no growth: the heap's own breathing. */
 const GROWTH_PERCENT_MAX = 5;
 const SETTLE_MS = 5_000;

@@ -11,11 +11,18 @@ export const p99Ms: Figure = (load) => load.p99Ms;
 export class Contestant {
   readonly name: string;
   readonly #options: LoadOptions;
+  readonly #during: (round: () => Promise<void>) => Promise<void>;
   readonly #rounds: Load[] = [];
 
-  constructor(name: string, options: LoadOptions) {
+  /** `during` runs each round, and whatever is to go on beside it. */
+  constructor(
+    name: string,
+    options: LoadOptions,
+    during: (round: () => Promise<void>) => Promise<void> = (round) => round(),
+  ) {
     this.name = name;
     this.#options = options;
+    this.#during = during;
   }
 
   /** One round that is not recorded: the code on its way gets compiled. */
@@ -23,10 +30,12 @@ export class Contestant {
     await runLoad({ ...this.#options, warmSeconds: 0.5 });
   }
 
-  async round(): Promise<void> {
-    const load = await runLoad(this.#options);
-    this.#rounds.push(load);
-    process.stderr.write(`  ${this.name} ${this.#rounds.length}: ${inWords(load)}\n`);
+  round(): Promise<void> {
+    return this.#during(async () => {
+      const load = await runLoad(this.#options);
+      this.#rounds.push(load);
+      process.stderr.write(`  ${this.name} ${this.#rounds.length}: ${inWords(load)}\n`);
+    });
   }
 
   /** The median over the rounds. */

@@ -14,18 +14,11 @@ import {
   keyRecord,
   modern,
   remote,
-  runGateway,
   serviceOf,
+  start,
   until,
   type Answer,
-  type RunningGateway,
 } from "./running-gateway.ts";
-
-async function start(...options: Parameters<typeof runGateway>): Promise<RunningGateway> {
-  const running = await runGateway(...options);
-  onTestFinished(() => running.close());
-  return running;
-}
 
 async function toolNames(url: string, key?: string): Promise<unknown> {
   const answer = await (

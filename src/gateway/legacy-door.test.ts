@@ -20,19 +20,12 @@ import {
   inside,
   keyRecord,
   remote,
-  runGateway,
   sendRequest,
   serviceOf,
+  start,
   until,
   type Answer,
-  type RunningGateway,
 } from "./running-gateway.ts";
-
-async function start(...options: Parameters<typeof runGateway>): Promise<RunningGateway> {
-  const running = await runGateway(...options);
-  onTestFinished(() => running.close());
-  return running;
-}
 
 type Responding = Parameters<Parameters<typeof fakeHttpServer>[0]>[1];
 

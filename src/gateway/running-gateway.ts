@@ -2,6 +2,7 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
 import { StringDecoder } from "node:string_decoder";
 import { defineService, defineTool, text, type Service, type Tool } from "@signalbox/kit";
+import { onTestFinished } from "vitest";
 import { z } from "zod";
 import { hostPolicy, type KeyRecord } from "../access/index.ts";
 import { Metrics, silentLog, systemClock, type Clock, type Log } from "../foundation/index.ts";
@@ -80,6 +81,13 @@ export async function runGateway(
   };
   const url = `http://127.0.0.1:${port}`;
   return { gateway, url, calls, apply, close, [Symbol.asyncDispose]: close };
+}
+
+/** The same, for as long as the test takes that calls it. */
+export async function start(...options: Parameters<typeof runGateway>): Promise<RunningGateway> {
+  const running = await runGateway(...options);
+  onTestFinished(() => running.close());
+  return running;
 }
 
 export function remote(name: string, url: string, options: ServerOptions = {}): ServerDefinition {

@@ -1,22 +1,15 @@
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { hashKey } from "../access/index.ts";
 import type { JsonObject } from "../protocol/index.ts";
 import {
   builtin,
   each,
   keyRecord,
-  runGateway,
   sendRequest,
   serviceOf,
+  start,
   type Answer,
-  type RunningGateway,
 } from "./running-gateway.ts";
-
-async function start(...options: Parameters<typeof runGateway>): Promise<RunningGateway> {
-  const running = await runGateway(...options);
-  onTestFinished(() => running.close());
-  return running;
-}
 
 interface Client {
   readonly stream: Answer;

@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { newId } from "../../src/foundation/index.ts";
 import { Ledger } from "./ledger.ts";
 import { callAnswer, callIn, invalidCall, plainAnswer, readMessage } from "./ledger-tools.ts";
+import { bodyOf, sendJson } from "../support/node-json.ts";
 
 /** How a server says that it does not know a session: each way is one that servers in use have. */
 const forgottenDialects = {
@@ -35,7 +36,6 @@ export interface ForgetfulServerOptions {
 }
 
 /** Bodies of requests; longer ones are broken off. */
-const bodyCharactersMax = 4_000_000;
 
 /**
  * A legacy MCP server over HTTP with the ledger tools, which forgets sessions when `forgets` says so. A call that it has
@@ -189,18 +189,4 @@ export class ForgetfulServer {
 
 function errorBody(id: string | number | null, code: number, message: string): string {
   return JSON.stringify({ jsonrpc: "2.0", id, error: { code, message } });
-}
-
-async function bodyOf(incoming: IncomingMessage): Promise<string> {
-  let text = "";
-  incoming.setEncoding("utf8");
-  for await (const chunk of incoming) {
-    text += String(chunk);
-    if (text.length > bodyCharactersMax) throw new Error("the body is too long");
-  }
-  return text;
-}
-
-function sendJson(outgoing: ServerResponse, value: object): void {
-  outgoing.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
 }

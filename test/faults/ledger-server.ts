@@ -15,6 +15,7 @@ import {
   type LedgerToolName,
 } from "./ledger-tools.ts";
 import { seededRandom } from "./seeded-random.ts";
+import { bodyOf, sendJson } from "../support/node-json.ts";
 
 /** How a server is disposed as a whole, beside what its calls ask for. */
 export interface Mood {
@@ -36,7 +37,6 @@ export interface LedgerServerOptions {
 }
 
 /** Bodies of requests; longer ones are broken off. */
-const bodyCharactersMax = 4_000_000;
 /** How long a caller who was turned away is asked to wait. */
 const retryAfterSeconds = 1;
 
@@ -162,17 +162,3 @@ const fail: Record<LedgerFailure, (outgoing: ServerResponse) => void> = {
     outgoing.destroy();
   },
 };
-
-async function bodyOf(incoming: IncomingMessage): Promise<string> {
-  let text = "";
-  incoming.setEncoding("utf8");
-  for await (const chunk of incoming) {
-    text += String(chunk);
-    if (text.length > bodyCharactersMax) throw new Error("the body is too long");
-  }
-  return text;
-}
-
-function sendJson(outgoing: ServerResponse, value: object): void {
-  outgoing.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
-}

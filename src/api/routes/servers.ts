@@ -259,40 +259,19 @@ const get: Route = route({
   },
 });
 
-const drain: Route = route({
-  method: "post",
-  path: "/api/servers/{name}/endpoints/{endpoint}/drain",
-  scope: "operate",
-  tag: "Servers",
+const drain = endpointRoute({
+  verb: "drain",
   summary: "Take an endpoint out of service",
   description:
     "It takes no new calls; what runs may finish. It lasts until `resume`, or a restart.",
-  body: z.strictObject({}),
-  bodyExample: {},
-  bodyOptional: true,
-  answer: { status: 204, description: "Drained." },
-  errors: ["SERVER_NOT_FOUND", "SERVER_DISABLED", "ENDPOINT_NOT_FOUND"],
-  handle: ({ params }, { registry }) => {
-    registry.drainEndpoint(nameIn(params), params["endpoint"] ?? "", true);
-    return { status: 204 };
-  },
+  done: "Drained.",
 });
 
-const resume: Route = route({
-  method: "post",
-  path: "/api/servers/{name}/endpoints/{endpoint}/resume",
-  scope: "operate",
-  tag: "Servers",
+const resume = endpointRoute({
+  verb: "resume",
   summary: "Take an endpoint back into service",
-  body: z.strictObject({}),
-  bodyExample: {},
-  bodyOptional: true,
-  answer: { status: 204, description: "Back in service." },
-  errors: ["SERVER_NOT_FOUND", "SERVER_DISABLED", "ENDPOINT_NOT_FOUND"],
-  handle: ({ params }, { registry }) => {
-    registry.drainEndpoint(nameIn(params), params["endpoint"] ?? "", false);
-    return { status: 204 };
-  },
+  description: "It takes calls again, as its share and its health let it.",
+  done: "Back in service.",
 });
 
 const linkHistory: Route = route({
@@ -469,6 +448,32 @@ function presented(view: ServerView): object {
 function unstarted({ options: { enabled, command, transport } }: ServerView): object {
   const kind = transport ?? (command === undefined ? "streamable-http" : "stdio");
   return { state: enabled === false ? "disabled" : "idle", transport: kind, calls: 0, errors: 0 };
+}
+
+function endpointRoute(about: {
+  verb: "drain" | "resume";
+  summary: string;
+  description: string;
+  done: string;
+}): Route {
+  const { verb, summary, description, done } = about;
+  return route({
+    method: "post",
+    path: `/api/servers/{name}/endpoints/{endpoint}/${verb}`,
+    scope: "operate",
+    tag: "Servers",
+    summary,
+    description,
+    body: z.strictObject({}),
+    bodyExample: {},
+    bodyOptional: true,
+    answer: { status: 204, description: done },
+    errors: ["SERVER_NOT_FOUND", "SERVER_DISABLED", "ENDPOINT_NOT_FOUND"],
+    handle: ({ params }, { registry }) => {
+      registry.drainEndpoint(nameIn(params), params["endpoint"] ?? "", verb === "drain");
+      return { status: 204 };
+    },
+  });
 }
 
 function presentedFacts({ endpoints, breakers, crashLoop, ...facts }: ServerFacts): object {
