@@ -575,12 +575,12 @@ export class GatewayProcess {
 
   #servicePorts(): SignalboxPorts {
     return {
-      servers: async (principal) =>
+      servers: (principal) =>
         this.#gateway
           .serverStatus()
           .filter(({ name }) => this.#gateway.sees(principal, name))
           .map(summaryOf),
-      server: async (name, principal) => {
+      server: (name, principal) => {
         const status = this.#gateway.statusOf(name);
         if (status === undefined || !this.#gateway.sees(principal, name)) return undefined;
         return summaryOf(status);
@@ -625,14 +625,12 @@ function codeOf(error: unknown): string {
   return isSignalboxError(error) ? error.code : "INTERNAL";
 }
 
-function summaryOf({ lastError, since, ...status }: ServerStatus): ServerDetail {
-  return {
-    ...status,
-    since: new Date(since).toISOString(),
-    ...(lastError === undefined
-      ? {}
-      : { lastError: { ...lastError, at: new Date(lastError.at).toISOString() } }),
-  };
+// One object, filled in: a tool that agents poll is answered with it.
+function summaryOf(status: ServerStatus): ServerDetail {
+  const { since, lastError } = status;
+  const shown = { ...status, since: new Date(since).toISOString(), lastError: undefined };
+  if (lastError === undefined) return shown;
+  return { ...shown, lastError: { ...lastError, at: new Date(lastError.at).toISOString() } };
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

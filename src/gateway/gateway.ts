@@ -340,6 +340,8 @@ export class Gateway {
     this.#draining = true;
     this.#listens.close();
     while (this.#inflight() > 0 && !signal.aborted) await pause(DRAIN_POLL_MS);
+    // The last answers are written once everything that has arrived is dealt with.
+    await setImmediate();
   }
 
   /** Ends every session, stream and server. */
@@ -470,8 +472,8 @@ export class Gateway {
 
   // Answers that are slow to come become event streams with signs of life.
   #await(post: Post, reply: Reply | undefined): void {
-    const { open, res } = post;
-    if (reply === undefined || res.writableEnded) return;
+    const { open } = post;
+    if (reply === undefined || reply.ended) return;
     open.reply = reply;
     open.dueAt = open.startedAt + this.#deps.limits.events_after;
     this.#open.add(open);

@@ -13,6 +13,8 @@ export interface StreamSource {
 }
 
 export interface Reply {
+  /** Whether the answer was given: nothing more goes out after it. */
+  readonly ended: boolean;
   /** A notification or a server's request, ahead of the answer; false where the client takes no event stream for it. */
   message(json: string): boolean;
   /** The answer; `status` is the HTTP status where the answer is the whole response. */
@@ -54,6 +56,10 @@ export class PostReply implements Reply {
     this.#session = session;
   }
 
+  get ended(): boolean {
+    return this.#state === "ended";
+  }
+
   message(json: string): boolean {
     if (!this.#openEvents()) return false;
     if (this.#stream !== undefined) this.#stream.send(json);
@@ -63,7 +69,7 @@ export class PostReply implements Reply {
 
   answer(json: Buffer | string, status: number): void {
     if (this.#state === "ended") return;
-    if (this.#state === "open") endJson(this.#res, json, status);
+    if (this.#state === "open") answerSoon(this.#res, json, status);
     else {
       const line = oneLine(json.toString());
       if (this.#stream === undefined) this.#res.end(`${DATA}${line}${END_OF_EVENT}`);
@@ -168,6 +174,10 @@ export class GatheringReply implements Reply {
     this.#cancel = cancel;
   }
 
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   message(json: string): boolean {
     if (!this.#ended) this.#message(json);
     return !this.#ended;
@@ -208,6 +218,32 @@ export class GatheringReply implements Reply {
   onDrain(_resume: () => void): void {}
 
   keepAlive(): void {}
+}
+
+interface WholeAnswer {
+  readonly res: ServerResponse;
+  readonly json: Buffer | string;
+  readonly status: number;
+}
+
+let answers: WholeAnswer[] = [];
+
+// Whole answers are written one after the other when everything that has arrived is dealt with. Written in between, each of
+// them wakes its reader anew, which costs the writer more than anything else it does for a call.
+function answerSoon(res: ServerResponse, json: Buffer | string, status: number): void {
+  if (answers.push({ res, json, status }) === 1) setImmediate(writeAnswers);
+}
+
+function writeAnswers(): void {
+  const due = answers;
+  answers = [];
+  for (const { res, json, status } of due) {
+    try {
+      endJson(res, json, status);
+    } catch {
+      res.destroy();
+    }
+  }
 }
 
 // Node writes a head and a string in one piece but a head and a buffer in two, which costs more than turning a small

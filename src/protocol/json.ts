@@ -36,7 +36,7 @@ export class JsonBoundsError extends Error {
  * `JSON.stringify`, and with it whoever passes it on.
  */
 export function parseJson(text: string, bounds: JsonBounds = WRITABLE): unknown {
-  if (bounds !== WRITABLE || text.length > 2 * WRITABLE.depthMax) checkBounds(text, bounds);
+  if (mayExceed(text, bounds)) checkBounds(text, bounds);
   return MAY_LOSE_DIGITS.test(text) ? JSON.parse(text, keepSource) : JSON.parse(text);
 }
 
@@ -69,6 +69,22 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
+
+// A few look-ups tell of nearly every document that it cannot exceed its bounds: each level has its opening bracket, and
+// each member its comma.
+function mayExceed(text: string, { depthMax, elementsMax }: JsonBounds): boolean {
+  if (text.length <= depthMax) return false;
+  if (text.length > elementsMax) return true;
+  let openings = 0;
+  for (const bracket of BRACKETS) {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
+      if (++openings > depthMax) return true;
+    }
+  }
+  return false;
+}
+
+const BRACKETS = ["{", "["] as const;
 
 function checkBounds(text: string, bounds: JsonBounds): void {
   let depth = 0;

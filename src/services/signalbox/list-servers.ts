@@ -13,6 +13,6 @@ export function listServers(ports: Pick<SignalboxPorts, "servers">): Tool {
     input: z.object({}),
     output: z.object({ servers: z.array(serverSummary) }),
     annotations: readOnly,
-    handler: async (_input, { principal }) => ({ servers: await ports.servers(principal) }),
+    handler: (_input, { principal }) => ({ servers: ports.servers(principal) }),
   });
 }

@@ -2,9 +2,9 @@ import type { Caller } from "@signalbox/kit";
 
 /** What the service needs to know of the gateway; every answer is already limited to what the principal may see. */
 export interface SignalboxPorts {
-  servers(principal: Caller): Promise<ServerSummary[]>;
+  servers(principal: Caller): ServerSummary[];
   /** Undefined where there is no such server, or the principal may not see it. */
-  server(name: string, principal: Caller): Promise<ServerDetail | undefined>;
+  server(name: string, principal: Caller): ServerDetail | undefined;
   recentCalls(principal: Caller, filter: RecentCallsFilter): Promise<RecentCall[]>;
 }
 

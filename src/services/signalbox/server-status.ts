@@ -15,8 +15,8 @@ export function serverStatus(ports: Pick<SignalboxPorts, "server">): Tool {
     }),
     output: serverDetail,
     annotations: readOnly,
-    handler: async ({ name }, { principal }) => {
-      const server = await ports.server(name, principal);
+    handler: ({ name }, { principal }) => {
+      const server = ports.server(name, principal);
       if (server === undefined)
         throw new ToolError(
           `There is no server "${name.slice(0, 100)}", or you may not see it. list_servers names those you may use.`,

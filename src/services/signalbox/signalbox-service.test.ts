@@ -16,8 +16,8 @@ const call: RecentCall = {
 
 function service(ports: Partial<SignalboxPorts>) {
   const none: SignalboxPorts = {
-    servers: async () => [],
-    server: async () => undefined,
+    servers: () => [],
+    server: () => undefined,
     recentCalls: async () => [],
   };
   return signalboxService({ ...none, ...ports });
@@ -36,7 +36,7 @@ test("every tool is read-only, described, and says what it answers", () => {
 test("list_servers asks for what the caller may see", async () => {
   const files = { name: "files", state: "error" as const, transport: "stdio", tools: 3 };
   const lastError = { code: "SERVER_CRASHED", message: "gone", at: "2026-11-20T10:00:00.000Z" };
-  const servers: SignalboxPorts["servers"] = async (principal) =>
+  const servers: SignalboxPorts["servers"] = (principal) =>
     principal.id === "k1" ? [{ ...files, lastError }] : [];
   const listed = service({ servers });
   expect(await callTool(listed, "list_servers", {}, ada)).toHaveProperty("structuredContent", {
@@ -56,7 +56,7 @@ test("server_status tells one server in detail", async () => {
     calls: 7,
     errors: 1,
   };
-  const server: SignalboxPorts["server"] = async (name) => (name === "files" ? files : undefined);
+  const server: SignalboxPorts["server"] = (name) => (name === "files" ? files : undefined);
   const status = await callTool(service({ server }), "server_status", { name: "files" });
   expect(status).toHaveProperty("structuredContent", files);
 });
