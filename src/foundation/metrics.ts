@@ -379,7 +379,10 @@ class HistogramSeries implements Series, HistogramSlot {
 }
 
 function sameLabels<S extends Series>(family: SeriesFamily<S>, heading: Heading): SeriesFamily<S> {
-  if (family.heading.labelNames.join() === heading.labelNames.join()) return family;
+  const names = family.heading.labelNames;
+  const { labelNames } = heading;
+  const same = names.length === labelNames.length && names.every((name, n) => name === labelNames[n]);
+  if (same) return family;
   throw new TypeError(`metric ${heading.name} exists with other labels`);
 }
 

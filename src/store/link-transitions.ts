@@ -1,5 +1,5 @@
 // The changes of state of links, a few a minute at the most: written many at a time by one statement.
-import { and, desc, eq, lt } from "drizzle-orm";
+import { and, desc, eq, lt, sql, type SQL } from "drizzle-orm";
 import type { Database } from "./database.ts";
 import { linkTransitions } from "./schema.ts";
 
@@ -29,8 +29,9 @@ export function linkTransitionsIn(database: Database): LinkTransitions {
   return {
     async append(rows): Promise<void> {
       if (rows.length === 0) return;
+      const texts = JSON.stringify(rows.map(toStored));
       await database.run(async (db) => {
-        await db.insert(linkTransitions).values(rows.map(toStored));
+        await db.execute(appendAll(texts));
       });
     },
     recent({ server, limit, before }): Promise<LinkTransitionRow[]> {
@@ -57,17 +58,26 @@ export function linkTransitionsIn(database: Database): LinkTransitions {
   };
 }
 
-function toStored(row: LinkTransitionRow): typeof linkTransitions.$inferInsert {
+// One parameter whatever their number: a statement that names every value of five hundred rows takes long to build.
+function appendAll(texts: string): SQL {
+  return sql`
+    insert into signalbox.link_transitions (at, server, endpoint, from_state, to_state, reason, code)
+    select at::timestamptz, server, endpoint, from_state, to_state, reason, code
+    from jsonb_to_recordset(${texts}::jsonb)
+      as row (at text, server text, endpoint text, from_state text, to_state text, reason text, code text)`;
+}
+
+function toStored(row: LinkTransitionRow): Record<string, string | undefined> {
   const { at, server, endpoint, from, to, reason, code } = row;
   return {
-    at: new Date(at),
+    at: new Date(at).toISOString(),
     server,
     endpoint,
-    fromState: from,
-    toState: to,
+    from_state: from,
+    to_state: to,
     // A server may have a say in it, and one row that PostgreSQL cannot hold would cost all that are written with it.
     reason: reason.toWellFormed().replaceAll("\0", "\uFFFD"),
-    code: code ?? null,
+    code,
   };
 }
 
