@@ -9,7 +9,7 @@ export type { LifecycleState, Part } from "./lifecycle.ts";
 export { createLog, logOptions, silentLog } from "./log.ts";
 export type { Log, LogFields, LogLevel } from "./log.ts";
 export { isSecretName, redact, redactText } from "./redact.ts";
-export { Metrics } from "./metrics.ts";
+export { CONFIGURED_SERIES_MAX, gatewayBuckets, Metrics } from "./metrics.ts";
 export type {
   Counter,
   CounterSlot,

@@ -174,7 +174,11 @@ export class Gateway {
     this.#single = new SingleStreamDoor({ legacy: this.#legacy, sessions: this.#sessions });
     const servers = (): UpstreamServer[] =>
       [...this.#snapshot.catalogs.values()].map((catalog) => catalog.server);
-    this.#serverMeters = new ServerMeters(metrics, clock, servers);
+    const disabled = (): string[] =>
+      this.#snapshot.configuration.servers
+        .filter(({ options }) => options.enabled === false)
+        .map(({ name }) => name);
+    this.#serverMeters = new ServerMeters(metrics, clock, servers, disabled);
     this.#guardMeters = new GuardMeters(metrics, servers);
     this.#snapshot = this.#build(
       { version: 0, servers: [], bundles: [], keys: [] },
@@ -237,7 +241,9 @@ export class Gateway {
     this.#rebindClients();
     if (created.length + dropped.length > 0 || bundlesChanged) this.#listens.everythingChanged();
     for (const catalog of dropped) {
-      this.#deps.cache?.results.invalidateServer(catalog.server.name);
+      const { name } = catalog.server;
+      this.#deps.cache?.results.invalidateServer(name);
+      if (!snapshot.catalogs.has(name)) this.#meters.forget(name);
       catalog.stop();
       this.#retire(catalog).catch((error: unknown) => {
         this.#deps.log.warn(
