@@ -120,12 +120,21 @@ export interface LinkDeps {
   readonly tendEveryMs: number;
 }
 
+interface Turn {
+  /** Monotonic. */
+  readonly atMs: number;
+  readonly timer: NodeJS.Timeout;
+  readonly come: PromiseWithResolvers<void>;
+}
+
 /** A lane that is lost sooner after its opening counts as a failed opening. */
 const shortLifeMs = 10_000;
 /** So many tries in a row to open a lost lane again come as fast as the back-off lets them; then one after the longest wait. */
 const fastReopensMax = 10;
 /** So many calls in a row without a connection, or with one that broke, and the endpoint is taken to be gone. */
 const brokenMax = 3;
+/** An opening that takes longer may come to nothing: where there is another endpoint, calls no longer wait for it. */
+export const PATIENCE_MS = 1000;
 /** A local process waits at most so long for its turn to start. */
 const START_QUEUE_MS = 60_000;
 /** Below this score a connected link is called degraded. */
@@ -159,8 +168,11 @@ export class Link implements SlotOwner, ReportListener {
   #subscriptions: Subscriptions | undefined;
   #resources: ReadonlySet<string> = new Set();
   #sharedWasLost = false;
+  /** Since when it is being opened for the first time. */
+  #openingSinceMs = Infinity;
   #tending: NodeJS.Timeout | undefined;
-  #reopening: NodeJS.Timeout | undefined;
+  /** When it is to be opened again by itself. */
+  #turn: Turn | undefined;
   #reprobing = false;
   /** Calls that ended before the last look at the link's health. */
   #endedBefore = 0;
@@ -234,7 +246,14 @@ export class Link implements SlotOwner, ReportListener {
   /** Whether it can take a call now, or may be asked to open. */
   get usable(): boolean {
     if (this.#closed || this.#draining || this.#state === "disabled") return false;
-    return this.#backOff.remainingMs <= 0 || this.#anyLane() !== undefined;
+    return this.#anyLane() !== undefined || this.#waitMs() <= 0;
+  }
+
+  /** Whether it is open, or nothing speaks against its being so as soon as it is asked. */
+  get ready(): boolean {
+    if (this.#anyLane() !== undefined) return true;
+    if (this.#sharedWasLost || this.#backOff.failures > 0) return false;
+    return this.#deps.clock.monotonicMs() < this.#openingSinceMs + PATIENCE_MS;
   }
 
   /** Whether legacy clients are served in their own era; assumed until the server has refused it. */
@@ -373,7 +392,8 @@ export class Link implements SlotOwner, ReportListener {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#tending);
-    clearTimeout(this.#reopening);
+    clearTimeout(this.#turn?.timer);
+    this.#turn?.come.resolve();
     this.#subscriptions?.stop();
     const lanes: Lane[] = [];
     for (const slot of this.#slots()) {
@@ -448,6 +468,9 @@ export class Link implements SlotOwner, ReportListener {
 
   async #open(slot: LaneSlot): Promise<Lane> {
     try {
+      const waitMs = this.#waitMs();
+      if (waitMs > 0 && waitMs <= PATIENCE_MS && this.#backOff.remainingMs <= 0)
+        await this.#turn?.come.promise;
       this.#checkMayOpen();
       this.#enter("connecting", `a ${slot.key.kind} lane is wanted`);
       const lane = await this.#connect(slot);
@@ -467,7 +490,7 @@ export class Link implements SlotOwner, ReportListener {
     if (this.#closed) throw this.#goneError();
     if (this.#state === "disabled")
       throw failureOf(this.name, "SERVER_DISABLED", "is disabled in its configuration");
-    const waitMs = this.#backOff.remainingMs;
+    const waitMs = this.#waitMs();
     if (waitMs <= 0 || this.#lastError === undefined) return;
     const { code, message, details } = this.#lastError.error;
     throw new SignalboxError(code, message, {
@@ -476,11 +499,19 @@ export class Link implements SlotOwner, ReportListener {
     });
   }
 
+  /** Until it may be opened: the back-off has to be over, and its turn among all links that open again to have come. */
+  #waitMs(): number {
+    const { remainingMs } = this.#backOff;
+    if (this.#turn === undefined || this.#anyLane() !== undefined) return remainingMs;
+    return Math.max(remainingMs, this.#turn.atMs - this.#deps.clock.monotonicMs());
+  }
+
   async #connect(slot: LaneSlot): Promise<Lane> {
     const abort = new AbortController();
     slot.abort = abort;
     const lane = slot.key.kind;
     const begunMs = this.#deps.clock.monotonicMs();
+    this.#openingSinceMs = Math.min(this.#openingSinceMs, begunMs);
     this.#log.debug({ lane }, "Connecting");
     const timeoutMs = this.#openTimeoutMs();
     // The transports keep this bound themselves and say more when they do; this one makes it certain.
@@ -503,6 +534,7 @@ export class Link implements SlotOwner, ReportListener {
     } finally {
       clearTimeout(timer);
       slot.abort = undefined;
+      this.#openingSinceMs = Infinity;
     }
   }
 
@@ -671,6 +703,7 @@ export class Link implements SlotOwner, ReportListener {
     else if (!this.#sharedWasLost || this.#backOff.failures > fastReopensMax)
       this.#enter("error", error.message, error.code);
     else this.#enter("reconnecting", error.message, error.code);
+    if (this.#shared.lane === undefined) this.#reopenLater();
   }
 
   // --- what slots and subscriptions report
@@ -707,7 +740,7 @@ export class Link implements SlotOwner, ReportListener {
     if (slot === this.#shared) this.#sharedLost();
     if (this.#anyLane() === undefined) {
       this.#enter(
-        this.#sharedWasLost && this.#reopening !== undefined ? "reconnecting" : "error",
+        this.#sharedWasLost && this.#turn !== undefined ? "reconnecting" : "error",
         error.message,
         error.code,
       );
@@ -723,23 +756,29 @@ export class Link implements SlotOwner, ReportListener {
     this.#reopenLater();
   }
 
+  // A link that could not be opened, or was lost, is opened by itself and not by calls, which would wait for it in vain.
   // After an outage of many servers the gateway must not be the one that keeps them down: all links together open no
   // more lanes a second than the rate lets them.
-  #reopenLater(): void {
-    if (this.#closed || this.#reopening !== undefined) return;
-    const slow = this.#backOff.failures > fastReopensMax;
-    const slowMs = slow ? this.#deps.pool.max_reconnect_backoff : 0;
-    const waitMs = Math.max(this.#backOff.remainingMs, slowMs) + 10;
-    const delayMs = this.#deps.reconnects.reserve(waitMs);
-    this.#reopening = setTimeout(() => void this.#reopen(), delayMs).unref();
+  #reopenLater(leastMs = 10): void {
+    if (this.#closed || this.#turn !== undefined) return;
+    const slow = this.#backOff.failures > fastReopensMax || this.#state === "needs_auth";
+    const slowMs = slow ? this.#deps.pool.max_reconnect_backoff : leastMs;
+    const delayMs = this.#deps.reconnects.reserve(Math.max(this.#backOff.remainingMs, slowMs));
+    this.#turn = {
+      atMs: this.#deps.clock.monotonicMs() + delayMs,
+      timer: setTimeout(() => void this.#reopen(), delayMs).unref(),
+      come: Promise.withResolvers(),
+    };
   }
 
   async #reopen(): Promise<void> {
-    this.#reopening = undefined;
+    const turn = this.#turn;
+    this.#turn = undefined;
+    turn?.come.resolve();
     try {
       await this.#opened(this.#shared);
     } catch {
-      this.#reopenLater();
+      this.#reopenLater(this.#deps.pool.reconnect_backoff);
     }
   }
 

@@ -5,6 +5,7 @@
 import { hash } from "node:crypto";
 import {
   Emitter,
+  isSignalboxError,
   SignalboxError,
   type Clock,
   type Log,
@@ -24,6 +25,7 @@ import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, Lane } from "./lane.ts";
 import {
   Link,
+  PATIENCE_MS,
   type EndpointDefinition,
   type Introduction,
   type LinkDeps,
@@ -280,14 +282,15 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
         (failed.length === 0 ? this.#linkNow(key) : this.choose(key, failed)) ?? this.#primary;
       if (failed.includes(link)) throw this.noLink();
       try {
-        const lane = await link.lane(key, signal);
+        const isLast = !this.hasOther([...failed, link]);
+        const lane = await link.lane(key, isLast ? signal : impatient(signal));
         if (key.kind === "shared") this.#lead(link);
         return lane;
       } catch (error) {
         if (signal.aborted) throw error;
         failed.push(link);
-        if (failed.length === this.links.length || this.choose(key, failed) === undefined)
-          throw error;
+        if (failed.length === this.links.length)
+          throw isSignalboxError(error) ? error : this.noLink();
       }
     }
   }
@@ -407,7 +410,8 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       return this.#chooser.choose(links, pickOf(sticky, avoid));
     }
     const kept = this.#sessionLinks.get(key.id);
-    if (kept?.usable === true && avoid?.includes(kept) !== true) return kept;
+    const keeps = kept?.usable === true && kept.ready;
+    if (keeps && avoid?.includes(kept) !== true) return kept;
     const chosen = this.#chooser.choose(links, pickOf(key.id, avoid));
     if (chosen !== undefined) this.#sessionLinks.set(key.id, chosen);
     return chosen;
@@ -417,8 +421,12 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     return this.#state === "error" || this.#state === "needs_auth";
   }
 
-  hasOther(link: Link): boolean {
-    return this.links.length > 1 && this.links.some((one) => one !== link && one.usable);
+  get hasSeveral(): boolean {
+    return this.links.length > 1;
+  }
+
+  hasOther(than: readonly Link[]): boolean {
+    return this.links.length > 1 && this.#chooser.hasOther(this.links, than);
   }
 
   noLink(): SignalboxError {
@@ -437,7 +445,8 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   #linkNow(key: LaneKey): Link | undefined {
     if (this.links.length === 1) return this.#primary;
     if (key.kind !== "shared") return this.choose(key, undefined);
-    return this.#primary.usable ? this.#primary : (this.choose(key, undefined) ?? this.#primary);
+    if (this.#primary.usable && this.#primary.ready) return this.#primary;
+    return this.choose(key, undefined) ?? this.#primary;
   }
 
   // What opened the breaker is over: the first calls are let in without waiting for its time.
@@ -509,6 +518,10 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     if (lane !== undefined)
       for (const kind of kindsOf(lane)) this.events.emit("listChanged", { kind });
   }
+}
+
+function impatient(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
 }
 
 const BY_HAND = "opened by an operator";
