@@ -249,7 +249,8 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
       this.#endEvents(error);
       return;
     }
-    const phase = this.#phase === "waiting" ? "sending" : "answering";
+    const taken = this.#controller === undefined ? "connecting" : "sending";
+    const phase = this.#phase === "waiting" ? taken : "answering";
     const { serverName, endpoint } = this.#host;
     this.#fail(connectionFailure(serverName, endpoint.origin, error, phase));
   }

@@ -14,12 +14,15 @@ export function failureOf(
   });
 }
 
-/** What a broken connection means: never reached, or closed in the middle. */
+/**
+ * What a broken connection means. What has not left the gateway (`connecting`) was certainly not done; once a connection
+ * has taken the request (`sending`) nobody knows, whatever it is that broke it.
+ */
 export function connectionFailure(
   server: string,
   origin: string,
   error: Error,
-  phase: "sending" | "answering",
+  phase: "connecting" | "sending" | "answering",
 ): SignalboxError {
   const code = codeOf(error);
   if (garbage.has(code) || error.name === "HTTPParserError") {
@@ -35,14 +38,17 @@ export function connectionFailure(
   if (closedByPeer.has(code)) {
     return failureOf(server, "SERVER_CLOSED", "closed the connection before it answered", {
       cause: error,
+      ...(phase === "connecting" && { details: { delivered: "no" } }),
     });
   }
-  return failureOf(
-    server,
-    "SERVER_UNREACHABLE",
-    `cannot be reached at ${origin}: ${reasons[code] ?? `the connection failed (${code})`}`,
-    { cause: error },
-  );
+  const why = reasons[code] ?? `the connection failed (${code})`;
+  if (phase === "sending") {
+    const sentence = `did not answer, and the connection to it broke: ${why}`;
+    return failureOf(server, "SERVER_CLOSED", sentence, { cause: error });
+  }
+  return failureOf(server, "SERVER_UNREACHABLE", `cannot be reached at ${origin}: ${why}`, {
+    cause: error,
+  });
 }
 
 /** What an HTTP status other than success means, where its body is not an answer. */

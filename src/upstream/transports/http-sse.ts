@@ -217,7 +217,8 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    const phase = this.#answering ? "answering" : "sending";
+    const taken = this.#controller === undefined ? "connecting" : "sending";
+    const phase = this.#answering ? "answering" : taken;
     const { origin } = this.#parts.endpoint;
     this.#end(connectionFailure(this.#serverName, origin, error, phase), true);
   }
