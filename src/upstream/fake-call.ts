@@ -12,6 +12,8 @@ import type { JsonRpcRequest } from "../protocol/index.ts";
 import type { Parcel } from "./delivery.ts";
 import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, Lane, OutboundRequest } from "./lane.ts";
+import type { Processes } from "./processes/processes.ts";
+import type { ReconnectRate } from "./reconnect-rate.ts";
 import {
   discovery,
   fakeHttpServer,
@@ -51,6 +53,9 @@ export function upstream(
     clock?: Clock;
     log?: Log;
     options?: Partial<UpstreamOptions>;
+    processes?: Processes;
+    random?: () => number;
+    reconnects?: ReconnectRate;
   } = {},
 ): UpstreamServer {
   const { name = "peer", clock = systemClock, log = silentLog } = more;
@@ -59,7 +64,9 @@ export function upstream(
     {
       log,
       clock,
-      random: () => 0.5,
+      random: more.random ?? (() => 0.5),
+      ...(more.processes && { processes: more.processes }),
+      ...(more.reconnects && { reconnects: more.reconnects }),
       options: { clientInfo: { name: "tests", version: "1" }, ...more.options },
     },
   );
