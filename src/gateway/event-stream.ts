@@ -57,6 +57,8 @@ export class EventStream {
   #sequence = 0;
   #delivered = 0;
   #finished = false;
+  /** An answer is being written piece by piece to the reader, and nothing may come between. */
+  #held = false;
   #out: ServerResponse | undefined;
 
   constructor(id: string, store: ReplayStore) {
@@ -82,13 +84,20 @@ export class EventStream {
 
   /** A comment, against proxies that close silent connections. */
   keepAlive(): void {
-    this.#out?.write(":\n\n");
+    if (!this.#held) this.#out?.write(":\n\n");
+  }
+
+  /** Leaves `out` to whoever writes an answer to it piece by piece; false where `out` is not the reader any more. */
+  hold(out: ServerResponse): boolean {
+    this.#held = this.#out === out && !out.destroyed && !out.writableEnded;
+    return this.#held;
   }
 
   /** Makes `out` the reader: it first gets what came after `after` (default: what no reader has got). */
   attach(out: ServerResponse, after = this.#delivered): void {
     this.#out?.end();
     this.#out = out;
+    this.#held = false;
     out.once("close", () => {
       if (this.#out === out) this.#out = undefined;
     });

@@ -142,6 +142,19 @@ describe("a reply to a POST", () => {
     expect((await (await answer).whole()).messages).toEqual([JSON.parse(response)]);
   });
 
+  test("lets no sign of life of its session into the middle of an answer either", async () => {
+    const stream = new EventStream("s", new ReplayStore(10_000));
+    const { res, answer } = await exchange();
+    const { revision } = sourceOf("2025-11-25");
+    const reply = new PostReply(res, true, { revision, openStream: () => stream });
+    reply.keepAlive();
+    reply.begin(Buffer.from('{"jsonrpc":"2.0",'), undefined);
+    stream.keepAlive();
+    reply.chunk(Buffer.from('"id":1,"result":{}}'));
+    reply.end();
+    expect((await (await answer).whole()).messages).toEqual([JSON.parse(response)]);
+  });
+
   test("that breaks off is seen to be broken, and ends for a client that resumes", async () => {
     const store = new ReplayStore(10_000);
     const stream = new EventStream("s", store);

@@ -94,6 +94,7 @@ export class PostReply implements Reply {
       );
       return this.#relay(first);
     }
+    this.#stream?.hold(this.#res);
     this.#relay(DATA);
     return this.#relay(oneLineBytes(first));
   }
@@ -130,7 +131,7 @@ export class PostReply implements Reply {
   }
 
   keepAlive(): void {
-    if (this.#streaming || !this.#openEvents()) return;
+    if (!this.#openEvents()) return;
     if (this.#stream === undefined) this.#res.write(":\n\n");
     else this.#stream.keepAlive();
   }
@@ -141,6 +142,7 @@ export class PostReply implements Reply {
   }
 
   #openEvents(): boolean {
+    if (this.#streaming) return false;
     if (this.#state === "events") return true;
     if (this.#state !== "open" || !this.#events) return false;
     this.#state = "events";
