@@ -15,6 +15,7 @@ import {
   type JsonRpcNotification,
   type JsonRpcRequest,
   type Message,
+  type RequestId,
 } from "../protocol/index.ts";
 import { ask, type Lane, type SessionKey, type UpstreamServer } from "../upstream/index.ts";
 import type { Incoming } from "./call.ts";
@@ -88,7 +89,7 @@ export class LegacyDoor {
       return undefined;
     }
     if (!batch) {
-      const reply = new PostReply(post.res, takesEvents(post.req), session);
+      const reply = new PostReply(post.res, takesEvents(post.req), session, only.id);
       this.#request(session, only, reply, post, bytes);
       return reply;
     }
@@ -206,7 +207,7 @@ export class LegacyDoor {
   }
 
   #batch(session: LegacySession, requests: readonly JsonRpcRequest[], post: Post): void {
-    const answers: string[] = [];
+    const answers: { readonly json: string; readonly id: RequestId }[] = [];
     const events = takesEvents(post.req) ? session.openStream() : undefined;
     let streaming = false;
     const openEvents = (): void => {
@@ -214,16 +215,16 @@ export class LegacyDoor {
       streaming = true;
       startEvents(post.res);
       events.attach(post.res);
-      for (const answer of answers) events.send(answer);
+      for (const { json, id } of answers) events.answer(json, id);
     };
     const finish = (): void => {
       if (answers.length < requests.length) return;
       if (streaming) events?.finish();
-      else sendJson(post.res, `[${answers.join(",")}]`);
+      else sendJson(post.res, `[${answers.map(({ json }) => json).join(",")}]`);
     };
-    const answer = (json: string): void => {
-      answers.push(json);
-      if (streaming) events?.send(json);
+    const answer = (json: string, id: RequestId): void => {
+      answers.push({ json, id });
+      if (streaming) events?.answer(json, id);
       finish();
     };
     const tell = (json: string): void => {
@@ -231,7 +232,8 @@ export class LegacyDoor {
       if (streaming) events?.send(json);
     };
     for (const [place, request] of requests.entries()) {
-      const reply = new GatheringReply(tell, answer, answer);
+      const answered = (json: string): void => answer(json, request.id);
+      const reply = new GatheringReply(tell, answered, answered);
       const requestId = `${post.requestId}.${place + 1}`;
       this.#request(session, request, reply, { ...post, requestId }, 0);
     }
