@@ -24,9 +24,11 @@ interface Lists {
   resources?: JsonObject[];
   resourceTemplates?: JsonObject[];
   more?: JsonObject;
+  /** Nothing is listed before. */
+  after?: Promise<void>;
 }
 
-const MEMBERS: Record<string, keyof Lists> = {
+const MEMBERS: Record<string, keyof Omit<Lists, "more" | "after">> = {
   "tools/list": "tools",
   "prompts/list": "prompts",
   "resources/list": "resources",
@@ -43,14 +45,18 @@ async function catalog(
     const member = MEMBERS[String(request.message["method"])] ?? "tools";
     const { id } = request.message;
     const items = lists[member];
-    if (items === undefined)
-      json(response, { jsonrpc: "2.0", id, error: { code: -32603, message: "down" } });
-    else
-      json(response, {
-        jsonrpc: "2.0",
-        id,
-        result: { resultType: "complete", [member]: items, ...lists.more },
-      });
+    if (lists.after !== undefined) void lists.after.then(answer);
+    else answer();
+    function answer(): void {
+      if (items === undefined)
+        json(response, { jsonrpc: "2.0", id, error: { code: -32603, message: "down" } });
+      else
+        json(response, {
+          jsonrpc: "2.0",
+          id,
+          result: { resultType: "complete", [member]: items, ...lists.more },
+        });
+    }
   });
   const server = new UpstreamServer(
     { name, options: { url: peer.url, protocol_era: "modern", ...options }, origin: "config" },
@@ -348,6 +354,21 @@ describe("a name", () => {
     expect(await reasonOf("a__none")).toBe("unknown");
     expect(await reasonOf("none__x")).toBe("unknown");
     expect(await reasonOf("down__x")).toBe("unavailable");
+  });
+
+  test("of one server waits for no list of another", async () => {
+    const later = Promise.withResolvers<void>();
+    const slow = await catalog("slow", { tools: [tool("y")], after: later.promise });
+    const view = viewOf(undefined, await catalog("a", { tools: [tool("x")] }), slow);
+    for (const [name, expected] of [
+      ["a__x", { ok: true }],
+      ["a__none", { ok: false, reason: "unknown" }],
+    ] as const) {
+      expect(await view.resolve("tools", name, MODERN_AUDIENCE)).toMatchObject(expected);
+    }
+    expect(slow.listing("tools").view()).toMatchObject({ items: [], missing: undefined });
+    later.resolve();
+    expect(await view.resolve("tools", "slow__y", MODERN_AUDIENCE)).toMatchObject({ ok: true });
   });
 });
 

@@ -153,10 +153,10 @@ export class View {
     if (known !== undefined) return { ok: true, route: known };
     const prefix = this.bare ? undefined : serverOfName(name);
     const owner = prefix === undefined ? undefined : this.#byServer.get(prefix);
-    if (prefix !== undefined && owner === undefined && this.#overlayOf(name) === undefined) {
-      return UNKNOWN;
-    }
-    await this.settle(kind, audience);
+    const renamed = prefix !== undefined && this.#overlayOf(name) !== undefined;
+    if (prefix !== undefined && owner === undefined && !renamed) return UNKNOWN;
+    if (owner === undefined || renamed) await this.settle(kind, audience);
+    else await this.#listing(owner, kind, audience).settle();
     const index = this.#index(kind, audience);
     const route = index.routes.get(name);
     if (route !== undefined) return { ok: true, route };
