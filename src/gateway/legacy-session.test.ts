@@ -147,6 +147,23 @@ describe("a question of a server", () => {
     expect(answers).toMatchObject([{ id: 1, error: { code: -32601 } }]);
   });
 
+  test("that the client did not offer to answer is refused, and its roots are never asked for", () => {
+    const cases: [JsonObject, string, boolean][] = [
+      [{ roots: {}, elicitation: {} }, "roots/list", false],
+      [{ roots: {}, elicitation: {} }, "sampling/createMessage", false],
+      [{ roots: {}, elicitation: {} }, "elicitation/create", true],
+      [{ sampling: {} }, "elicitation/create", false],
+      [{ sampling: {} }, "sampling/createMessage", true],
+    ];
+    for (const [capabilities, method, asked] of cases) {
+      const { session, told } = open("2025-11-25", capabilities);
+      const { lane, answers } = fakeLane();
+      session.ask(lane, { jsonrpc: "2.0", id: 1, method }, undefined);
+      expect([method, told.length, answers.length]).toEqual([method, +asked, +!asked]);
+      if (!asked) expect(answers).toMatchObject([{ id: 1, error: { code: -32601 } }]);
+    }
+  });
+
   test("is one of a bounded number", () => {
     const { session, told } = open();
     const { lane, answers } = fakeLane();

@@ -240,7 +240,7 @@ export class LegacySession implements Audience {
   /** Passes a server's request on to the client, beside the call `reply` answers or on the GET stream. */
   ask(lane: Lane, request: JsonRpcRequest, reply: Reply | undefined): void {
     this.#asked ??= new Map();
-    if (!this.revision.serverRequests.has(request.method) || this.#asked.size >= ASKED_MAX) {
+    if (!this.#canBeAsked(request.method) || this.#asked.size >= ASKED_MAX) {
       const error = { code: -32601, message: `The client cannot be asked for ${request.method}.` };
       lane.respond({ jsonrpc: "2.0", id: request.id, error });
       return;
@@ -254,6 +254,13 @@ export class LegacySession implements Audience {
     }
     this.#asked.set(id, { lane, id: request.id, progressToken, reply });
     if (reply?.message(stringify(message)) !== true) this.push(message);
+  }
+
+  // A server asks for what it was not offered only by mistake or ill will.
+  #canBeAsked(method: string): boolean {
+    if (!this.revision.serverRequests.has(method) || method === "roots/list") return false;
+    const capability = CAPABILITY_OF.get(method);
+    return capability === undefined || capability in this.capabilities;
   }
 
   /** The client's answer to a server's request goes back under the server's id; unknown ones are ignored. */
@@ -325,6 +332,12 @@ export class LegacySession implements Audience {
 }
 
 const SHARED: LaneKey = { kind: "shared" };
+
+/** What a client must have offered to be asked. */
+const CAPABILITY_OF: ReadonlyMap<string, string> = new Map([
+  ["sampling/createMessage", "sampling"],
+  ["elicitation/create", "elicitation"],
+]);
 
 function askable(capabilities: JsonObject): JsonObject {
   const kept: JsonObject = {};
