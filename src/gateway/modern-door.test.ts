@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { defineTool } from "@signalbox/kit";
 import { z } from "zod";
-import { isJsonObject, type JsonObject } from "../protocol/index.ts";
+import { META, isJsonObject, type JsonObject } from "../protocol/index.ts";
 import {
   discovery,
   event,
@@ -350,6 +350,35 @@ describe("a call", () => {
       },
       { jsonrpc: "2.0", id: 1, result: { resultType: "complete", content: [] } },
     ]);
+  });
+
+  test("offers of its client's extensions those whose messages cross the gateway", async () => {
+    const peer = await modernServer({
+      "tools/list": { tools: [tool("t")] },
+      "tools/call": { content: [] },
+    });
+    const { url } = await start({ servers: [remote("up", peer.url)] });
+    const ui = { mimeTypes: ["text/html;profile=mcp-app"] };
+    for (const [offered, passed] of [
+      [
+        {
+          sampling: {},
+          extensions: { "io.modelcontextprotocol/tasks": {}, "io.modelcontextprotocol/ui": ui },
+        },
+        { sampling: {}, extensions: { "io.modelcontextprotocol/ui": ui } },
+      ],
+      [{ extensions: { "vendor/x": {} } }, { extensions: {} }],
+      [{ extensions: 7, future: 1 }, { future: 1 }],
+    ]) {
+      await ask(
+        `${url}/mcp`,
+        "tools/call",
+        { name: "up__t" },
+        { meta: { [META.clientCapabilities]: offered } },
+      );
+      const sent = peer.calls("tools/call").at(-1)?.message;
+      expect(inside(sent, "params", "_meta", META.clientCapabilities)).toEqual(passed);
+    }
   });
 
   test("that is slow is answered as an event stream", async () => {
