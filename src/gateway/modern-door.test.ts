@@ -461,12 +461,66 @@ describe("a call", () => {
       ask(`${url}/mcp`, "tools/call", params, { headers });
     expect((await call()).result).toHaveProperty("content");
     changed = true;
-    const refused = await call();
-    expect(errorOf(refused)).toEqual([200, -32603, 1]);
-    expect(refused.error["data"]).toMatchObject({ code: "SERVER_REFUSED", server: "up" });
-    await ask(`${url}/mcp`, "tools/list");
-    const mirroring = { "mcp-param-region": "north" };
-    expect((await call(mirroring)).result).toHaveProperty("content");
+    // The server is asked again once its list is fetched; from then on the client must mirror the argument too.
+    expect((await call()).result).toHaveProperty("content");
+    expect(peer.calls("tools/call")).toHaveLength(3);
+    expect(errorOf(await call())).toEqual([400, -32020, 1]);
+    expect((await call({ "mcp-param-region": "north" })).result).toHaveProperty("content");
+    expect(peer.calls("tools/call")).toHaveLength(4);
+  });
+
+  test("that its server goes on refusing for its headers is not the client's fault", async () => {
+    for (const [code, status, sent] of [
+      [-32020, 400, 2],
+      [-32020, 200, 2],
+      [-32022, 200, 1],
+    ] as const) {
+      const peer = await modernServer(
+        { "tools/list": { tools: [tool("t")] } },
+        ({ message }, response) => {
+          const error = { code, message: "wrong headers", data: { supported: [], requested: "x" } };
+          json(response, { jsonrpc: "2.0", id: message["id"], error }, status);
+        },
+      );
+      const running = await start({ servers: [remote("up", peer.url)] });
+      const answer = await ask(`${running.url}/mcp`, "tools/call", { name: "up__t" });
+      expect(errorOf(answer)).toEqual([200, -32603, 1]);
+      const data = { code: "SERVER_REFUSED", server: "up", outcome: "not_executed" };
+      expect(answer.error["data"]).toMatchObject(data);
+      expect(peer.calls("tools/call")).toHaveLength(sent);
+      expect(running.calls).toMatchObject([{ outcome: "error", errorCode: "SERVER_REFUSED" }]);
+    }
+  });
+
+  test("that waits for its server's new list can be given up", async () => {
+    const lists = Promise.withResolvers<void>();
+    let listed = 0;
+    const peer = await modernServer({}, async ({ message }, response) => {
+      const { id, method } = message;
+      if (method === "tools/call") {
+        json(response, { jsonrpc: "2.0", id, error: { code: -32020, message: "no" } }, 400);
+        return;
+      }
+      if (method !== "tools/list") return;
+      if (++listed > 1) await lists.promise;
+      json(response, {
+        jsonrpc: "2.0",
+        id,
+        result: { resultType: "complete", tools: [tool("t")] },
+      });
+    });
+    const running = await start({ servers: [remote("up", peer.url)] });
+    await ask(`${running.url}/mcp`, "tools/list");
+    const params = { name: "up__t" };
+    const going = modern(`${running.url}/mcp`, "tools/call", params, {
+      sent: (request) => void until("the list", () => listed > 1).then(() => request.destroy()),
+    });
+    await expect(going).rejects.toThrow("socket hang up");
+    await until("the record", () => running.calls.length === 1);
+    lists.resolve();
+    expect((await ask(`${running.url}/mcp`, "tools/list")).result).toHaveProperty("tools");
+    expect(running.calls).toMatchObject([{ outcome: "cancelled" }]);
+    expect(peer.calls("tools/call")).toHaveLength(1);
   });
 
   test("takes along the mirrored arguments that only its client knows of", async () => {

@@ -168,6 +168,12 @@ export class View {
     return missing === undefined ? UNKNOWN : { ok: false, reason: "unavailable", missing };
   }
 
+  /** The route of the same name once its server's list is as good as it gets; undefined where it is gone. */
+  async renewed(route: Route, audience: Audience): Promise<Route | undefined> {
+    await this.#listing(route.catalog, route.kind, audience).settle();
+    return this.known(route.kind, route.publicName, audience);
+  }
+
   /** The server and its own URI behind a public resource URI. */
   async resolveUri(uri: string, audience: Audience): Promise<Resolution> {
     const owned = this.bare ? undefined : ownerOfUri(uri);
