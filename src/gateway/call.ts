@@ -17,6 +17,7 @@ import {
   isJsonObject,
   isRequest,
   mcpNameOf,
+  numberOf,
   modernStatusOf,
   paramHeaderValues,
   parseJson,
@@ -43,6 +44,7 @@ import type { ResultCache } from "./cache/result-cache.ts";
 import type { CallOutcome } from "./call-meters.ts";
 import { failureText, replyFailure, serverFailure, type Failure } from "./failure.ts";
 import type { LegacySession } from "./legacy-session.ts";
+import { reachesLevel } from "./log-levels.ts";
 import { mayNameResource, rewriteResult } from "./resource-links.ts";
 import type { OpenPost } from "./open-posts.ts";
 import { GatheringReply, type Reply } from "./reply.ts";
@@ -265,9 +267,11 @@ export class Call implements Parcel, CacheReader {
       if (withdrawn !== undefined) reply.message(stringify(withdrawn));
     } else if (this.#wants(message)) {
       this.#noteChange(message.method);
-      if (era === "modern" || message.method.startsWith("notifications/")) {
-        reply.message(stringify(this.#shown(message)));
-      }
+      const passes =
+        era === "modern"
+          ? !ELSEWHERE.has(message.method)
+          : message.method.startsWith("notifications/");
+      if (passes) reply.message(stringify(this.#shown(message)));
     }
   }
 
@@ -477,19 +481,29 @@ export class Call implements Parcel, CacheReader {
     lane.respond({ jsonrpc: "2.0", id: request.id, error });
   }
 
-  // Progress under another token is another call's, and not this server's to tell.
   #wants(message: JsonRpcNotification): boolean {
     if (message.method === "notifications/message") return this.#wantsLog(message);
-    if (message.method !== "notifications/progress") return true;
+    return message.method !== "notifications/progress" || this.#advances(message);
+  }
+
+  #progress = Number.NEGATIVE_INFINITY;
+
+  // Progress under another token is another call's, and not this server's to tell.
+  #advances({ params }: JsonRpcNotification): boolean {
     const meta = this.start.message.params?.["_meta"];
     const token = isJsonObject(meta) ? meta["progressToken"] : undefined;
-    return isToken(token) && token === message.params?.["progressToken"];
+    if (!isToken(token) || token !== params?.["progressToken"]) return false;
+    const progress = numberOf(params["progress"]);
+    if (progress === undefined || progress <= this.#progress) return false;
+    this.#progress = progress;
+    return true;
   }
 
   #wantsLog(message: JsonRpcNotification): boolean {
-    const { session, era } = this.start;
-    if (session !== undefined) return session.wantsLog(message.params?.["level"]);
-    return era === this.#lane?.era || this.start.envelope.logLevel !== undefined;
+    const { session, envelope } = this.start;
+    const level = message.params?.["level"];
+    if (session !== undefined) return session.wantsLog(level);
+    return envelope.logLevel !== undefined && reachesLevel(level, envelope.logLevel);
   }
 
   #shown(message: JsonRpcNotification): JsonRpcNotification {
@@ -643,6 +657,15 @@ const CHANGES: ReadonlyMap<string, "tools" | "prompts" | "resources"> = new Map(
   ["notifications/tools/list_changed", "tools"],
   ["notifications/prompts/list_changed", "prompts"],
   ["notifications/resources/list_changed", "resources"],
+]);
+
+/** What a modern client is told on a listen of its own, or not at all; never beside a call. */
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  ...CHANGES.keys(),
+  "notifications/resources/updated",
+  "notifications/subscriptions/acknowledged",
+  "notifications/cancelled",
+  "notifications/elicitation/complete",
 ]);
 
 const UNBRIDGED: Failure = {

@@ -23,6 +23,7 @@ import { startEvents, readEventId } from "./event-stream.ts";
 import { unresolved } from "./failure.ts";
 import { initializeResult, type Identity } from "./greeting.ts";
 import { LegacySession } from "./legacy-session.ts";
+import { LOG_LEVELS } from "./log-levels.ts";
 import { takesEvents, traceparentOf, type Post } from "./modern-door.ts";
 import type { Limits } from "./options.ts";
 import { GatheringReply, PostReply, type Reply } from "./reply.ts";
@@ -31,16 +32,6 @@ import type { Sessions } from "./sessions.ts";
 import type { View } from "./view.ts";
 
 const SESSION_HEADER = "mcp-session-id";
-const LOG_LEVELS = new Set([
-  "debug",
-  "info",
-  "notice",
-  "warning",
-  "error",
-  "critical",
-  "alert",
-  "emergency",
-]);
 
 export interface LegacyDoorDeps {
   readonly requests: Requests;
@@ -286,10 +277,10 @@ export class LegacyDoor {
 
   #setLevel(session: LegacySession, incoming: Incoming): void {
     const level = incoming.message.params?.["level"];
-    if (typeof level !== "string" || !LOG_LEVELS.has(level)) {
+    if (typeof level !== "string" || !LOG_LEVELS.includes(level)) {
       this.#deps.requests.refuse(incoming, {
         rpcCode: RPC.invalidParams,
-        message: `Invalid params: "level" must be one of ${[...LOG_LEVELS].join(", ")}.`,
+        message: `Invalid params: "level" must be one of ${LOG_LEVELS.join(", ")}.`,
         data: { code: "BODY_INVALID" },
       });
       return;

@@ -20,6 +20,7 @@ import {
 } from "../protocol/index.ts";
 import type { Lane, LaneKey, SessionKey, UpstreamServer } from "../upstream/index.ts";
 import { EventStream, ReplayStore } from "./event-stream.ts";
+import { reachesLevel } from "./log-levels.ts";
 import type { Reply } from "./reply.ts";
 import type { Audience, View } from "./view.ts";
 
@@ -55,7 +56,6 @@ export interface Cancellable {
 const ASKED_MAX = 1_000;
 const STREAMS_MAX = 64;
 const WATCHED_MAX = 1_000;
-const LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 export class LegacySession implements Audience {
   readonly era = "legacy";
@@ -233,8 +233,7 @@ export class LegacySession implements Audience {
 
   /** Whether the client wants log messages of this level; all of them until it has said otherwise. */
   wantsLog(level: unknown): boolean {
-    if (this.logLevel === undefined || typeof level !== "string") return true;
-    return LEVELS.indexOf(level) >= LEVELS.indexOf(this.logLevel);
+    return this.logLevel === undefined || reachesLevel(level, this.logLevel);
   }
 
   /** Passes a server's request on to the client, beside the call `reply` answers or on the GET stream. */
