@@ -420,6 +420,8 @@ export class Call implements Parcel, CacheReader {
       if (params !== undefined) sent.params = params;
     }
     if (this.askedTimeoutMs !== undefined) sent = withTimeLeft(sent, timeoutMs);
+    if (traceparent !== undefined)
+      sent = withTrace(sent, traceparent, this.start.headers["tracestate"]);
     const outbound: OutboundRequest = {
       message: sent,
       timeoutMs,
@@ -680,6 +682,23 @@ function withTimeLeft(request: JsonRpcRequest, timeoutMs: number): JsonRpcReques
   const meta = request.params?.["_meta"];
   const left = { ...(isJsonObject(meta) ? meta : {}), [META.timeoutMs]: Math.floor(timeoutMs) };
   return { ...request, params: { ...request.params, _meta: left } };
+}
+
+const TRACESTATE_MAX = 512;
+
+// A trace that came in headers goes on in the message, since not every server is reached over HTTP. `baggage` stays here: it
+// may tell a stranger's server what was meant for one's own.
+function withTrace(
+  request: JsonRpcRequest,
+  traceparent: string,
+  tracestate: string | string[] | undefined,
+): JsonRpcRequest {
+  const given = request.params?.["_meta"];
+  const meta = isJsonObject(given) ? given : {};
+  if (meta["traceparent"] === traceparent) return request;
+  const state = typeof tracestate === "string" && tracestate.length <= TRACESTATE_MAX;
+  const _meta = { ...meta, traceparent, ...(state && { tracestate }) };
+  return { ...request, params: { ...request.params, _meta } };
 }
 
 /** For calls that no client waits for. */

@@ -381,6 +381,29 @@ describe("a call", () => {
     }
   });
 
+  test("takes the trace of its headers along in its message, where the message names none", async () => {
+    const peer = await modernServer({
+      "tools/list": { tools: [tool("t")] },
+      "tools/call": { content: [] },
+    });
+    const { url } = await start({ servers: [remote("up", peer.url)] });
+    const trace = (digit: string): string => `00-${digit.repeat(32)}-b7ad6b7169203331-01`;
+    const headers = { traceparent: trace("a"), tracestate: "v=1", baggage: "user=ann" };
+    for (const [meta, more, expected] of [
+      [{}, headers, { traceparent: trace("a"), tracestate: "v=1" }],
+      [{}, { traceparent: trace("a") }, { traceparent: trace("a") }],
+      [{}, { tracestate: "v=1" }, {}],
+      [{}, { ...headers, tracestate: "x".repeat(600) }, { traceparent: trace("a") }],
+      [{ traceparent: trace("b") }, headers, { traceparent: trace("b") }],
+    ] as const) {
+      await ask(`${url}/mcp`, "tools/call", { name: "up__t" }, { meta, headers: more });
+      const sent = peer.calls("tools/call").at(-1);
+      const passed = inside(sent?.message, "params", "_meta");
+      expect(passed).toEqual({ ...modernEnvelope, ...expected });
+      expect(sent?.headers["baggage"]).toBeUndefined();
+    }
+  });
+
   test("that is slow is answered as an event stream", async () => {
     const finish = Promise.withResolvers<string>();
     const slow = defineTool({
