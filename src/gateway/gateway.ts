@@ -30,7 +30,6 @@ import {
   type LinkChange,
   type ServerDefinition,
   type ServerFacts,
-  type ServerStatus,
 } from "../upstream/index.ts";
 import { readBody } from "./body.ts";
 import { CallMeters } from "./call-meters.ts";
@@ -44,7 +43,7 @@ import { bundleName, type Limits } from "./options.ts";
 import { CLIENT_GONE, OpenPost, OpenPosts } from "./open-posts.ts";
 import type { Reply } from "./reply.ts";
 import { Requests } from "./requests.ts";
-import { ServerCatalog } from "./server-catalog.ts";
+import { ServerCatalog, type CatalogStatus } from "./server-catalog.ts";
 import type { CacheOptions } from "./cache/cache-options.ts";
 import { policyFor } from "./cache/cache-policy.ts";
 import type { ResultCache } from "./cache/result-cache.ts";
@@ -284,7 +283,7 @@ export class Gateway {
     return this.#snapshot.keys.takeLastUsed();
   }
 
-  serverStatus(): ServerStatus[] {
+  serverStatus(): CatalogStatus[] {
     return [...this.#snapshot.catalogs.values()].map((catalog) => catalog.status());
   }
 
@@ -307,7 +306,7 @@ export class Gateway {
   }
 
   /** One server's state; undefined where there is none of that name. */
-  statusOf(name: string): ServerStatus | undefined {
+  statusOf(name: string): CatalogStatus | undefined {
     return this.#snapshot.catalogs.get(name)?.status();
   }
 
