@@ -322,13 +322,15 @@ export class LegacyDoor {
       const { route } = resolution;
       const key = session.keyFor(route.server);
       if (key.kind === "session" && route.server.servesLegacy) {
-        session.noteSubscription(route.server, route.original, on);
+        if (on) session.noteSubscription(route.server, route.original, uri);
+        else session.forgetSubscription(route.server, route.original);
         const params = { ...incoming.message.params, uri: route.original };
         this.#deps.requests.forward(incoming, route, params);
         return;
       }
-      if (on) session.watch(uri);
-      else session.unwatch(uri);
+      const shown = session.view.publicUri(route.server.name, route.original);
+      if (on) session.watch(shown, uri);
+      else session.unwatch(shown);
       this.#deps.requests.after(incoming, this.#deps.watchChanged(), () => {
         incoming.reply.answer(emptyResult(incoming.message), 200);
       });
@@ -424,7 +426,7 @@ function forwardNotification(
     if (session.wantsLog(message.params?.["level"])) session.push(message);
   } else if (message.method === "notifications/resources/updated" && typeof uri === "string") {
     if (!session.view.offersUri(server.name, uri)) return;
-    const shown = session.view.publicUri(server.name, uri);
+    const shown = session.subscribedAs(server, uri) ?? session.view.publicUri(server.name, uri);
     session.push({ ...message, params: { ...message.params, uri: shown } });
   } else if (message.method === "notifications/cancelled") {
     const withdrawn = session.withdraw(server.laneNow(session.keyFor(server)), message);

@@ -188,10 +188,13 @@ test("log messages reach the client from the level it set", () => {
 
 test("what is watched is bounded, and forgotten when it is no longer wanted", () => {
   const { session } = open();
-  for (let count = 0; count < 1_100; count++) session.watch(`file:///${count}`);
+  for (let count = 0; count < 1_100; count++) session.watch(`file:///${count}`, `f${count}`);
   expect([...session.watched()]).toHaveLength(1_000);
   session.unwatch("file:///0");
-  expect([session.watches("file:///0"), session.watches("file:///1")]).toEqual([false, true]);
+  expect([session.watchedAs("file:///0"), session.watchedAs("file:///1")]).toEqual([
+    undefined,
+    "f1",
+  ]);
 });
 
 test("servers are offered what the client can be asked for, never its roots", () => {

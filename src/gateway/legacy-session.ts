@@ -79,9 +79,10 @@ export class LegacySession implements Audience {
   /** Few at a time; an array, because every call enters and leaves it. */
   readonly #inflight: Cancellable[] = [];
   #asked: Map<string, Asked> | undefined;
-  /** Public URIs the client has subscribed to. */
-  #watched: Set<string> | undefined;
-  #subscribed: Map<UpstreamServer, Set<string>> | undefined;
+  /** Public URIs the client has subscribed to, each with the name by which it asked. */
+  #watched: Map<string, string> | undefined;
+  /** The same of servers' own URIs, where the session has lanes of its own. */
+  #subscribed: Map<UpstreamServer, Map<string, string>> | undefined;
   #counter = 0;
   #single: { write: (json: string) => void; close: () => void } | undefined;
   #ended = false;
@@ -149,17 +150,25 @@ export class LegacySession implements Audience {
     return this.#keys?.keys() ?? [];
   }
 
-  /** Notes that a server was asked, on this session's lane, to tell of a resource of its own, or no longer. */
-  noteSubscription(server: UpstreamServer, uri: string, on: boolean): void {
+  /** Notes that a server was asked, on this session's lane, to tell of a resource of its own that the client calls `asked`. */
+  noteSubscription(server: UpstreamServer, uri: string, asked: string): void {
     this.#subscribed ??= new Map();
-    const uris = this.#subscribed.get(server) ?? new Set();
-    if (!on) uris.delete(uri);
-    else if (uris.size < WATCHED_MAX) uris.add(uri);
+    const uris = this.#subscribed.get(server) ?? new Map<string, string>();
+    if (uris.size < WATCHED_MAX) uris.set(uri, asked);
     this.#subscribed.set(server, uris);
   }
 
+  forgetSubscription(server: UpstreamServer, uri: string): void {
+    this.#subscribed?.get(server)?.delete(uri);
+  }
+
   subscriptionsAt(server: UpstreamServer): Iterable<string> {
-    return this.#subscribed?.get(server) ?? [];
+    return this.#subscribed?.get(server)?.keys() ?? [];
+  }
+
+  /** The name by which the client asked to hear of a server's resource on the session's own lane. */
+  subscribedAs(server: UpstreamServer, uri: string): string | undefined {
+    return this.#subscribed?.get(server)?.get(uri);
   }
 
   /** The configuration changed: the session goes on under the new view. */
@@ -173,21 +182,23 @@ export class LegacySession implements Audience {
     }
   }
 
-  watch(uri: string): void {
-    this.#watched ??= new Set();
-    if (this.#watched.size < WATCHED_MAX) this.#watched.add(uri);
+  /** Wants to hear of a public URI that the client calls `asked`. */
+  watch(uri: string, asked: string): void {
+    this.#watched ??= new Map();
+    if (this.#watched.size < WATCHED_MAX) this.#watched.set(uri, asked);
   }
 
   unwatch(uri: string): void {
     this.#watched?.delete(uri);
   }
 
-  watches(uri: string): boolean {
-    return this.#watched?.has(uri) === true;
+  /** The name by which the client asked to hear of a public URI; undefined where it did not. */
+  watchedAs(uri: string): string | undefined {
+    return this.#watched?.get(uri);
   }
 
   watched(): Iterable<string> {
-    return this.#watched ?? [];
+    return this.#watched?.keys() ?? [];
   }
 
   openStream(): EventStream {

@@ -68,7 +68,7 @@ export class Listens {
   /** Opens a listen: acknowledges what is honoured, then tells of it until the client goes. */
   open(message: JsonRpcRequest, principal: Principal, view: View, res: ServerResponse): void {
     const asked = message.params?.["notifications"];
-    const { honoured, kinds, uris } = honour(isJsonObject(asked) ? asked : {});
+    const { honoured, kinds, uris } = honour(isJsonObject(asked) ? asked : {}, view);
     const listen: Listen = {
       id: message.id,
       principal,
@@ -113,12 +113,12 @@ export class Listens {
     }
     for (const session of this.#sessions()) {
       if (!session.view.offersUri(server.name, uri)) continue;
-      const shown = session.view.publicUri(server.name, uri);
-      if (!session.watches(shown)) continue;
+      const asked = session.watchedAs(session.view.publicUri(server.name, uri));
+      if (asked === undefined) continue;
       session.push({
         jsonrpc: "2.0",
         method: "notifications/resources/updated",
-        params: { uri: shown },
+        params: { uri: asked },
       });
     }
   }
@@ -182,7 +182,11 @@ export class Listens {
   }
 }
 
-function honour(asked: JsonObject): {
+// A bare view cannot tell by its form whose a URI is, and it may be listed only later.
+function honour(
+  asked: JsonObject,
+  view: View,
+): {
   honoured: JsonObject;
   kinds: Set<ChangeKind>;
   uris: Set<string>;
@@ -197,7 +201,8 @@ function honour(asked: JsonObject): {
   const uris = new Set<string>();
   if (Array.isArray(asked["resourceSubscriptions"])) {
     for (const uri of asked["resourceSubscriptions"].slice(0, SUBSCRIPTIONS_MAX)) {
-      if (typeof uri === "string") uris.add(uri);
+      if (typeof uri !== "string") continue;
+      if (view.bare || view.ownerOf(uri) !== undefined) uris.add(uri);
     }
     honoured["resourceSubscriptions"] = [...uris];
   }
