@@ -168,9 +168,14 @@ export class Gateway {
       limits,
       clock,
       log,
+      traffic: this.#traffic,
       watchChanged: () => this.#watchChanged(),
     });
-    this.#single = new SingleStreamDoor({ legacy: this.#legacy, sessions: this.#sessions });
+    this.#single = new SingleStreamDoor({
+      legacy: this.#legacy,
+      sessions: this.#sessions,
+      traffic: this.#traffic,
+    });
     const servers = (): UpstreamServer[] =>
       [...this.#snapshot.catalogs.values()].map((catalog) => catalog.server);
     this.#serverMeters = new ServerMeters(metrics, clock, servers);
@@ -424,8 +429,14 @@ export class Gateway {
           this.#broken(post.res, post.requestId, error);
         }
       },
-      (error) => this.#refuse(post, error),
+      (error) => this.#refuseBody(post, error),
     );
+  }
+
+  // Nothing of the message was read, so it is refused in the protocol's words but without its id.
+  #refuseBody(post: Post, { code, message, status }: SignalboxError): void {
+    this.#traffic.refused(code);
+    refuse(post.res, status, RPC.invalidRequest, message, { code, requestId: post.requestId });
   }
 
   #take(post: Post, path: string, body: Buffer): void {

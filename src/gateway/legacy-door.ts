@@ -1,7 +1,13 @@
 /** Requests of 2024-11-05 to 2025-11-25: `initialize`, then everything within a session. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Principal } from "../access/index.ts";
-import { isSignalboxError, messageOf, type Clock, type Log } from "../foundation/index.ts";
+import {
+  isSignalboxError,
+  messageOf,
+  type Clock,
+  type ErrorCode,
+  type Log,
+} from "../foundation/index.ts";
 import {
   RPC,
   errorResponse,
@@ -29,6 +35,7 @@ import type { Limits } from "./options.ts";
 import { GatheringReply, PostReply, type Reply } from "./reply.ts";
 import type { Requests } from "./requests.ts";
 import type { Sessions } from "./sessions.ts";
+import type { Traffic } from "./traffic.ts";
 import type { View } from "./view.ts";
 
 const SESSION_HEADER = "mcp-session-id";
@@ -40,6 +47,7 @@ export interface LegacyDoorDeps {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly log: Log;
+  readonly traffic: Traffic;
   /** The resources that someone watches changed. */
   readonly watchChanged: () => Promise<void>;
 }
@@ -69,7 +77,7 @@ export class LegacyDoor {
     const session = this.#session(post);
     if (session === undefined) return undefined;
     if (batch && !session.revision.batches) {
-      refuse(post.res, 400, RPC.invalidRequest, `${session.revision.id} has no batches.`);
+      this.#refuse(post, 400, RPC.invalidRequest, `${session.revision.id} has no batches.`);
       return undefined;
     }
     const requests = messages.filter(isRequest);
@@ -92,7 +100,7 @@ export class LegacyDoor {
   stream(post: Post): void {
     const { req, res } = post;
     if (!takesEvents(req) || req.headers.accept === undefined) {
-      refuse(res, 406, RPC.invalidRequest, "Accept text/event-stream to open the stream.");
+      this.#refuse(post, 406, RPC.invalidRequest, "Accept text/event-stream to open the stream.");
       return;
     }
     const session = this.#session(post);
@@ -100,7 +108,7 @@ export class LegacyDoor {
     const last = req.headers["last-event-id"];
     const resume = typeof last === "string" ? readEventId(last) : undefined;
     if (last !== undefined && resume === undefined) {
-      refuse(res, 400, RPC.invalidRequest, "Last-Event-ID is not one of this session's.");
+      this.#refuse(post, 400, RPC.invalidRequest, "Last-Event-ID is not one of this session's.");
       return;
     }
     startEvents(res);
@@ -165,7 +173,7 @@ export class LegacyDoor {
       session = this.create(message, post.principal, post.view);
     } catch (error) {
       const text = isSignalboxError(error) ? error.message : "The session could not be made.";
-      refuse(post.res, 503, RPC.internalError, text);
+      this.#refuse(post, 503, RPC.internalError, text, "SESSION_LIMIT");
       return;
     }
     const result = initializeResult(post.view, this.#deps.identity, session.revision.id);
@@ -181,20 +189,34 @@ export class LegacyDoor {
   #session(post: Post): LegacySession | undefined {
     const id = post.req.headers[SESSION_HEADER];
     if (typeof id !== "string" || id === "") {
-      refuse(post.res, 400, RPC.invalidRequest, "Mcp-Session-Id is missing: initialize first.");
+      const sentence = "Mcp-Session-Id is missing: initialize first.";
+      this.#refuse(post, 400, RPC.invalidRequest, sentence, "SESSION_NOT_FOUND");
       return undefined;
     }
     const session = this.#deps.sessions.find(id, post.principal);
     if (session === undefined || session.view.name !== post.view.name) {
-      refuse(post.res, 404, RPC.sessionNotFound, "Session not found: initialize again.");
+      const sentence = "Session not found: initialize again.";
+      this.#refuse(post, 404, RPC.sessionNotFound, sentence, "SESSION_NOT_FOUND");
       return undefined;
     }
     const version = post.req.headers["mcp-protocol-version"];
     if (typeof version === "string" && revisionOf(version) === undefined) {
-      refuse(post.res, 400, RPC.invalidRequest, `Unsupported MCP-Protocol-Version: ${version}`);
+      const sentence = `Unsupported MCP-Protocol-Version: ${version}`;
+      this.#refuse(post, 400, RPC.invalidRequest, sentence);
       return undefined;
     }
     return session;
+  }
+
+  #refuse(
+    post: Post,
+    status: number,
+    rpcCode: number,
+    message: string,
+    code: ErrorCode = "BODY_INVALID",
+  ): void {
+    this.#deps.traffic.refused(code);
+    refuse(post.res, status, rpcCode, message);
   }
 
   #batch(session: LegacySession, requests: readonly JsonRpcRequest[], post: Post): void {
@@ -268,10 +290,12 @@ export class LegacyDoor {
       case "resources/unsubscribe":
         this.#watch(session, incoming, message.method === "resources/subscribe");
         break;
-      default: {
-        const text = `Method not found: ${message.method}`;
-        reply.answer(stringify(errorResponse(message.id, RPC.methodNotFound, text)), 200);
-      }
+      default:
+        this.#deps.requests.refuse(incoming, {
+          rpcCode: RPC.methodNotFound,
+          message: `Method not found: ${message.method}`,
+          data: { code: "NOT_FOUND" },
+        });
     }
   }
 
@@ -410,9 +434,15 @@ export class LegacyDoor {
   }
 }
 
-/** Ends a message that never became a request of a session, with an error of the protocol. */
-export function refuse(res: ServerResponse, status: number, code: number, message: string): void {
-  sendJson(res, stringify(errorResponse(null, code, message)), status);
+/** Ends a message that never became a request, with an error of the protocol. */
+export function refuse(
+  res: ServerResponse,
+  status: number,
+  code: number,
+  message: string,
+  data?: JsonObject,
+): void {
+  sendJson(res, stringify(errorResponse(null, code, message, data)), status);
 }
 
 // What a server tells a session outside any call. Changed lists are told once for all, by whoever keeps the lists.

@@ -137,7 +137,8 @@ describe("HTTP", () => {
     const answer = await (await sendRequest(url, { headers: type, body })).whole();
     const parsed: unknown = JSON.parse(answer.text);
     const of = isJsonObject(parsed) ? parsed : {};
-    return [answer.status, of["code"] ?? answer.error["code"], of["id"]];
+    const code = inside(of, "error", "data", "code") ?? of["code"] ?? answer.error["code"];
+    return [answer.status, code, of["id"]];
   };
 
   test("bodies that are none are refused as the protocol says", async () => {
@@ -148,11 +149,11 @@ describe("HTTP", () => {
     expect(await send(mcp, "7")).toEqual([400, -32600, null]);
     expect(await send(mcp, "[]")).toEqual([400, -32600, null]);
     expect(await send(mcp, "[".repeat(200) + "]".repeat(200))).toEqual([400, -32600, null]);
-    expect(await send(mcp, '"'.padEnd(2000, "x"))).toEqual([413, "BODY_TOO_LARGE", undefined]);
+    expect(await send(mcp, '"'.padEnd(2000, "x"))).toEqual([413, "BODY_TOO_LARGE", null]);
     expect(await send(mcp, "{}", { "content-type": "text/plain" })).toEqual([
       415,
       "CONTENT_TYPE",
-      undefined,
+      null,
     ]);
     const request = {
       jsonrpc: "2.0",

@@ -16,6 +16,7 @@ import type { LegacyDoor } from "./legacy-door.ts";
 import type { LegacySession } from "./legacy-session.ts";
 import type { Post } from "./modern-door.ts";
 import type { Sessions } from "./sessions.ts";
+import type { Traffic } from "./traffic.ts";
 
 const REVISION = revisionOf("2024-11-05");
 const STREAMS_MAX = 10_000;
@@ -29,21 +30,19 @@ interface Stream {
 export class SingleStreamDoor {
   readonly #legacy: LegacyDoor;
   readonly #sessions: Sessions;
+  readonly #traffic: Traffic;
   readonly #streams = new Map<string, Stream>();
 
-  constructor(deps: { legacy: LegacyDoor; sessions: Sessions }) {
+  constructor(deps: { legacy: LegacyDoor; sessions: Sessions; traffic: Traffic }) {
     this.#legacy = deps.legacy;
+    this.#traffic = deps.traffic;
     this.#sessions = deps.sessions;
   }
 
   /** `GET /sse`: opens a stream; its first event says where to post. */
   open(post: Post): void {
     if (this.#streams.size >= STREAMS_MAX) {
-      sendError(
-        post.res,
-        new SignalboxError("SESSION_LIMIT", "Too many streams are open."),
-        post.requestId,
-      );
+      this.#refuse(post, new SignalboxError("SESSION_LIMIT", "Too many streams are open."));
       return;
     }
     const id = this.#sessions.newId();
@@ -67,17 +66,13 @@ export class SingleStreamDoor {
   post(post: Post, id: string | null, body: unknown): void {
     const stream = id === null ? undefined : this.#streams.get(id);
     if (stream === undefined || stream.post.principal.id !== post.principal.id) {
-      sendError(
-        post.res,
-        new SignalboxError("SESSION_NOT_FOUND", "Open /sse first."),
-        post.requestId,
-      );
+      this.#refuse(post, new SignalboxError("SESSION_NOT_FOUND", "Open /sse first."));
       return;
     }
     const read = readMessage(body);
     if (!read.ok) {
       const error = new SignalboxError("BODY_INVALID", `Invalid request: ${read.reason}.`);
-      sendError(post.res, error, post.requestId);
+      this.#refuse(post, error);
       return;
     }
     const { message } = read;
@@ -85,12 +80,12 @@ export class SingleStreamDoor {
       if (isRequest(message) && message.method === "initialize") this.#start(stream, message, post);
     } catch (error) {
       if (!isSignalboxError(error)) throw error;
-      sendError(post.res, error, post.requestId);
+      this.#refuse(post, error);
       return;
     }
     if (stream.session === undefined) {
       const error = new SignalboxError("BODY_INVALID", "The first message is initialize.");
-      sendError(post.res, error, post.requestId);
+      this.#refuse(post, error);
       return;
     }
     post.res.writeHead(202, { "content-length": 0 }).end();
@@ -99,6 +94,11 @@ export class SingleStreamDoor {
 
   keepAlive(): void {
     for (const stream of this.#streams.values()) stream.post.res.write(":\n\n");
+  }
+
+  #refuse(post: Post, error: SignalboxError): void {
+    this.#traffic.refused(error.code);
+    sendError(post.res, error, post.requestId);
   }
 
   #start(stream: Stream, message: JsonRpcRequest, { principal, view }: Post): void {
