@@ -584,7 +584,7 @@ export class Call implements Parcel, CacheReader {
   #bridge(result: JsonObject): JsonObject | undefined {
     const { era, message } = this.start;
     return era === "modern"
-      ? toModernResult(message.method, result)
+      ? toModernResult(message.method, result, this.start.view.serverInfo)
       : toLegacyResult(message.method, result, this.route.item);
   }
 

@@ -528,6 +528,7 @@ export class Gateway {
         meters: this.#meters,
         cachePolicy: this.#cachePolicy,
         pageSize: this.#deps.limits.list_page,
+        serverInfo: { ...this.#identity },
         epoch: () => this.#epoch,
       },
       create: (definition) => made.get(definition) ?? this.#createCatalog(definition),

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Metrics, silentLog, systemClock } from "../foundation/index.ts";
-import { isJsonObject, type JsonObject } from "../protocol/index.ts";
+import { META, isJsonObject, type JsonObject } from "../protocol/index.ts";
 import { UpstreamServer, type ServerOptions } from "../upstream/index.ts";
 import { discovery, fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
 import { CallMeters } from "./call-meters.ts";
@@ -193,6 +193,20 @@ describe("a page", () => {
       });
     }
     expect(await page(view)).toMatchObject({ ttlMs: 0 });
+  });
+
+  test("says to a modern client who answers", async () => {
+    const a = await catalog("a", { tools: [tool("x")] });
+    const serverInfo = { name: "gateway", version: "1" };
+    const view = new View(undefined, [a], {
+      log: silentLog,
+      meters: new CallMeters(new Metrics()),
+      pageSize: 2,
+      serverInfo,
+      epoch: () => epoch,
+    });
+    expect((await page(view))["_meta"]).toEqual({ [META.serverInfo]: serverInfo });
+    expect(await page(view, "tools", legacy)).not.toHaveProperty("_meta");
   });
 
   test("says which part is of an earlier time", async () => {

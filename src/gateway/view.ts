@@ -73,6 +73,8 @@ export interface ViewDeps {
     annotations: unknown,
   ) => CachePolicy | undefined;
   readonly pageSize: number;
+  /** Who a modern client is told has answered. */
+  readonly serverInfo?: JsonObject;
   /** Grows whenever any catalog changes. */
   readonly epoch: () => number;
 }
@@ -127,7 +129,7 @@ export class View {
     const key = `${audience.era} ${offset}`;
     const known = index.pages.get(key);
     if (known !== undefined) return known;
-    const page = { resultText: pageText(index, kind, audience.era, offset, this.#deps.pageSize) };
+    const page = { resultText: pageText(index, kind, audience.era, offset, this.#deps) };
     index.pages.set(key, page);
     return page;
   }
@@ -184,6 +186,11 @@ export class View {
         : UNKNOWN;
     }
     return this.#findUri(uri, audience);
+  }
+
+  /** Who a modern client is told has answered. */
+  get serverInfo(): JsonObject | undefined {
+    return this.#deps.serverInfo;
   }
 
   /** A server's own URI as this view shows it. */
@@ -469,7 +476,7 @@ function pageText(
   kind: ListKind,
   era: Era,
   offset: number,
-  pageSize: number,
+  { pageSize, serverInfo }: Pick<ViewDeps, "pageSize" | "serverInfo">,
 ): string {
   const convert = kind !== "tools" ? undefined : era === "modern" ? toModernTool : toLegacyTool;
   const slice = index.items.slice(offset, offset + pageSize);
@@ -483,17 +490,18 @@ function pageText(
     result["ttlMs"] = complete ? index.ttlMs : 0;
     result["cacheScope"] = index.cacheScope;
   }
+  const meta: JsonObject = {};
+  if (era === "modern" && serverInfo !== undefined) meta[META.serverInfo] = serverInfo;
   if (index.missing.length > 0) {
-    result["_meta"] = {
-      [META.missing]: index.missing.map(({ server, reason, message, since, stale }) => ({
-        server,
-        reason,
-        message,
-        since,
-        ...(stale ? { served: "last known" } : {}),
-      })),
-    };
+    meta[META.missing] = index.missing.map(({ server, reason, message, since, stale }) => ({
+      server,
+      reason,
+      message,
+      since,
+      ...(stale ? { served: "last known" } : {}),
+    }));
   }
+  if (Object.keys(meta).length > 0) result["_meta"] = meta;
   return stringify(result);
 }
 
