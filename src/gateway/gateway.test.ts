@@ -302,6 +302,22 @@ describe("a listen", () => {
     expect(answer.messages[0]).toHaveProperty("method", "notifications/subscriptions/acknowledged");
   });
 
+  test("gives way, whoever has most the oldest, to someone who has fewer", async () => {
+    const keys = ["ann", "bob"].map((key) => keyRecord(key, hashKey(key)));
+    const { url } = await start({ keys }, { authRequired: true, limits: { listens_max: 3 } });
+    const by = async (key: string, id: string): Promise<Answer> => {
+      const opened = await listen(`${url}/mcp`, {}, { key, id });
+      return opened.until(({ messages, closed }) => messages.length > 0 || closed);
+    };
+    const first = await by("ann", "first");
+    await by("ann", "second");
+    await by("ann", "third");
+    expect((await by("ann", "fourth")).error["data"]).toMatchObject({ code: "SESSION_LIMIT" });
+    expect((await by("bob", "own")).closed).toBe(false);
+    expect((await first.whole()).response).toMatchObject({ id: "first", result: {} });
+    expect((await by("bob", "more")).error["data"]).toMatchObject({ code: "SESSION_LIMIT" });
+  });
+
   test("hears of a server's lists and resources, also across eras", async () => {
     let tell: (message: unknown) => void = () => {};
     const subscribed: unknown[] = [];

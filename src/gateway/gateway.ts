@@ -112,6 +112,7 @@ export class Gateway {
   /** When the next key expires, epoch milliseconds: what it has open then ends. */
   #nextExpiry = Infinity;
   #lastKeepAlive = 0;
+  #watchSoon: Promise<void> | undefined;
   #snapshot: Snapshot;
   #epoch = 0;
   #requestCount = 0;
@@ -136,7 +137,7 @@ export class Gateway {
       limits,
       ended: (session) => {
         for (const server of session.servers()) server.release(session.id);
-        void this.#watchChanged();
+        if (session.watchesAny) void this.#watchChanged();
       },
     });
     this.#listens = new Listens({
@@ -503,6 +504,7 @@ export class Gateway {
   #sweep(): void {
     const now = this.#deps.clock.monotonicMs();
     this.#sessions.sweep();
+    this.#single.sweep(now);
     if (this.#deps.clock.now() >= this.#nextExpiry) this.#rebindClients();
     const keepAlive = this.#deps.limits.keep_alive;
     this.#open.keepAlive(now, keepAlive - SWEEP_MS);
@@ -609,6 +611,7 @@ export class Gateway {
       else session.rebind(view);
     }
     this.#listens.rebind(viewOf);
+    this.#single.rebind(viewOf);
     void this.#watchChanged();
   }
 
@@ -624,9 +627,18 @@ export class Gateway {
     }
   }
 
-  // Resolves when the servers have taken it, so that a client is not told of a watch that does not stand yet.
+  // Resolves when the servers have taken it, so that a client is not told of a watch that does not stand yet. Changes that
+  // come together, as when many sessions end, are told once.
+  #watchChanged(): Promise<void> {
+    this.#watchSoon ??= setImmediate().then(() => {
+      this.#watchSoon = undefined;
+      return this.#tellWatched();
+    });
+    return this.#watchSoon;
+  }
+
   // Every server is told the union of its resources that someone watches.
-  async #watchChanged(): Promise<void> {
+  async #tellWatched(): Promise<void> {
     const wanted = new Map<string, Set<string>>();
     for (const { view, uri } of this.#listens.watched()) {
       const owned = view.ownerOf(uri);

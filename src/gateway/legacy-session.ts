@@ -197,6 +197,10 @@ export class LegacySession implements Audience {
     return this.#watched?.get(uri);
   }
 
+  get watchesAny(): boolean {
+    return this.#watched !== undefined && this.#watched.size > 0;
+  }
+
   watched(): Iterable<string> {
     return this.#watched?.keys() ?? [];
   }

@@ -14,6 +14,7 @@ import {
 } from "../protocol/index.ts";
 import type { UpstreamServer } from "../upstream/index.ts";
 import { startEvents } from "./event-stream.ts";
+import { whoGivesWay } from "./greediest.ts";
 import type { LegacySession } from "./legacy-session.ts";
 import type { View } from "./view.ts";
 
@@ -61,8 +62,13 @@ export class Listens {
     this.#max = options.max;
   }
 
-  get full(): boolean {
-    return this.#listens.size >= this.#max;
+  /** Whether there is room for one more; where it can be made, whoever has most of them loses its oldest. */
+  hasRoomFor(principal: Principal): boolean {
+    if (this.#listens.size < this.#max) return true;
+    const loser = whoGivesWay([...this.#listens], principal.id);
+    const oldest = [...this.#listens].find((listen) => listen.principal.id === loser);
+    if (oldest !== undefined) this.#close(oldest);
+    return oldest !== undefined;
   }
 
   /** Opens a listen: acknowledges what is honoured, then tells of it until the client goes. */

@@ -92,19 +92,19 @@ export class ModernDoor {
   }
 
   #listen(incoming: Incoming, res: ServerResponse): void {
-    if (this.#listens.full) {
-      this.#requests.refuse(incoming, {
-        rpcCode: RPC.internalError,
-        message: "The gateway has as many open listens as it allows; try again later.",
-        data: { code: "SESSION_LIMIT" },
-      });
-      return;
-    }
     if (!isJsonObject(incoming.message.params?.["notifications"])) {
       this.#requests.refuse(incoming, {
         rpcCode: RPC.invalidParams,
         message: 'Invalid params: "notifications" must be an object.',
         data: { code: "BODY_INVALID" },
+      });
+      return;
+    }
+    if (!this.#listens.hasRoomFor(incoming.principal)) {
+      this.#requests.refuse(incoming, {
+        rpcCode: RPC.internalError,
+        message: "The gateway has as many open listens as it allows; try again later.",
+        data: { code: "SESSION_LIMIT" },
       });
       return;
     }
