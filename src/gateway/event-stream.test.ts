@@ -107,6 +107,21 @@ describe("a stream", () => {
 });
 
 describe("an answer", () => {
+  test("that is large costs a reader nothing who takes its time", async () => {
+    const stream = new EventStream("a", new ReplayStore(100));
+    const { out, client } = await reader();
+    out.cork();
+    stream.attach(out);
+    const long = JSON.stringify({ text: "x".repeat(20 * 1024 * 1024) });
+    stream.answer(long, 1);
+    stream.send(json(2));
+    expect([stream.attached, out.destroyed]).toEqual([true, false]);
+    out.uncork();
+    stream.finish();
+    await client.whole();
+    expect(client.events.map(({ data }) => data.length)).toEqual([long.length, json(2).length]);
+  });
+
   test("that is not kept any more is told to be lost, in its place, to who comes back for it", async () => {
     const stream = new EventStream("a", new ReplayStore(60));
     stream.answer(

@@ -14,9 +14,12 @@ const SSE_HEADERS = {
 
 const UNREAD_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Lets a reader go that leaves too much unread: it is taken for dead. True when it is gone. */
-export function dropStalled(res: ServerResponse): boolean {
-  if (res.writableLength > UNREAD_BYTES_MAX) res.destroy();
+/**
+ * Lets a reader go that leaves too much unread: it is taken for dead. True when it is gone. `largest` is what the largest
+ * message so far was: that one alone proves nothing, however slowly it is read.
+ */
+export function dropStalled(res: ServerResponse, largest = 0): boolean {
+  if (res.writableLength > UNREAD_BYTES_MAX + largest) res.destroy();
   return res.destroyed || res.writableEnded;
 }
 
@@ -60,6 +63,7 @@ export class EventStream {
   readonly #store: ReplayStore;
   #sequence = 0;
   #delivered = 0;
+  #largest = 0;
   #finished = false;
   /** The events that ended a request: who comes back for one that is not kept is told that it is lost. */
   readonly #answers: { readonly sequence: number; readonly id: RequestId }[] = [];
@@ -157,10 +161,11 @@ export class EventStream {
   #write(text: string): void {
     const out = this.#out;
     if (out === undefined) return;
-    if (dropStalled(out)) {
+    if (dropStalled(out, this.#largest)) {
       this.#out = undefined;
       return;
     }
+    this.#largest = Math.max(this.#largest, text.length);
     out.write(text);
     this.#delivered = this.#sequence;
   }

@@ -51,11 +51,14 @@ export class SingleStreamDoor {
       return;
     }
     const id = this.#sessions.newId();
+    let largest = 0;
     const stream: Stream = {
       post,
       session: undefined,
       write: (json) => {
-        if (!dropStalled(post.res)) post.res.write(sseEvent(json, undefined, "message"));
+        if (dropStalled(post.res, largest)) return;
+        largest = Math.max(largest, json.length);
+        post.res.write(sseEvent(json, undefined, "message"));
       },
     };
     this.#streams.set(id, stream);
