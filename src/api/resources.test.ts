@@ -67,6 +67,7 @@ test("a server is added, read with its secrets masked, changed, tested and remov
       lastError: { code: "SERVER_TIMEOUT", message: "too slow", at: Date.UTC(2026, 10, 19) },
       calls: 3,
       errors: 1,
+      tools: 0,
     },
   ];
   const read = await ask("operator", "GET", "/api/servers/notes");
@@ -96,6 +97,31 @@ test("a server is added, read with its secrets masked, changed, tested and remov
   expect(logs.json).toEqual({ lines: ["line of notes"] });
   expect((await ask("admin", "DELETE", "/api/servers/notes")).status).toBe(204);
   expect((await ask("admin", "GET", "/api/servers/notes")).json.code).toBe("SERVER_NOT_FOUND");
+});
+
+test("a connected server whose list does not come is told to be missing", async () => {
+  const { ask, gateway } = await startApi();
+  await ask("admin", "POST", "/api/servers", { name: "notes", url: "https://mcp.example.com/mcp" });
+  const missing = {
+    reason: "SERVER_TIMEOUT" as const,
+    message: "The server has not answered its list yet.",
+    since: "2026-11-19T00:00:00.000Z",
+  };
+  gateway.statuses = [
+    {
+      name: "notes",
+      transport: "streamable-http",
+      state: "connected",
+      since: 0,
+      calls: 0,
+      errors: 0,
+      tools: 0,
+      missing,
+    },
+  ];
+  const { json } = await ask("operator", "GET", "/api/servers/notes");
+  expect(json.missing).toEqual(missing);
+  expect(json.status).not.toHaveProperty("missing");
 });
 
 test("added with a test, a server that does not answer is not kept", async () => {

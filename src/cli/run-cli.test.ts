@@ -195,6 +195,29 @@ describe("what is printed", () => {
     expect(stdout).not.toContain("\u0007");
   });
 
+  test("servers tell why one that is connected is missing from the lists", async () => {
+    const missing = {
+      reason: "SERVER_TIMEOUT",
+      message: "No list yet.",
+      since: "2026-11-20T08:00:00.000Z",
+    };
+    const mute = {
+      ...broken,
+      name: "mute",
+      status: { ...broken.status, state: "connected" },
+      missing,
+    };
+    api.answer({
+      "GET /api/servers": [
+        200,
+        { servers: [mute, { ...mute, name: "old", missing: { reason: "X" } }] },
+      ],
+    });
+    const { stdout } = await run(["servers"]);
+    expect(stdout).toContain("mute: No list yet. (SERVER_TIMEOUT)");
+    expect(stdout).toContain("old: X");
+  });
+
   test("tools tell which servers are missing and why", async () => {
     api.answer({
       "GET /api/catalog?bundle=coding": [

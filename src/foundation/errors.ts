@@ -304,6 +304,12 @@ export const errorTable = {
     remedy:
       "Close some, wait until idle ones end, or raise `limits.sessions_max`, `limits.listens_max` or `limits.processes_max`.",
   },
+  ANSWER_LOST: {
+    status: 410,
+    summary: "The answer was lost with the connection on which it was sent.",
+    remedy:
+      "The call was carried out, its answer was too large to be kept for a client that comes back. Call again where that does no harm. `limits.session_replay_bytes_max` says how much a session keeps.",
+  },
   IMPORT_UNREADABLE: {
     status: 400,
     summary: "The file to import is not a client configuration that is understood.",

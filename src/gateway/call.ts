@@ -17,6 +17,7 @@ import {
   isJsonObject,
   isRequest,
   mcpNameOf,
+  numberOf,
   modernStatusOf,
   paramHeaderValues,
   parseJson,
@@ -43,6 +44,7 @@ import type { ResultCache } from "./cache/result-cache.ts";
 import type { CallOutcome } from "./call-meters.ts";
 import { failureText, replyFailure, serverFailure, type Failure } from "./failure.ts";
 import type { LegacySession } from "./legacy-session.ts";
+import { reachesLevel } from "./log-levels.ts";
 import { mayNameResource, rewriteResult } from "./resource-links.ts";
 import type { OpenPost } from "./open-posts.ts";
 import { GatheringReply, type Reply } from "./reply.ts";
@@ -84,7 +86,8 @@ const ERROR = Buffer.from('"error"');
 
 export class Call implements Parcel, CacheReader {
   readonly start: Incoming;
-  readonly route: Route;
+  /** Replaced where its server's list turns out to be out of date. */
+  route: Route;
   readonly #end: CallEnd;
   readonly #clock: Clock;
   readonly #cache: ResultCache | undefined;
@@ -92,12 +95,12 @@ export class Call implements Parcel, CacheReader {
   #seat: Seat | undefined;
   /** The equal calls that wait for this one's answer. */
   #flight: Flight | undefined;
-  #way: { key: LaneKey; times: CallTimes } | undefined;
+  #key: LaneKey | undefined;
+  #times: CallTimes | undefined;
   #lane: Lane | undefined;
   #handle: ExchangeHandle | undefined;
   /** When it was first sent; 0 before. */
   #sentAt = 0;
-  #timeoutMaxMs = 0;
   #done = false;
   outcome: CallOutcome = "ok";
   errorCode: string | undefined;
@@ -147,7 +150,8 @@ export class Call implements Parcel, CacheReader {
   /** Sends the request on. */
   run(key: LaneKey, times: CallTimes): void {
     if (this.#done) return;
-    this.#timeoutMaxMs = times.timeoutMaxMs;
+    this.#key = key;
+    this.#times = times;
     const handle = this.route.server.deliver(this, key, this.start.startedAt + times.timeoutMs);
     if (!this.#done) this.#handle = handle;
   }
@@ -155,7 +159,8 @@ export class Call implements Parcel, CacheReader {
   /** Asks the cache first, and sends the request on where that knows nothing. */
   read(cacheKey: CacheKey, key: LaneKey, times: CallTimes): void {
     if (this.#done || this.#cache === undefined) return;
-    this.#way = { key, times };
+    this.#key = key;
+    this.#times = times;
     const { server, original } = this.route;
     // The wait for an equal call is not the gateway's own time.
     this.#sentAt = this.start.startedAt;
@@ -177,13 +182,13 @@ export class Call implements Parcel, CacheReader {
   }
 
   fetch(flight: Flight): void {
-    if (this.#done || this.#way === undefined) {
+    if (this.#done || this.#key === undefined || this.#times === undefined) {
       flight.abandon();
       return;
     }
     this.#flight = flight;
     this.#sentAt = 0;
-    this.run(this.#way.key, this.#way.times);
+    this.run(this.#key, this.#times);
   }
 
   // Nobody waits for its answer but the cache, and no client is there to be asked anything.
@@ -197,7 +202,8 @@ export class Call implements Parcel, CacheReader {
       this.#clock,
       this.#cache,
     );
-    again.#way = this.#way;
+    again.#key = this.#key;
+    again.#times = this.#times;
     again.fetch(flight);
   }
 
@@ -261,9 +267,11 @@ export class Call implements Parcel, CacheReader {
       if (withdrawn !== undefined) reply.message(stringify(withdrawn));
     } else if (this.#wants(message)) {
       this.#noteChange(message.method);
-      if (era === "modern" || message.method.startsWith("notifications/")) {
-        reply.message(stringify(this.#shown(message)));
-      }
+      const passes =
+        era === "modern"
+          ? !ELSEWHERE.has(message.method)
+          : message.method.startsWith("notifications/");
+      if (passes) reply.message(stringify(this.#shown(message)));
     }
   }
 
@@ -292,7 +300,7 @@ export class Call implements Parcel, CacheReader {
         this.#answerGarbage();
       }
     } else this.start.reply.answer(body, 200);
-    this.#finish();
+    if (!this.#renewing) this.#finish();
   }
 
   // A small answer in which nothing is to be changed is only looked over.
@@ -354,7 +362,7 @@ export class Call implements Parcel, CacheReader {
   }
 
   fail(error: SignalboxError): void {
-    if (this.#done) return;
+    if (this.#done || this.#sendAnew(error)) return;
     this.#answered();
     this.#clearWritten();
     const standIn = this.#flight?.fail(error);
@@ -363,16 +371,39 @@ export class Call implements Parcel, CacheReader {
       return;
     }
     this.outcome = outcomeOf(error);
-    // The server finds fault with headers that were made from its tool list: the list is out of date.
-    if (error.details?.["rpcCode"] === RPC.headerMismatch) this.route.catalog.invalidate("tools");
     this.errorCode = error.code;
     const { reply, message, requestId } = this.start;
-    // The server mirrors other arguments than its list said when it was fetched.
-    if (error.details?.["rpcCode"] === RPC.headerMismatch) this.route.catalog.invalidate("tools");
     const failure = serverFailure(error, this.route.server.name);
     if (this.#begun) reply.abort(failureText(message.id, failure, requestId));
     else replyFailure(reply, message.id, failure, requestId, 200);
     this.#finish();
+  }
+
+  #renewed = false;
+  #renewing = false;
+
+  // The server finds fault with headers that were made from its tool list: the list is out of date. It has not carried the
+  // call out, so once the list is new it is asked again, one time.
+  #sendAnew(error: SignalboxError): boolean {
+    if (error.details?.["rpcCode"] !== RPC.headerMismatch) return false;
+    if (this.#renewed || this.#begun || this.tool === undefined) return false;
+    this.#renewed = true;
+    this.#renewing = true;
+    this.route.catalog.invalidate("tools");
+    const failed = (): void => this.fail(error);
+    const { view, audience } = this.start;
+    view.renewed(this.route, audience).then((route) => this.#again(route, error), failed);
+    return true;
+  }
+
+  #again(route: Route | undefined, error: SignalboxError): void {
+    this.#renewing = false;
+    if (route === undefined || this.#key === undefined || this.#times === undefined) {
+      this.fail(error);
+      return;
+    }
+    this.route = route;
+    this.run(this.#key, this.#times);
   }
 
   requestFor(lane: Lane, timeoutMs: number, nowMs: number): OutboundRequest {
@@ -389,10 +420,12 @@ export class Call implements Parcel, CacheReader {
       if (params !== undefined) sent.params = params;
     }
     if (this.askedTimeoutMs !== undefined) sent = withTimeLeft(sent, timeoutMs);
+    if (traceparent !== undefined)
+      sent = withTrace(sent, traceparent, this.start.headers["tracestate"]);
     const outbound: OutboundRequest = {
       message: sent,
       timeoutMs,
-      timeoutMaxMs: this.#timeoutMaxMs,
+      timeoutMaxMs: this.#times?.timeoutMaxMs ?? timeoutMs,
     };
     if (this.route.server.definition.service !== undefined) {
       outbound.caller = { principal: this.start.principal, requestId: this.start.requestId };
@@ -450,19 +483,29 @@ export class Call implements Parcel, CacheReader {
     lane.respond({ jsonrpc: "2.0", id: request.id, error });
   }
 
-  // Progress under another token is another call's, and not this server's to tell.
   #wants(message: JsonRpcNotification): boolean {
     if (message.method === "notifications/message") return this.#wantsLog(message);
-    if (message.method !== "notifications/progress") return true;
+    return message.method !== "notifications/progress" || this.#advances(message);
+  }
+
+  #progress = Number.NEGATIVE_INFINITY;
+
+  // Progress under another token is another call's, and not this server's to tell.
+  #advances({ params }: JsonRpcNotification): boolean {
     const meta = this.start.message.params?.["_meta"];
     const token = isJsonObject(meta) ? meta["progressToken"] : undefined;
-    return isToken(token) && token === message.params?.["progressToken"];
+    if (!isToken(token) || token !== params?.["progressToken"]) return false;
+    const progress = numberOf(params["progress"]);
+    if (progress === undefined || progress <= this.#progress) return false;
+    this.#progress = progress;
+    return true;
   }
 
   #wantsLog(message: JsonRpcNotification): boolean {
-    const { session, era } = this.start;
-    if (session !== undefined) return session.wantsLog(message.params?.["level"]);
-    return era === this.#lane?.era || this.start.envelope.logLevel !== undefined;
+    const { session, envelope } = this.start;
+    const level = message.params?.["level"];
+    if (session !== undefined) return session.wantsLog(level);
+    return envelope.logLevel !== undefined && reachesLevel(level, envelope.logLevel);
   }
 
   #shown(message: JsonRpcNotification): JsonRpcNotification {
@@ -517,34 +560,49 @@ export class Call implements Parcel, CacheReader {
   }
 
   #answerGarbage(): void {
-    const server = this.route.server.name;
-    const sentence = `Server "${server}" sent an answer that is not a JSON-RPC response.`;
+    const sentence = `Server "${this.route.server.name}" sent an answer that is not a JSON-RPC response.`;
+    this.#answerFailure(new SignalboxError("SERVER_GARBAGE", sentence));
+  }
+
+  // What a server says of the way between it and the gateway is not for the caller, whose own way is another.
+  #answerHopError(code: number, text: string): void {
+    const sentence = `Server "${this.route.server.name}" refused what the gateway sent: ${text.slice(0, 200)} (${code})`;
+    const error = new SignalboxError("SERVER_REFUSED", sentence, {
+      details: { rpcCode: code, outcome: "not_executed" },
+    });
+    if (!this.#sendAnew(error)) this.#answerFailure(error);
+  }
+
+  #answerFailure(error: SignalboxError): void {
     this.outcome = "error";
-    this.errorCode = "SERVER_GARBAGE";
-    const error = new SignalboxError("SERVER_GARBAGE", sentence);
+    this.errorCode = error.code;
     this.#flight?.fail(error);
-    const failure = serverFailure(error, server);
+    const failure = serverFailure(error, this.route.server.name);
     replyFailure(this.start.reply, this.start.message.id, failure, this.start.requestId, 200);
   }
 
   #bridge(result: JsonObject): JsonObject | undefined {
     const { era, message } = this.start;
     return era === "modern"
-      ? toModernResult(message.method, result)
+      ? toModernResult(message.method, result, this.start.view.serverInfo)
       : toLegacyResult(message.method, result, this.route.item);
   }
 
   #answerError(error: JsonObject, body: Buffer, bridged: boolean): void {
     const { era, message, reply } = this.start;
-    this.outcome = "error";
     const code = typeof error["code"] === "number" ? error["code"] : RPC.internalError;
+    const text = typeof error["message"] === "string" ? error["message"] : "";
+    if (code === RPC.headerMismatch || code === RPC.unsupportedProtocolVersion) {
+      this.#answerHopError(code, text);
+      return;
+    }
+    this.outcome = "error";
     this.errorCode = String(code);
     this.#flight?.refuse(refusalOf(error, code));
     if (!bridged) {
       reply.answer(body, era === "modern" ? modernStatusOf(code) : 200);
       return;
     }
-    const text = typeof error["message"] === "string" ? error["message"] : "";
     const told =
       era === "modern"
         ? toModernError({ code, message: text, data: error["data"] })
@@ -603,6 +661,15 @@ const CHANGES: ReadonlyMap<string, "tools" | "prompts" | "resources"> = new Map(
   ["notifications/resources/list_changed", "resources"],
 ]);
 
+/** What a modern client is told on a listen of its own, or not at all; never beside a call. */
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  ...CHANGES.keys(),
+  "notifications/resources/updated",
+  "notifications/subscriptions/acknowledged",
+  "notifications/cancelled",
+  "notifications/elicitation/complete",
+]);
+
 const UNBRIDGED: Failure = {
   rpcCode: RPC.internalError,
   message:
@@ -615,6 +682,23 @@ function withTimeLeft(request: JsonRpcRequest, timeoutMs: number): JsonRpcReques
   const meta = request.params?.["_meta"];
   const left = { ...(isJsonObject(meta) ? meta : {}), [META.timeoutMs]: Math.floor(timeoutMs) };
   return { ...request, params: { ...request.params, _meta: left } };
+}
+
+const TRACESTATE_MAX = 512;
+
+// A trace that came in headers goes on in the message, since not every server is reached over HTTP. `baggage` stays here: it
+// may tell a stranger's server what was meant for one's own.
+function withTrace(
+  request: JsonRpcRequest,
+  traceparent: string,
+  tracestate: string | string[] | undefined,
+): JsonRpcRequest {
+  const given = request.params?.["_meta"];
+  const meta = isJsonObject(given) ? given : {};
+  if (meta["traceparent"] === traceparent) return request;
+  const state = typeof tracestate === "string" && tracestate.length <= TRACESTATE_MAX;
+  const _meta = { ...meta, traceparent, ...(state && { tracestate }) };
+  return { ...request, params: { ...request.params, _meta } };
 }
 
 /** For calls that no client waits for. */

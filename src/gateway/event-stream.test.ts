@@ -106,6 +106,40 @@ describe("a stream", () => {
   });
 });
 
+describe("an answer", () => {
+  test("that is large costs a reader nothing who takes its time", async () => {
+    const stream = new EventStream("a", new ReplayStore(100));
+    const { out, client } = await reader();
+    out.cork();
+    stream.attach(out);
+    const long = JSON.stringify({ text: "x".repeat(20 * 1024 * 1024) });
+    stream.answer(long, 1);
+    stream.send(json(2));
+    expect([stream.attached, out.destroyed]).toEqual([true, false]);
+    out.uncork();
+    stream.finish();
+    await client.whole();
+    expect(client.events.map(({ data }) => data.length)).toEqual([long.length, json(2).length]);
+  });
+
+  test("that is not kept any more is told to be lost, in its place, to who comes back for it", async () => {
+    const stream = new EventStream("a", new ReplayStore(60));
+    stream.answer(
+      '{"jsonrpc":"2.0","id":7,"result":{"long":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}}',
+      7,
+    );
+    stream.send(json(2));
+    stream.answer(json(3), 9);
+    stream.finish();
+    const { out, client } = await reader();
+    stream.attach(out, 0);
+    await client.whole();
+    expect(client.events.map(({ id }) => id)).toEqual(["a.1", "a.2", "a.3"]);
+    expect(client.messages[0]).toMatchObject({ id: 7, error: { data: { code: "ANSWER_LOST" } } });
+    expect(client.messages[2]).toEqual({ n: 3 });
+  });
+});
+
 describe("what is kept", () => {
   test("is the newest of all streams together, within its bound", () => {
     const store = new ReplayStore(30);
@@ -113,8 +147,8 @@ describe("what is kept", () => {
       store.keep("a", n, `a${n}`.padEnd(5));
       store.keep("b", n, `b${n}`.padEnd(5));
     }
-    expect(store.after("a", 0).map((text) => text.trim())).toEqual(["a3", "a4", "a5"]);
-    expect(store.after("b", 4).map((text) => text.trim())).toEqual(["b5"]);
+    expect(store.after("a", 0).map(({ text }) => text.trim())).toEqual(["a3", "a4", "a5"]);
+    expect(store.after("b", 4).map(({ text }) => text.trim())).toEqual(["b5"]);
     expect(store.after("c", 0)).toEqual([]);
   });
 
@@ -122,7 +156,7 @@ describe("what is kept", () => {
     const store = new ReplayStore(10);
     store.keep("a", 1, "small");
     store.keep("a", 2, "larger than the bound");
-    expect(store.after("a", 0)).toEqual(["small"]);
+    expect(store.after("a", 0)).toEqual([{ stream: "a", sequence: 1, text: "small" }]);
     expect(new ReplayStore(0).after("a", 0)).toEqual([]);
   });
 });

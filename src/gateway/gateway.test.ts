@@ -252,12 +252,13 @@ describe("a bundle that is removed", () => {
 describe("a listen", () => {
   test("is acknowledged with what is honoured, under its own id with its own type", async () => {
     const { url } = await start({ servers: [one] });
+    const uri = "signalbox://one/file:///a";
     for (const id of [3, "3"]) {
       const asked = {
         toolsListChanged: true,
         promptsListChanged: false,
         future: true,
-        resourceSubscriptions: ["a", 7, "a"],
+        resourceSubscriptions: [uri, 7, "a", uri, "signalbox://none/file:///a"],
       };
       const open = await listen(`${url}/mcp`, asked, { id });
       await open.until(({ messages }) => messages.length > 0);
@@ -266,7 +267,7 @@ describe("a listen", () => {
         method: "notifications/subscriptions/acknowledged",
         params: {
           _meta: { [META.subscriptionId]: id },
-          notifications: { toolsListChanged: true, resourceSubscriptions: ["a"] },
+          notifications: { toolsListChanged: true, resourceSubscriptions: [uri] },
         },
       });
       open.leave();
@@ -299,6 +300,22 @@ describe("a listen", () => {
     await answer.until(({ text: seen }) => seen.includes("\n:\n"));
     expect(answer.closed).toBe(false);
     expect(answer.messages[0]).toHaveProperty("method", "notifications/subscriptions/acknowledged");
+  });
+
+  test("gives way, whoever has most the oldest, to someone who has fewer", async () => {
+    const keys = ["ann", "bob"].map((key) => keyRecord(key, hashKey(key)));
+    const { url } = await start({ keys }, { authRequired: true, limits: { listens_max: 3 } });
+    const by = async (key: string, id: string): Promise<Answer> => {
+      const opened = await listen(`${url}/mcp`, {}, { key, id });
+      return opened.until(({ messages, closed }) => messages.length > 0 || closed);
+    };
+    const first = await by("ann", "first");
+    await by("ann", "second");
+    await by("ann", "third");
+    expect((await by("ann", "fourth")).error["data"]).toMatchObject({ code: "SESSION_LIMIT" });
+    expect((await by("bob", "own")).closed).toBe(false);
+    expect((await first.whole()).response).toMatchObject({ id: "first", result: {} });
+    expect((await by("bob", "more")).error["data"]).toMatchObject({ code: "SESSION_LIMIT" });
   });
 
   test("hears of a server's lists and resources, also across eras", async () => {
@@ -358,6 +375,63 @@ describe("a listen", () => {
     const updates = open.messages.filter(({ method }) => method === updated);
     expect(each(updates, "params")).toMatchObject([{ uri }]);
   });
+});
+
+test("a session hears of a resource under the name by which it subscribed", async () => {
+  const watched = new Map<string, (message: unknown) => void>();
+  const peer = await fakeHttpServer(({ message }, response) => {
+    const { id, method } = message;
+    if (method === "subscriptions/listen") {
+      events(response);
+      const uris = inside(message, "params", "notifications", "resourceSubscriptions");
+      const _meta = { [META.subscriptionId]: id };
+      const tell = (said: string, params: JsonObject): void =>
+        event(response, { jsonrpc: "2.0", method: said, params: { ...params, _meta } });
+      tell("notifications/subscriptions/acknowledged", { notifications: {} });
+      if (!Array.isArray(uris)) return;
+      for (const uri of uris) {
+        watched.set(String(uri), () => tell("notifications/resources/updated", { uri }));
+      }
+      return;
+    }
+    const result = {
+      resultType: "complete",
+      supportedVersions: ["2026-07-28"],
+      capabilities: { tools: {}, resources: { subscribe: true, listChanged: true } },
+      tools: [],
+      resources: [
+        { uri: "file:///a", name: "a" },
+        { uri: "file:///b", name: "b" },
+      ],
+      resourceTemplates: [],
+    };
+    json(response, { jsonrpc: "2.0", id, result });
+  });
+  onTestFinished(() => peer.close());
+  const { url } = await start({ servers: [remote("up", peer.url, { protocol_era: "modern" })] });
+  const client = await LegacyClient.open(`${url}/mcp`);
+  const stream = await client.stream();
+  for (const uri of ["file:///a", "signalbox://up/file:///b"]) {
+    expect((await (await client.request("resources/subscribe", { uri })).whole()).result).toEqual(
+      {},
+    );
+  }
+  await until("the server knows", () => watched.size === 2);
+  for (const tell of watched.values()) tell({});
+  const updates = (): unknown[] =>
+    each(
+      stream.messages.filter(({ method }) => method === "notifications/resources/updated"),
+      "params",
+    );
+  await stream.until(() => updates().length === 2);
+  expect(each(updates(), "uri")).toEqual(["file:///a", "signalbox://up/file:///b"]);
+  await (
+    await client.request("resources/unsubscribe", { uri: "signalbox://up/file:///a" })
+  ).whole();
+  watched.get("file:///a")?.({});
+  watched.get("file:///b")?.({});
+  await stream.until(() => updates().length === 3);
+  expect(each(updates(), "uri").at(-1)).toBe("signalbox://up/file:///b");
 });
 
 test("a server that was missing and comes back is told to those who listen", async () => {

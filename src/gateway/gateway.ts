@@ -30,7 +30,6 @@ import {
   type LinkChange,
   type ServerDefinition,
   type ServerFacts,
-  type ServerStatus,
 } from "../upstream/index.ts";
 import { readBody } from "./body.ts";
 import { CallMeters } from "./call-meters.ts";
@@ -44,7 +43,7 @@ import { bundleName, type Limits } from "./options.ts";
 import { CLIENT_GONE, OpenPost, OpenPosts } from "./open-posts.ts";
 import type { Reply } from "./reply.ts";
 import { Requests } from "./requests.ts";
-import { ServerCatalog } from "./server-catalog.ts";
+import { ServerCatalog, type CatalogStatus } from "./server-catalog.ts";
 import type { CacheOptions } from "./cache/cache-options.ts";
 import { policyFor } from "./cache/cache-policy.ts";
 import type { ResultCache } from "./cache/result-cache.ts";
@@ -113,6 +112,7 @@ export class Gateway {
   /** When the next key expires, epoch milliseconds: what it has open then ends. */
   #nextExpiry = Infinity;
   #lastKeepAlive = 0;
+  #watchSoon: Promise<void> | undefined;
   #snapshot: Snapshot;
   #epoch = 0;
   #requestCount = 0;
@@ -137,7 +137,7 @@ export class Gateway {
       limits,
       ended: (session) => {
         for (const server of session.servers()) server.release(session.id);
-        void this.#watchChanged();
+        if (session.watchesAny) void this.#watchChanged();
       },
     });
     this.#listens = new Listens({
@@ -169,9 +169,14 @@ export class Gateway {
       limits,
       clock,
       log,
+      traffic: this.#traffic,
       watchChanged: () => this.#watchChanged(),
     });
-    this.#single = new SingleStreamDoor({ legacy: this.#legacy, sessions: this.#sessions });
+    this.#single = new SingleStreamDoor({
+      legacy: this.#legacy,
+      sessions: this.#sessions,
+      traffic: this.#traffic,
+    });
     const servers = (): UpstreamServer[] =>
       [...this.#snapshot.catalogs.values()].map((catalog) => catalog.server);
     const disabled = (): string[] =>
@@ -294,7 +299,7 @@ export class Gateway {
     return this.#snapshot.keys.takeLastUsed();
   }
 
-  serverStatus(): ServerStatus[] {
+  serverStatus(): CatalogStatus[] {
     return [...this.#snapshot.catalogs.values()].map((catalog) => catalog.status());
   }
 
@@ -317,7 +322,7 @@ export class Gateway {
   }
 
   /** One server's state; undefined where there is none of that name. */
-  statusOf(name: string): ServerStatus | undefined {
+  statusOf(name: string): CatalogStatus | undefined {
     return this.#snapshot.catalogs.get(name)?.status();
   }
 
@@ -435,8 +440,14 @@ export class Gateway {
           this.#broken(post.res, post.requestId, error);
         }
       },
-      (error) => this.#refuse(post, error),
+      (error) => this.#refuseBody(post, error),
     );
+  }
+
+  // Nothing of the message was read, so it is refused in the protocol's words but without its id.
+  #refuseBody(post: Post, { code, message, status }: SignalboxError): void {
+    this.#traffic.refused(code);
+    refuse(post.res, status, RPC.invalidRequest, message, { code, requestId: post.requestId });
   }
 
   #take(post: Post, path: string, body: Buffer): void {
@@ -503,6 +514,7 @@ export class Gateway {
   #sweep(): void {
     const now = this.#deps.clock.monotonicMs();
     this.#sessions.sweep();
+    this.#single.sweep(now);
     if (this.#deps.clock.now() >= this.#nextExpiry) this.#rebindClients();
     const keepAlive = this.#deps.limits.keep_alive;
     this.#open.keepAlive(now, keepAlive - SWEEP_MS);
@@ -528,6 +540,7 @@ export class Gateway {
         meters: this.#meters,
         cachePolicy: this.#cachePolicy,
         pageSize: this.#deps.limits.list_page,
+        serverInfo: { ...this.#identity },
         epoch: () => this.#epoch,
       },
       create: (definition) => made.get(definition) ?? this.#createCatalog(definition),
@@ -608,6 +621,7 @@ export class Gateway {
       else session.rebind(view);
     }
     this.#listens.rebind(viewOf);
+    this.#single.rebind(viewOf);
     void this.#watchChanged();
   }
 
@@ -623,9 +637,18 @@ export class Gateway {
     }
   }
 
-  // Resolves when the servers have taken it, so that a client is not told of a watch that does not stand yet.
+  // Resolves when the servers have taken it, so that a client is not told of a watch that does not stand yet. Changes that
+  // come together, as when many sessions end, are told once.
+  #watchChanged(): Promise<void> {
+    this.#watchSoon ??= setImmediate().then(() => {
+      this.#watchSoon = undefined;
+      return this.#tellWatched();
+    });
+    return this.#watchSoon;
+  }
+
   // Every server is told the union of its resources that someone watches.
-  async #watchChanged(): Promise<void> {
+  async #tellWatched(): Promise<void> {
     const wanted = new Map<string, Set<string>>();
     for (const { view, uri } of this.#listens.watched()) {
       const owned = view.ownerOf(uri);

@@ -66,12 +66,24 @@ function instructionsOf(view: View): string | undefined {
   return whole === "" ? undefined : whole.slice(0, INSTRUCTIONS_MAX);
 }
 
+/** Takes out of a client's capabilities the extensions whose messages would not reach it, so that no server uses them. */
+export function limitExtensions(capabilities: JsonObject): void {
+  const { extensions } = capabilities;
+  if (isJsonObject(extensions)) capabilities["extensions"] = passing(extensions);
+  else delete capabilities["extensions"];
+}
+
+function passing(declared: JsonObject): JsonObject {
+  const kept: JsonObject = {};
+  for (const name of EXTENSIONS) if (name in declared) kept[name] = declared[name];
+  return kept;
+}
+
 function extensionsOf(view: View): JsonObject {
   const extensions: JsonObject = {};
   for (const { server } of view.catalogs) {
     const declared = server.introduction?.capabilities["extensions"];
-    if (!isJsonObject(declared)) continue;
-    for (const name of EXTENSIONS) if (name in declared) extensions[name] = declared[name];
+    if (isJsonObject(declared)) Object.assign(extensions, passing(declared));
   }
   return Object.keys(extensions).length === 0 ? {} : { extensions };
 }

@@ -1,8 +1,10 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
+import { META, type JsonObject } from "../protocol/index.ts";
 import { event, events, fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
 import {
   LegacyClient,
+  inside,
   modern,
   remote,
   runGateway,
@@ -147,6 +149,72 @@ test("progress reaches the client only under the token of its own call", async (
   expect(messages.filter((message) => "method" in message)).toMatchObject([
     { params: { progressToken: "mine" } },
   ]);
+});
+
+test("a modern client is told beside its call what belongs to the call, and what the gateway does not know", async () => {
+  const running = await before((response, id) => {
+    events(response);
+    for (const [method, params] of [
+      ["notifications/tools/list_changed", {}],
+      ["notifications/resources/list_changed", {}],
+      ["notifications/prompts/list_changed", {}],
+      ["notifications/resources/updated", { uri: "file:///a" }],
+      ["notifications/cancelled", { requestId: 7 }],
+      ["notifications/subscriptions/acknowledged", { notifications: {} }],
+      ["notifications/future", { x: 1 }],
+      ["vendor/told", {}],
+    ] as const) {
+      event(response, { jsonrpc: "2.0", method, params });
+    }
+    event(response, `{"jsonrpc":"2.0","id":${id},"result":{"content":[]}}`);
+    response.end();
+  });
+  const { messages } = await call(running);
+  expect(messages.map(({ method }) => method)).toEqual([
+    "notifications/future",
+    "vendor/told",
+    undefined,
+  ]);
+});
+
+test("a modern client is told the log messages it asked for", async () => {
+  for (const era of ["modern", "legacy"] as const) {
+    const running = await before((response, id) => {
+      events(response);
+      for (const level of ["debug", "notice", "warning", "emergency", "shout"]) {
+        const params = { level, data: level };
+        event(response, { jsonrpc: "2.0", method: "notifications/message", params });
+      }
+      event(response, `{"jsonrpc":"2.0","id":${id},"result":{"content":[]}}`);
+      response.end();
+    }, era);
+    const told = async (meta: JsonObject): Promise<unknown[]> => {
+      const params = { name: "bad__t", arguments: {} };
+      const url = `${running.url}/mcp`;
+      const { messages } = await (await modern(url, "tools/call", params, { meta })).whole();
+      return messages.slice(0, -1).map((message) => inside(message, "params", "level"));
+    };
+    expect(await told({})).toEqual([]);
+    expect(await told({ [META.logLevel]: "warning" })).toEqual(["warning", "emergency"]);
+    expect(await told({ [META.logLevel]: "debug" })).toHaveLength(4);
+  }
+});
+
+test("progress only ever grows", async () => {
+  const running = await before((response, id) => {
+    events(response);
+    for (const progress of ["1", "1", "0.5", "2e0", "1.5", "null", '"9"', "2.5", "2.5"]) {
+      event(
+        response,
+        `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"p","progress":${progress}}}`,
+      );
+    }
+    event(response, `{"jsonrpc":"2.0","id":${id},"result":{"content":[]}}`);
+    response.end();
+  });
+  const { messages } = await call(running, "p");
+  const told = messages.map((message) => inside(message, "params", "progress"));
+  expect(told).toEqual([1, 2, 2.5, undefined]);
 });
 
 test("a message outside any call that cannot be written is left out, and the next one arrives", async () => {

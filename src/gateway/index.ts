@@ -16,6 +16,7 @@ export {
 } from "./options.ts";
 export type { GatewayConfiguration } from "./snapshot.ts";
 export type { CallRecord } from "./stages/record.ts";
+export type { CatalogStatus } from "./server-catalog.ts";
 export type { TestReport } from "./test-server.ts";
 export { serverName } from "./names.ts";
 export {

@@ -1,7 +1,13 @@
 /** Requests of 2024-11-05 to 2025-11-25: `initialize`, then everything within a session. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Principal } from "../access/index.ts";
-import { isSignalboxError, messageOf, type Clock, type Log } from "../foundation/index.ts";
+import {
+  isSignalboxError,
+  messageOf,
+  type Clock,
+  type ErrorCode,
+  type Log,
+} from "../foundation/index.ts";
 import {
   RPC,
   errorResponse,
@@ -15,6 +21,7 @@ import {
   type JsonRpcNotification,
   type JsonRpcRequest,
   type Message,
+  type RequestId,
 } from "../protocol/index.ts";
 import { ask, type Lane, type SessionKey, type UpstreamServer } from "../upstream/index.ts";
 import type { Incoming } from "./call.ts";
@@ -22,24 +29,16 @@ import { startEvents, readEventId } from "./event-stream.ts";
 import { unresolved } from "./failure.ts";
 import { initializeResult, type Identity } from "./greeting.ts";
 import { LegacySession } from "./legacy-session.ts";
+import { LOG_LEVELS } from "./log-levels.ts";
 import { takesEvents, traceparentOf, type Post } from "./modern-door.ts";
 import type { Limits } from "./options.ts";
 import { GatheringReply, PostReply, type Reply } from "./reply.ts";
 import type { Requests } from "./requests.ts";
 import type { Sessions } from "./sessions.ts";
+import type { Traffic } from "./traffic.ts";
 import type { View } from "./view.ts";
 
 const SESSION_HEADER = "mcp-session-id";
-const LOG_LEVELS = new Set([
-  "debug",
-  "info",
-  "notice",
-  "warning",
-  "error",
-  "critical",
-  "alert",
-  "emergency",
-]);
 
 export interface LegacyDoorDeps {
   readonly requests: Requests;
@@ -48,6 +47,7 @@ export interface LegacyDoorDeps {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly log: Log;
+  readonly traffic: Traffic;
   /** The resources that someone watches changed. */
   readonly watchChanged: () => Promise<void>;
 }
@@ -77,7 +77,7 @@ export class LegacyDoor {
     const session = this.#session(post);
     if (session === undefined) return undefined;
     if (batch && !session.revision.batches) {
-      refuse(post.res, 400, RPC.invalidRequest, `${session.revision.id} has no batches.`);
+      this.#refuse(post, 400, RPC.invalidRequest, `${session.revision.id} has no batches.`);
       return undefined;
     }
     const requests = messages.filter(isRequest);
@@ -88,7 +88,7 @@ export class LegacyDoor {
       return undefined;
     }
     if (!batch) {
-      const reply = new PostReply(post.res, takesEvents(post.req), session);
+      const reply = new PostReply(post.res, takesEvents(post.req), session, only.id);
       this.#request(session, only, reply, post, bytes);
       return reply;
     }
@@ -100,7 +100,7 @@ export class LegacyDoor {
   stream(post: Post): void {
     const { req, res } = post;
     if (!takesEvents(req) || req.headers.accept === undefined) {
-      refuse(res, 406, RPC.invalidRequest, "Accept text/event-stream to open the stream.");
+      this.#refuse(post, 406, RPC.invalidRequest, "Accept text/event-stream to open the stream.");
       return;
     }
     const session = this.#session(post);
@@ -108,7 +108,7 @@ export class LegacyDoor {
     const last = req.headers["last-event-id"];
     const resume = typeof last === "string" ? readEventId(last) : undefined;
     if (last !== undefined && resume === undefined) {
-      refuse(res, 400, RPC.invalidRequest, "Last-Event-ID is not one of this session's.");
+      this.#refuse(post, 400, RPC.invalidRequest, "Last-Event-ID is not one of this session's.");
       return;
     }
     startEvents(res);
@@ -173,7 +173,7 @@ export class LegacyDoor {
       session = this.create(message, post.principal, post.view);
     } catch (error) {
       const text = isSignalboxError(error) ? error.message : "The session could not be made.";
-      refuse(post.res, 503, RPC.internalError, text);
+      this.#refuse(post, 503, RPC.internalError, text, "SESSION_LIMIT");
       return;
     }
     const result = initializeResult(post.view, this.#deps.identity, session.revision.id);
@@ -189,24 +189,38 @@ export class LegacyDoor {
   #session(post: Post): LegacySession | undefined {
     const id = post.req.headers[SESSION_HEADER];
     if (typeof id !== "string" || id === "") {
-      refuse(post.res, 400, RPC.invalidRequest, "Mcp-Session-Id is missing: initialize first.");
+      const sentence = "Mcp-Session-Id is missing: initialize first.";
+      this.#refuse(post, 400, RPC.invalidRequest, sentence, "SESSION_NOT_FOUND");
       return undefined;
     }
     const session = this.#deps.sessions.find(id, post.principal);
     if (session === undefined || session.view.name !== post.view.name) {
-      refuse(post.res, 404, RPC.sessionNotFound, "Session not found: initialize again.");
+      const sentence = "Session not found: initialize again.";
+      this.#refuse(post, 404, RPC.sessionNotFound, sentence, "SESSION_NOT_FOUND");
       return undefined;
     }
     const version = post.req.headers["mcp-protocol-version"];
     if (typeof version === "string" && revisionOf(version) === undefined) {
-      refuse(post.res, 400, RPC.invalidRequest, `Unsupported MCP-Protocol-Version: ${version}`);
+      const sentence = `Unsupported MCP-Protocol-Version: ${version}`;
+      this.#refuse(post, 400, RPC.invalidRequest, sentence);
       return undefined;
     }
     return session;
   }
 
+  #refuse(
+    post: Post,
+    status: number,
+    rpcCode: number,
+    message: string,
+    code: ErrorCode = "BODY_INVALID",
+  ): void {
+    this.#deps.traffic.refused(code);
+    refuse(post.res, status, rpcCode, message);
+  }
+
   #batch(session: LegacySession, requests: readonly JsonRpcRequest[], post: Post): void {
-    const answers: string[] = [];
+    const answers: { readonly json: string; readonly id: RequestId }[] = [];
     const events = takesEvents(post.req) ? session.openStream() : undefined;
     let streaming = false;
     const openEvents = (): void => {
@@ -214,16 +228,16 @@ export class LegacyDoor {
       streaming = true;
       startEvents(post.res);
       events.attach(post.res);
-      for (const answer of answers) events.send(answer);
+      for (const { json, id } of answers) events.answer(json, id);
     };
     const finish = (): void => {
       if (answers.length < requests.length) return;
       if (streaming) events?.finish();
-      else sendJson(post.res, `[${answers.join(",")}]`);
+      else sendJson(post.res, `[${answers.map(({ json }) => json).join(",")}]`);
     };
-    const answer = (json: string): void => {
-      answers.push(json);
-      if (streaming) events?.send(json);
+    const answer = (json: string, id: RequestId): void => {
+      answers.push({ json, id });
+      if (streaming) events?.answer(json, id);
       finish();
     };
     const tell = (json: string): void => {
@@ -231,7 +245,8 @@ export class LegacyDoor {
       if (streaming) events?.send(json);
     };
     for (const [place, request] of requests.entries()) {
-      const reply = new GatheringReply(tell, answer, answer);
+      const answered = (json: string): void => answer(json, request.id);
+      const reply = new GatheringReply(tell, answered, answered);
       const requestId = `${post.requestId}.${place + 1}`;
       this.#request(session, request, reply, { ...post, requestId }, 0);
     }
@@ -275,19 +290,21 @@ export class LegacyDoor {
       case "resources/unsubscribe":
         this.#watch(session, incoming, message.method === "resources/subscribe");
         break;
-      default: {
-        const text = `Method not found: ${message.method}`;
-        reply.answer(stringify(errorResponse(message.id, RPC.methodNotFound, text)), 200);
-      }
+      default:
+        this.#deps.requests.refuse(incoming, {
+          rpcCode: RPC.methodNotFound,
+          message: `Method not found: ${message.method}`,
+          data: { code: "NOT_FOUND" },
+        });
     }
   }
 
   #setLevel(session: LegacySession, incoming: Incoming): void {
     const level = incoming.message.params?.["level"];
-    if (typeof level !== "string" || !LOG_LEVELS.has(level)) {
+    if (typeof level !== "string" || !LOG_LEVELS.includes(level)) {
       this.#deps.requests.refuse(incoming, {
         rpcCode: RPC.invalidParams,
-        message: `Invalid params: "level" must be one of ${[...LOG_LEVELS].join(", ")}.`,
+        message: `Invalid params: "level" must be one of ${LOG_LEVELS.join(", ")}.`,
         data: { code: "BODY_INVALID" },
       });
       return;
@@ -329,13 +346,15 @@ export class LegacyDoor {
       const { route } = resolution;
       const key = session.keyFor(route.server);
       if (key.kind === "session" && route.server.servesLegacy) {
-        session.noteSubscription(route.server, route.original, on);
+        if (on) session.noteSubscription(route.server, route.original, uri);
+        else session.forgetSubscription(route.server, route.original);
         const params = { ...incoming.message.params, uri: route.original };
         this.#deps.requests.forward(incoming, route, params);
         return;
       }
-      if (on) session.watch(uri);
-      else session.unwatch(uri);
+      const shown = session.view.publicUri(route.server.name, route.original);
+      if (on) session.watch(shown, uri);
+      else session.unwatch(shown);
       this.#deps.requests.after(incoming, this.#deps.watchChanged(), () => {
         incoming.reply.answer(emptyResult(incoming.message), 200);
       });
@@ -415,9 +434,15 @@ export class LegacyDoor {
   }
 }
 
-/** Ends a message that never became a request of a session, with an error of the protocol. */
-export function refuse(res: ServerResponse, status: number, code: number, message: string): void {
-  sendJson(res, stringify(errorResponse(null, code, message)), status);
+/** Ends a message that never became a request, with an error of the protocol. */
+export function refuse(
+  res: ServerResponse,
+  status: number,
+  code: number,
+  message: string,
+  data?: JsonObject,
+): void {
+  sendJson(res, stringify(errorResponse(null, code, message, data)), status);
 }
 
 // What a server tells a session outside any call. Changed lists are told once for all, by whoever keeps the lists.
@@ -431,7 +456,7 @@ function forwardNotification(
     if (session.wantsLog(message.params?.["level"])) session.push(message);
   } else if (message.method === "notifications/resources/updated" && typeof uri === "string") {
     if (!session.view.offersUri(server.name, uri)) return;
-    const shown = session.view.publicUri(server.name, uri);
+    const shown = session.subscribedAs(server, uri) ?? session.view.publicUri(server.name, uri);
     session.push({ ...message, params: { ...message.params, uri: shown } });
   } else if (message.method === "notifications/cancelled") {
     const withdrawn = session.withdraw(server.laneNow(session.keyFor(server)), message);

@@ -147,6 +147,23 @@ describe("a question of a server", () => {
     expect(answers).toMatchObject([{ id: 1, error: { code: -32601 } }]);
   });
 
+  test("that the client did not offer to answer is refused, and its roots are never asked for", () => {
+    const cases: [JsonObject, string, boolean][] = [
+      [{ roots: {}, elicitation: {} }, "roots/list", false],
+      [{ roots: {}, elicitation: {} }, "sampling/createMessage", false],
+      [{ roots: {}, elicitation: {} }, "elicitation/create", true],
+      [{ sampling: {} }, "elicitation/create", false],
+      [{ sampling: {} }, "sampling/createMessage", true],
+    ];
+    for (const [capabilities, method, asked] of cases) {
+      const { session, told } = open("2025-11-25", capabilities);
+      const { lane, answers } = fakeLane();
+      session.ask(lane, { jsonrpc: "2.0", id: 1, method }, undefined);
+      expect([method, told.length, answers.length]).toEqual([method, +asked, +!asked]);
+      if (!asked) expect(answers).toMatchObject([{ id: 1, error: { code: -32601 } }]);
+    }
+  });
+
   test("is one of a bounded number", () => {
     const { session, told } = open();
     const { lane, answers } = fakeLane();
@@ -171,10 +188,13 @@ test("log messages reach the client from the level it set", () => {
 
 test("what is watched is bounded, and forgotten when it is no longer wanted", () => {
   const { session } = open();
-  for (let count = 0; count < 1_100; count++) session.watch(`file:///${count}`);
+  for (let count = 0; count < 1_100; count++) session.watch(`file:///${count}`, `f${count}`);
   expect([...session.watched()]).toHaveLength(1_000);
   session.unwatch("file:///0");
-  expect([session.watches("file:///0"), session.watches("file:///1")]).toEqual([false, true]);
+  expect([session.watchedAs("file:///0"), session.watchedAs("file:///1")]).toEqual([
+    undefined,
+    "f1",
+  ]);
 });
 
 test("servers are offered what the client can be asked for, never its roots", () => {

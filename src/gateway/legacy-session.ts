@@ -20,6 +20,7 @@ import {
 } from "../protocol/index.ts";
 import type { Lane, LaneKey, SessionKey, UpstreamServer } from "../upstream/index.ts";
 import { EventStream, ReplayStore } from "./event-stream.ts";
+import { reachesLevel } from "./log-levels.ts";
 import type { Reply } from "./reply.ts";
 import type { Audience, View } from "./view.ts";
 
@@ -55,7 +56,6 @@ export interface Cancellable {
 const ASKED_MAX = 1_000;
 const STREAMS_MAX = 64;
 const WATCHED_MAX = 1_000;
-const LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 export class LegacySession implements Audience {
   readonly era = "legacy";
@@ -79,9 +79,10 @@ export class LegacySession implements Audience {
   /** Few at a time; an array, because every call enters and leaves it. */
   readonly #inflight: Cancellable[] = [];
   #asked: Map<string, Asked> | undefined;
-  /** Public URIs the client has subscribed to. */
-  #watched: Set<string> | undefined;
-  #subscribed: Map<UpstreamServer, Set<string>> | undefined;
+  /** Public URIs the client has subscribed to, each with the name by which it asked. */
+  #watched: Map<string, string> | undefined;
+  /** The same of servers' own URIs, where the session has lanes of its own. */
+  #subscribed: Map<UpstreamServer, Map<string, string>> | undefined;
   #counter = 0;
   #single: { write: (json: string) => void; close: () => void } | undefined;
   #ended = false;
@@ -149,17 +150,25 @@ export class LegacySession implements Audience {
     return this.#keys?.keys() ?? [];
   }
 
-  /** Notes that a server was asked, on this session's lane, to tell of a resource of its own, or no longer. */
-  noteSubscription(server: UpstreamServer, uri: string, on: boolean): void {
+  /** Notes that a server was asked, on this session's lane, to tell of a resource of its own that the client calls `asked`. */
+  noteSubscription(server: UpstreamServer, uri: string, asked: string): void {
     this.#subscribed ??= new Map();
-    const uris = this.#subscribed.get(server) ?? new Set();
-    if (!on) uris.delete(uri);
-    else if (uris.size < WATCHED_MAX) uris.add(uri);
+    const uris = this.#subscribed.get(server) ?? new Map<string, string>();
+    if (uris.size < WATCHED_MAX) uris.set(uri, asked);
     this.#subscribed.set(server, uris);
   }
 
+  forgetSubscription(server: UpstreamServer, uri: string): void {
+    this.#subscribed?.get(server)?.delete(uri);
+  }
+
   subscriptionsAt(server: UpstreamServer): Iterable<string> {
-    return this.#subscribed?.get(server) ?? [];
+    return this.#subscribed?.get(server)?.keys() ?? [];
+  }
+
+  /** The name by which the client asked to hear of a server's resource on the session's own lane. */
+  subscribedAs(server: UpstreamServer, uri: string): string | undefined {
+    return this.#subscribed?.get(server)?.get(uri);
   }
 
   /** The configuration changed: the session goes on under the new view. */
@@ -173,21 +182,27 @@ export class LegacySession implements Audience {
     }
   }
 
-  watch(uri: string): void {
-    this.#watched ??= new Set();
-    if (this.#watched.size < WATCHED_MAX) this.#watched.add(uri);
+  /** Wants to hear of a public URI that the client calls `asked`. */
+  watch(uri: string, asked: string): void {
+    this.#watched ??= new Map();
+    if (this.#watched.size < WATCHED_MAX) this.#watched.set(uri, asked);
   }
 
   unwatch(uri: string): void {
     this.#watched?.delete(uri);
   }
 
-  watches(uri: string): boolean {
-    return this.#watched?.has(uri) === true;
+  /** The name by which the client asked to hear of a public URI; undefined where it did not. */
+  watchedAs(uri: string): string | undefined {
+    return this.#watched?.get(uri);
+  }
+
+  get watchesAny(): boolean {
+    return this.#watched !== undefined && this.#watched.size > 0;
   }
 
   watched(): Iterable<string> {
-    return this.#watched ?? [];
+    return this.#watched?.keys() ?? [];
   }
 
   openStream(): EventStream {
@@ -233,14 +248,13 @@ export class LegacySession implements Audience {
 
   /** Whether the client wants log messages of this level; all of them until it has said otherwise. */
   wantsLog(level: unknown): boolean {
-    if (this.logLevel === undefined || typeof level !== "string") return true;
-    return LEVELS.indexOf(level) >= LEVELS.indexOf(this.logLevel);
+    return this.logLevel === undefined || reachesLevel(level, this.logLevel);
   }
 
   /** Passes a server's request on to the client, beside the call `reply` answers or on the GET stream. */
   ask(lane: Lane, request: JsonRpcRequest, reply: Reply | undefined): void {
     this.#asked ??= new Map();
-    if (!this.revision.serverRequests.has(request.method) || this.#asked.size >= ASKED_MAX) {
+    if (!this.#canBeAsked(request.method) || this.#asked.size >= ASKED_MAX) {
       const error = { code: -32601, message: `The client cannot be asked for ${request.method}.` };
       lane.respond({ jsonrpc: "2.0", id: request.id, error });
       return;
@@ -254,6 +268,13 @@ export class LegacySession implements Audience {
     }
     this.#asked.set(id, { lane, id: request.id, progressToken, reply });
     if (reply?.message(stringify(message)) !== true) this.push(message);
+  }
+
+  // A server asks for what it was not offered only by mistake or ill will.
+  #canBeAsked(method: string): boolean {
+    if (!this.revision.serverRequests.has(method) || method === "roots/list") return false;
+    const capability = CAPABILITY_OF.get(method);
+    return capability === undefined || capability in this.capabilities;
   }
 
   /** The client's answer to a server's request goes back under the server's id; unknown ones are ignored. */
@@ -325,6 +346,12 @@ export class LegacySession implements Audience {
 }
 
 const SHARED: LaneKey = { kind: "shared" };
+
+/** What a client must have offered to be asked. */
+const CAPABILITY_OF: ReadonlyMap<string, string> = new Map([
+  ["sampling/createMessage", "sampling"],
+  ["elicitation/create", "elicitation"],
+]);
 
 function askable(capabilities: JsonObject): JsonObject {
   const kept: JsonObject = {};

@@ -14,6 +14,7 @@ import {
 } from "../protocol/index.ts";
 import type { UpstreamServer } from "../upstream/index.ts";
 import { startEvents } from "./event-stream.ts";
+import { whoGivesWay } from "./greediest.ts";
 import type { LegacySession } from "./legacy-session.ts";
 import type { View } from "./view.ts";
 
@@ -61,14 +62,19 @@ export class Listens {
     this.#max = options.max;
   }
 
-  get full(): boolean {
-    return this.#listens.size >= this.#max;
+  /** Whether there is room for one more; where it can be made, whoever has most of them loses its oldest. */
+  hasRoomFor(principal: Principal): boolean {
+    if (this.#listens.size < this.#max) return true;
+    const loser = whoGivesWay([...this.#listens], principal.id);
+    const oldest = [...this.#listens].find((listen) => listen.principal.id === loser);
+    if (oldest !== undefined) this.#close(oldest);
+    return oldest !== undefined;
   }
 
   /** Opens a listen: acknowledges what is honoured, then tells of it until the client goes. */
   open(message: JsonRpcRequest, principal: Principal, view: View, res: ServerResponse): void {
     const asked = message.params?.["notifications"];
-    const { honoured, kinds, uris } = honour(isJsonObject(asked) ? asked : {});
+    const { honoured, kinds, uris } = honour(isJsonObject(asked) ? asked : {}, view);
     const listen: Listen = {
       id: message.id,
       principal,
@@ -113,12 +119,12 @@ export class Listens {
     }
     for (const session of this.#sessions()) {
       if (!session.view.offersUri(server.name, uri)) continue;
-      const shown = session.view.publicUri(server.name, uri);
-      if (!session.watches(shown)) continue;
+      const asked = session.watchedAs(session.view.publicUri(server.name, uri));
+      if (asked === undefined) continue;
       session.push({
         jsonrpc: "2.0",
         method: "notifications/resources/updated",
-        params: { uri: shown },
+        params: { uri: asked },
       });
     }
   }
@@ -182,7 +188,11 @@ export class Listens {
   }
 }
 
-function honour(asked: JsonObject): {
+// A bare view cannot tell by its form whose a URI is, and it may be listed only later.
+function honour(
+  asked: JsonObject,
+  view: View,
+): {
   honoured: JsonObject;
   kinds: Set<ChangeKind>;
   uris: Set<string>;
@@ -197,7 +207,8 @@ function honour(asked: JsonObject): {
   const uris = new Set<string>();
   if (Array.isArray(asked["resourceSubscriptions"])) {
     for (const uri of asked["resourceSubscriptions"].slice(0, SUBSCRIPTIONS_MAX)) {
-      if (typeof uri === "string") uris.add(uri);
+      if (typeof uri !== "string") continue;
+      if (view.bare || view.ownerOf(uri) !== undefined) uris.add(uri);
     }
     honoured["resourceSubscriptions"] = [...uris];
   }

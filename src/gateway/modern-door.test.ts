@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { defineTool } from "@signalbox/kit";
 import { z } from "zod";
-import { isJsonObject, type JsonObject } from "../protocol/index.ts";
+import { META, isJsonObject, type JsonObject } from "../protocol/index.ts";
 import {
   discovery,
   event,
@@ -137,7 +137,8 @@ describe("HTTP", () => {
     const answer = await (await sendRequest(url, { headers: type, body })).whole();
     const parsed: unknown = JSON.parse(answer.text);
     const of = isJsonObject(parsed) ? parsed : {};
-    return [answer.status, of["code"] ?? answer.error["code"], of["id"]];
+    const code = inside(of, "error", "data", "code") ?? of["code"] ?? answer.error["code"];
+    return [answer.status, code, of["id"]];
   };
 
   test("bodies that are none are refused as the protocol says", async () => {
@@ -148,11 +149,11 @@ describe("HTTP", () => {
     expect(await send(mcp, "7")).toEqual([400, -32600, null]);
     expect(await send(mcp, "[]")).toEqual([400, -32600, null]);
     expect(await send(mcp, "[".repeat(200) + "]".repeat(200))).toEqual([400, -32600, null]);
-    expect(await send(mcp, '"'.padEnd(2000, "x"))).toEqual([413, "BODY_TOO_LARGE", undefined]);
+    expect(await send(mcp, '"'.padEnd(2000, "x"))).toEqual([413, "BODY_TOO_LARGE", null]);
     expect(await send(mcp, "{}", { "content-type": "text/plain" })).toEqual([
       415,
       "CONTENT_TYPE",
-      undefined,
+      null,
     ]);
     const request = {
       jsonrpc: "2.0",
@@ -352,6 +353,58 @@ describe("a call", () => {
     ]);
   });
 
+  test("offers of its client's extensions those whose messages cross the gateway", async () => {
+    const peer = await modernServer({
+      "tools/list": { tools: [tool("t")] },
+      "tools/call": { content: [] },
+    });
+    const { url } = await start({ servers: [remote("up", peer.url)] });
+    const ui = { mimeTypes: ["text/html;profile=mcp-app"] };
+    for (const [offered, passed] of [
+      [
+        {
+          sampling: {},
+          extensions: { "io.modelcontextprotocol/tasks": {}, "io.modelcontextprotocol/ui": ui },
+        },
+        { sampling: {}, extensions: { "io.modelcontextprotocol/ui": ui } },
+      ],
+      [{ extensions: { "vendor/x": {} } }, { extensions: {} }],
+      [{ extensions: 7, future: 1 }, { future: 1 }],
+    ]) {
+      await ask(
+        `${url}/mcp`,
+        "tools/call",
+        { name: "up__t" },
+        { meta: { [META.clientCapabilities]: offered } },
+      );
+      const sent = peer.calls("tools/call").at(-1)?.message;
+      expect(inside(sent, "params", "_meta", META.clientCapabilities)).toEqual(passed);
+    }
+  });
+
+  test("takes the trace of its headers along in its message, where the message names none", async () => {
+    const peer = await modernServer({
+      "tools/list": { tools: [tool("t")] },
+      "tools/call": { content: [] },
+    });
+    const { url } = await start({ servers: [remote("up", peer.url)] });
+    const trace = (digit: string): string => `00-${digit.repeat(32)}-b7ad6b7169203331-01`;
+    const headers = { traceparent: trace("a"), tracestate: "v=1", baggage: "user=ann" };
+    for (const [meta, more, expected] of [
+      [{}, headers, { traceparent: trace("a"), tracestate: "v=1" }],
+      [{}, { traceparent: trace("a") }, { traceparent: trace("a") }],
+      [{}, { tracestate: "v=1" }, {}],
+      [{}, { ...headers, tracestate: "x".repeat(600) }, { traceparent: trace("a") }],
+      [{ traceparent: trace("b") }, headers, { traceparent: trace("b") }],
+    ] as const) {
+      await ask(`${url}/mcp`, "tools/call", { name: "up__t" }, { meta, headers: more });
+      const sent = peer.calls("tools/call").at(-1);
+      const passed = inside(sent?.message, "params", "_meta");
+      expect(passed).toEqual({ ...modernEnvelope, ...expected });
+      expect(sent?.headers["baggage"]).toBeUndefined();
+    }
+  });
+
   test("that is slow is answered as an event stream", async () => {
     const finish = Promise.withResolvers<string>();
     const slow = defineTool({
@@ -432,12 +485,66 @@ describe("a call", () => {
       ask(`${url}/mcp`, "tools/call", params, { headers });
     expect((await call()).result).toHaveProperty("content");
     changed = true;
-    const refused = await call();
-    expect(errorOf(refused)).toEqual([200, -32603, 1]);
-    expect(refused.error["data"]).toMatchObject({ code: "SERVER_REFUSED", server: "up" });
-    await ask(`${url}/mcp`, "tools/list");
-    const mirroring = { "mcp-param-region": "north" };
-    expect((await call(mirroring)).result).toHaveProperty("content");
+    // The server is asked again once its list is fetched; from then on the client must mirror the argument too.
+    expect((await call()).result).toHaveProperty("content");
+    expect(peer.calls("tools/call")).toHaveLength(3);
+    expect(errorOf(await call())).toEqual([400, -32020, 1]);
+    expect((await call({ "mcp-param-region": "north" })).result).toHaveProperty("content");
+    expect(peer.calls("tools/call")).toHaveLength(4);
+  });
+
+  test("that its server goes on refusing for its headers is not the client's fault", async () => {
+    for (const [code, status, sent] of [
+      [-32020, 400, 2],
+      [-32020, 200, 2],
+      [-32022, 200, 1],
+    ] as const) {
+      const peer = await modernServer(
+        { "tools/list": { tools: [tool("t")] } },
+        ({ message }, response) => {
+          const error = { code, message: "wrong headers", data: { supported: [], requested: "x" } };
+          json(response, { jsonrpc: "2.0", id: message["id"], error }, status);
+        },
+      );
+      const running = await start({ servers: [remote("up", peer.url)] });
+      const answer = await ask(`${running.url}/mcp`, "tools/call", { name: "up__t" });
+      expect(errorOf(answer)).toEqual([200, -32603, 1]);
+      const data = { code: "SERVER_REFUSED", server: "up", outcome: "not_executed" };
+      expect(answer.error["data"]).toMatchObject(data);
+      expect(peer.calls("tools/call")).toHaveLength(sent);
+      expect(running.calls).toMatchObject([{ outcome: "error", errorCode: "SERVER_REFUSED" }]);
+    }
+  });
+
+  test("that waits for its server's new list can be given up", async () => {
+    const lists = Promise.withResolvers<void>();
+    let listed = 0;
+    const peer = await modernServer({}, async ({ message }, response) => {
+      const { id, method } = message;
+      if (method === "tools/call") {
+        json(response, { jsonrpc: "2.0", id, error: { code: -32020, message: "no" } }, 400);
+        return;
+      }
+      if (method !== "tools/list") return;
+      if (++listed > 1) await lists.promise;
+      json(response, {
+        jsonrpc: "2.0",
+        id,
+        result: { resultType: "complete", tools: [tool("t")] },
+      });
+    });
+    const running = await start({ servers: [remote("up", peer.url)] });
+    await ask(`${running.url}/mcp`, "tools/list");
+    const params = { name: "up__t" };
+    const going = modern(`${running.url}/mcp`, "tools/call", params, {
+      sent: (request) => void until("the list", () => listed > 1).then(() => request.destroy()),
+    });
+    await expect(going).rejects.toThrow("socket hang up");
+    await until("the record", () => running.calls.length === 1);
+    lists.resolve();
+    expect((await ask(`${running.url}/mcp`, "tools/list")).result).toHaveProperty("tools");
+    expect(running.calls).toMatchObject([{ outcome: "cancelled" }]);
+    expect(peer.calls("tools/call")).toHaveLength(1);
   });
 
   test("takes along the mirrored arguments that only its client knows of", async () => {

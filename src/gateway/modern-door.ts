@@ -12,7 +12,7 @@ import {
   type JsonRpcRequest,
 } from "../protocol/index.ts";
 import type { Incoming } from "./call.ts";
-import { discoverResult, type Identity } from "./greeting.ts";
+import { discoverResult, limitExtensions, type Identity } from "./greeting.ts";
 import type { Listens } from "./listens.ts";
 import type { OpenPost } from "./open-posts.ts";
 import { PostReply } from "./reply.ts";
@@ -51,6 +51,8 @@ export class ModernDoor {
   handle(post: Post, message: JsonRpcRequest, bytes: number): PostReply | undefined {
     const { req, res, principal, view } = post;
     const reply = new PostReply(res, takesEvents(req));
+    const envelope = envelopeOf(message);
+    if ("extensions" in envelope.capabilities) limitExtensions(envelope.capabilities);
     const incoming: Incoming = {
       requestId: post.requestId,
       era: "modern",
@@ -62,7 +64,7 @@ export class ModernDoor {
       headers: req.headers,
       reply,
       session: undefined,
-      envelope: envelopeOf(message),
+      envelope,
       traceparent: traceparentOf(req, message),
       startedAt: post.startedAt,
       open: post.open,
@@ -90,19 +92,19 @@ export class ModernDoor {
   }
 
   #listen(incoming: Incoming, res: ServerResponse): void {
-    if (this.#listens.full) {
-      this.#requests.refuse(incoming, {
-        rpcCode: RPC.internalError,
-        message: "The gateway has as many open listens as it allows; try again later.",
-        data: { code: "SESSION_LIMIT" },
-      });
-      return;
-    }
     if (!isJsonObject(incoming.message.params?.["notifications"])) {
       this.#requests.refuse(incoming, {
         rpcCode: RPC.invalidParams,
         message: 'Invalid params: "notifications" must be an object.',
         data: { code: "BODY_INVALID" },
+      });
+      return;
+    }
+    if (!this.#listens.hasRoomFor(incoming.principal)) {
+      this.#requests.refuse(incoming, {
+        rpcCode: RPC.internalError,
+        message: "The gateway has as many open listens as it allows; try again later.",
+        data: { code: "SESSION_LIMIT" },
       });
       return;
     }

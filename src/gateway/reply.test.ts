@@ -142,6 +142,19 @@ describe("a reply to a POST", () => {
     expect((await (await answer).whole()).messages).toEqual([JSON.parse(response)]);
   });
 
+  test("lets no sign of life of its session into the middle of an answer either", async () => {
+    const stream = new EventStream("s", new ReplayStore(10_000));
+    const { res, answer } = await exchange();
+    const { revision } = sourceOf("2025-11-25");
+    const reply = new PostReply(res, true, { revision, openStream: () => stream });
+    reply.keepAlive();
+    reply.begin(Buffer.from('{"jsonrpc":"2.0",'), undefined);
+    stream.keepAlive();
+    reply.chunk(Buffer.from('"id":1,"result":{}}'));
+    reply.end();
+    expect((await (await answer).whole()).messages).toEqual([JSON.parse(response)]);
+  });
+
   test("that breaks off is seen to be broken, and ends for a client that resumes", async () => {
     const store = new ReplayStore(10_000);
     const stream = new EventStream("s", store);
@@ -161,6 +174,96 @@ describe("a reply to a POST", () => {
     stream.attach(again.res, 1);
     const resumed = await (await again.answer).whole();
     expect(resumed.error).toEqual({ code: 1, message: "m" });
+  });
+
+  test("that streams reaches a client whose stream goes on elsewhere", async () => {
+    const stream = new EventStream("s", new ReplayStore(10));
+    const { res, answer } = await exchange();
+    const { revision } = sourceOf("2025-11-25");
+    const reply = new PostReply(res, true, { revision, openStream: () => stream }, 1);
+    reply.keepAlive();
+    await (await answer).until(({ events }) => events.length === 1);
+    const again = await exchange();
+    again.res.writeHead(200, { "content-type": "text/event-stream" });
+    stream.attach(again.res, 1);
+    reply.begin(Buffer.from('{"jsonrpc":"2.0",\n'), undefined);
+    reply.chunk(Buffer.from('"id":1,"result":{}}'));
+    reply.end();
+    const got = await (await again.answer).whole();
+    expect(got.events).toMatchObject([
+      { id: "s.2", data: '{"jsonrpc":"2.0", "id":1,"result":{}}' },
+    ]);
+  });
+
+  test("that streams is kept for a client that is away, where it is small enough", async () => {
+    for (const [bytesMax, expected] of [
+      [1_000, { result: {} }],
+      [10, { error: { code: -32603, data: { code: "ANSWER_LOST" } } }],
+    ] as const) {
+      const stream = new EventStream("s", new ReplayStore(bytesMax));
+      const { res, answer } = await exchange();
+      const { revision } = sourceOf("2025-11-25");
+      const reply = new PostReply(res, true, { revision, openStream: () => stream }, 1);
+      reply.keepAlive();
+      (await answer).leave();
+      await until("the reader is gone", () => !stream.attached);
+      reply.begin(Buffer.from('{"jsonrpc":"2.0",'), undefined);
+      reply.chunk(Buffer.from('"id":1,"result":{}}'));
+      reply.end();
+      const again = await exchange();
+      again.res.writeHead(200, { "content-type": "text/event-stream" });
+      stream.attach(again.res, 1);
+      const got = await (await again.answer).whole();
+      expect(got.response).toMatchObject({ id: 1, ...expected });
+    }
+  });
+
+  test("that streams ends for a client that went away, or went on elsewhere, in its middle", async () => {
+    for (const elsewhere of [false, true]) {
+      const stream = new EventStream("s", new ReplayStore(1_000));
+      const { res, answer } = await exchange();
+      const { revision } = sourceOf("2025-11-25");
+      const reply = new PostReply(res, true, { revision, openStream: () => stream }, 1);
+      reply.keepAlive();
+      const first = await answer;
+      await first.until(({ events }) => events.length === 1);
+      reply.begin(Buffer.from('{"jsonrpc":"2.0",'), undefined);
+      const again = await exchange();
+      again.res.writeHead(200, { "content-type": "text/event-stream" });
+      if (elsewhere) stream.attach(again.res, 1);
+      else {
+        first.leave();
+        await until("the reader is gone", () => !stream.attached);
+      }
+      reply.chunk(Buffer.from('"id":1,"result":{}}'));
+      reply.end();
+      if (!elsewhere) stream.attach(again.res, 1);
+      const got = await (await again.answer).whole();
+      expect(got.error).toMatchObject({ code: -32603, data: { code: "ANSWER_LOST" } });
+      expect([got.events.length, first.response]).toEqual([1, {}]);
+    }
+  });
+
+  test("that streamed whole is not told to be lost to a client that has seen it", async () => {
+    const stream = new EventStream("s", new ReplayStore(10));
+    const { res, answer } = await exchange();
+    const { revision } = sourceOf("2025-11-25");
+    const reply = new PostReply(res, true, { revision, openStream: () => stream }, 1);
+    reply.keepAlive();
+    reply.begin(Buffer.from('{"jsonrpc":"2.0",'), undefined);
+    reply.chunk(Buffer.from('"id":1,"result":{}}'));
+    reply.end();
+    const got = await (await answer).whole();
+    expect(got.events.map(({ id }) => id)).toEqual(["s.1", "s.2"]);
+    for (const [after, count] of [
+      [2, 0],
+      [1, 1],
+    ] as const) {
+      const again = await exchange();
+      again.res.writeHead(200, { "content-type": "text/event-stream" });
+      stream.attach(again.res, after);
+      expect((await (await again.answer).whole()).events).toHaveLength(count);
+    }
   });
 
   test("that was given up still ends", async () => {

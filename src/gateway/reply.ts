@@ -3,8 +3,8 @@
  * it stays a plain JSON response until something precedes the answer; only then it becomes an event stream.
  */
 import type { ServerResponse } from "node:http";
-import type { Revision } from "../protocol/index.ts";
-import { dropStalled, startEvents, type EventStream } from "./event-stream.ts";
+import type { RequestId, Revision } from "../protocol/index.ts";
+import { answerLost, dropStalled, startEvents, type EventStream } from "./event-stream.ts";
 
 /** Where streams that can be resumed come from: a legacy session. */
 export interface StreamSource {
@@ -44,16 +44,24 @@ export class PostReply implements Reply {
   readonly #res: ServerResponse;
   readonly #events: boolean;
   readonly #session: StreamSource | undefined;
+  readonly #id: RequestId;
   #stream: EventStream | undefined;
   #state: "open" | "json" | "events" | "ended" = "open";
   /** An answer is being streamed, and nothing may come between its pieces. */
   #streaming = false;
+  /** The pieces of an answer that cannot be streamed, because its client is away or goes on elsewhere; "lost" if too many. */
+  #gathered: Buffer[] | "lost" | undefined;
+  #gatheredBytes = 0;
 
-  /** `events`: whether the client takes an event stream. `session`: a legacy one, whose streams can be resumed. */
-  constructor(res: ServerResponse, events: boolean, session?: StreamSource) {
+  /**
+   * `events`: whether the client takes an event stream. `session`: a legacy one, whose streams can be resumed; `id` is then
+   * the request's.
+   */
+  constructor(res: ServerResponse, events: boolean, session?: StreamSource, id: RequestId = "") {
     this.#res = res;
     this.#events = events;
     this.#session = session;
+    this.#id = id;
   }
 
   get ended(): boolean {
@@ -74,7 +82,7 @@ export class PostReply implements Reply {
       const line = oneLine(json.toString());
       if (this.#stream === undefined) this.#res.end(`${DATA}${line}${END_OF_EVENT}`);
       else {
-        this.#stream.send(line);
+        this.#stream.answer(line, this.#id);
         this.#stream.finish();
       }
     }
@@ -94,28 +102,55 @@ export class PostReply implements Reply {
       );
       return this.#relay(first);
     }
+    if (this.#stream?.hold(this.#res) === false) {
+      this.#gathered = [];
+      return this.#gather(first);
+    }
     this.#relay(DATA);
     return this.#relay(oneLineBytes(first));
   }
 
   chunk(bytes: Buffer): boolean {
     if (this.#state === "ended") return true;
+    if (this.#gathered !== undefined) return this.#gather(bytes);
     return this.#relay(this.#state === "json" ? bytes : oneLineBytes(bytes));
   }
 
   end(): void {
     if (this.#state === "ended") return;
-    if (this.#state === "events") this.#relay(END_OF_EVENT);
+    const events = this.#state === "events";
     this.#state = "ended";
-    this.#res.end();
-    this.#stream?.finish();
+    if (this.#stream !== undefined) this.#endStream(this.#stream);
+    else {
+      if (events) this.#relay(END_OF_EVENT);
+      this.#res.end();
+    }
+  }
+
+  // An event counts as received with its id: it comes last, so that a client that has missed a piece asks for it again.
+  #endStream(stream: EventStream): void {
+    const gathered = this.#gathered;
+    if (gathered === undefined && !this.#isGone()) {
+      this.#relay(`\nid: ${stream.answered(this.#id)}${END_OF_EVENT}`);
+    } else if (gathered === undefined || gathered === "lost") {
+      stream.answer(answerLost(this.#id), this.#id);
+    } else stream.answer(oneLine(Buffer.concat(gathered).toString()), this.#id);
+    stream.finish();
+  }
+
+  #gather(bytes: Buffer): boolean {
+    if (this.#gathered === undefined || this.#gathered === "lost") return true;
+    this.#gathered.push(bytes);
+    this.#gatheredBytes += bytes.length;
+    if (this.#stream?.reaches(this.#gatheredBytes) !== true) this.#gathered = "lost";
+    return true;
   }
 
   abort(error: string): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#res.destroy();
-    this.#stream?.send(error);
+    this.#stream?.answer(error, this.#id);
     this.#stream?.finish();
   }
 
@@ -130,17 +165,22 @@ export class PostReply implements Reply {
   }
 
   keepAlive(): void {
-    if (this.#streaming || !this.#openEvents()) return;
+    if (!this.#openEvents()) return;
     if (this.#stream === undefined) this.#res.write(":\n\n");
     else this.#stream.keepAlive();
   }
 
   // A client that has gone takes everything at once.
   #relay(bytes: Buffer | string): boolean {
-    return this.#res.destroyed || this.#res.writableEnded || this.#res.write(bytes);
+    return this.#isGone() || this.#res.write(bytes);
+  }
+
+  #isGone(): boolean {
+    return this.#res.destroyed || this.#res.writableEnded;
   }
 
   #openEvents(): boolean {
+    if (this.#streaming) return false;
     if (this.#state === "events") return true;
     if (this.#state !== "open" || !this.#events) return false;
     this.#state = "events";

@@ -2,7 +2,6 @@
 import { messageOf, type Clock, type Log } from "../foundation/index.ts";
 import {
   RPC,
-  errorResponse,
   isJsonObject,
   modernStatusOf,
   paramHeaderMismatch,
@@ -127,9 +126,11 @@ export class Requests {
         incoming.headers,
       );
       if (problem !== undefined) {
-        const { id } = incoming.message;
-        const error = errorResponse(id, RPC.headerMismatch, `Header mismatch: ${problem}.`);
-        incoming.reply.answer(stringify(error), 400);
+        this.refuse(incoming, {
+          rpcCode: RPC.headerMismatch,
+          message: `Header mismatch: ${problem}.`,
+          data: { code: "BODY_INVALID" },
+        });
         return;
       }
     }

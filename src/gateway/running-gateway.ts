@@ -28,6 +28,7 @@ export interface RunningGateway {
   readonly gateway: Gateway;
   readonly url: string;
   readonly calls: CallRecord[];
+  readonly metrics: Metrics;
   /** Applies a configuration; what is left out is empty. */
   readonly apply: (configuration: Partial<GatewayConfiguration>) => Promise<void>;
   close(): Promise<void>;
@@ -80,7 +81,7 @@ export async function runGateway(
     await gateway.close();
   };
   const url = `http://127.0.0.1:${port}`;
-  return { gateway, url, calls, apply, close, [Symbol.asyncDispose]: close };
+  return { gateway, url, calls, metrics, apply, close, [Symbol.asyncDispose]: close };
 }
 
 /** The same, for as long as the test takes that calls it. */

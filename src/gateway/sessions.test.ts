@@ -109,6 +109,23 @@ test("whoever has most sessions makes room for another, never someone else", () 
   expect([ended, sessions.count]).toEqual([["ann 1"], 3]);
 });
 
+test("whoever has most gives up even a session with a stream to someone who has fewer", () => {
+  const { sessions, ended, clock, add } = setUp({ sessions_max: 3 });
+  const attach = (session: LegacySession): void =>
+    session.attachSingle(
+      () => {},
+      () => {},
+    );
+  for (const id of ["ann 1", "ann 2", "ann 3"]) {
+    attach(add(id));
+    clock.advance(1);
+  }
+  attach(add("bob 1", "bob"));
+  expect([ended, sessions.count]).toEqual([["ann 1"], 3]);
+  expect(() => add("bob 2", "bob")).toThrow("3 sessions");
+  expect(() => add("ann 4")).toThrow("3 sessions");
+});
+
 test("there is no room where every session is in use", () => {
   const { sessions, add, ended } = setUp({ sessions_max: 1 });
   add("a").attachSingle(

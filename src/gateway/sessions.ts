@@ -1,6 +1,7 @@
 /** The legacy sessions of this process: bounded in number, ended when idle, and only ever shown to their own principal. */
 import { SignalboxError, randomToken, type Clock } from "../foundation/index.ts";
 import type { Principal } from "../access/index.ts";
+import { greediest, whoGivesWay } from "./greediest.ts";
 import type { LegacySession } from "./legacy-session.ts";
 import type { Limits } from "./options.ts";
 
@@ -33,10 +34,11 @@ export class Sessions {
 
   /**
    * Where there are as many as may be, whoever has most of them loses the one that was idle longest: a client that forgets
-   * to end its sessions harms itself and nobody else. Throws SESSION_LIMIT where none is idle.
+   * to end its sessions harms itself and nobody else. One that is in use is lost only to someone who has fewer. Throws
+   * SESSION_LIMIT where no room can be made.
    */
   add(session: LegacySession): void {
-    if (this.#sessions.size >= this.#limits.sessions_max) this.#makeRoom();
+    if (this.#sessions.size >= this.#limits.sessions_max) this.#makeRoom(session.principal.id);
     if (this.#sessions.size >= this.#limits.sessions_max) {
       throw new SignalboxError(
         "SESSION_LIMIT",
@@ -68,18 +70,25 @@ export class Sessions {
     }
   }
 
-  #makeRoom(): void {
-    const counts = new Map<string, number>();
-    for (const { principal } of this.#sessions.values()) {
-      counts.set(principal.id, (counts.get(principal.id) ?? 0) + 1);
+  #makeRoom(asker: string): void {
+    const { id } = greediest(this.#sessions.values());
+    const idle = this.#leastUsed(id, (session) => !isInUse(session));
+    if (idle !== undefined) {
+      this.end(idle);
+      return;
     }
-    const [greediest] = [...counts].reduce((one, other) => (other[1] > one[1] ? other : one));
-    let idlest: LegacySession | undefined;
+    const loser = whoGivesWay([...this.#sessions.values()], asker);
+    const used = loser === undefined ? undefined : this.#leastUsed(loser, ({ busy }) => !busy);
+    if (used !== undefined) this.end(used);
+  }
+
+  #leastUsed(owner: string, may: (session: LegacySession) => boolean): LegacySession | undefined {
+    let found: LegacySession | undefined;
     for (const session of this.#sessions.values()) {
-      if (session.principal.id !== greediest || isInUse(session)) continue;
-      if (idlest === undefined || session.lastSeen < idlest.lastSeen) idlest = session;
+      if (session.principal.id !== owner || !may(session)) continue;
+      if (found === undefined || session.lastSeen < found.lastSeen) found = session;
     }
-    if (idlest !== undefined) this.end(idlest);
+    return found;
   }
 
   close(): void {

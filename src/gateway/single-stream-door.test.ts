@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { hashKey } from "../access/index.ts";
+import { manualClock } from "../foundation/index.ts";
 import type { JsonObject } from "../protocol/index.ts";
 import {
   builtin,
@@ -121,6 +122,25 @@ describe("a client of 2024-11-05", () => {
     await apply({ keys: [{ ...key, revokedAt: 1 }] });
     expect((await client.stream.whole()).ended).toBe(true);
     expect(await client.post(initialize)).toBe(401);
+  });
+
+  test("is let go when its key is revoked before it began", async () => {
+    const key = keyRecord("ann", hashKey("ann"));
+    const { url, apply } = await start({ keys: [key] }, { authRequired: true });
+    const client = await open(url, "ann");
+    await apply({ keys: [{ ...key, revokedAt: 1 }] });
+    expect((await client.stream.whole()).ended).toBe(true);
+  });
+
+  test("is let go when it does not begin in time", async () => {
+    const clock = manualClock();
+    const { url } = await start({}, { clock });
+    const [idle, begun] = [await open(url), await open(url)];
+    await begun.post(initialize);
+    clock.advance(31_000);
+    expect((await idle.stream.whole()).ended).toBe(true);
+    await begun.post({ jsonrpc: "2.0", id: 1, method: "ping" });
+    expect(await begun.answer(1)).toMatchObject({ result: {} });
   });
 
   test("may initialize again on the same stream", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Metrics, silentLog, systemClock } from "../foundation/index.ts";
-import { isJsonObject, type JsonObject } from "../protocol/index.ts";
+import { META, isJsonObject, type JsonObject } from "../protocol/index.ts";
 import { UpstreamServer, type ServerOptions } from "../upstream/index.ts";
 import { discovery, fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
 import { CallMeters } from "./call-meters.ts";
@@ -24,9 +24,11 @@ interface Lists {
   resources?: JsonObject[];
   resourceTemplates?: JsonObject[];
   more?: JsonObject;
+  /** Nothing is listed before. */
+  after?: Promise<void>;
 }
 
-const MEMBERS: Record<string, keyof Lists> = {
+const MEMBERS: Record<string, keyof Omit<Lists, "more" | "after">> = {
   "tools/list": "tools",
   "prompts/list": "prompts",
   "resources/list": "resources",
@@ -43,14 +45,18 @@ async function catalog(
     const member = MEMBERS[String(request.message["method"])] ?? "tools";
     const { id } = request.message;
     const items = lists[member];
-    if (items === undefined)
-      json(response, { jsonrpc: "2.0", id, error: { code: -32603, message: "down" } });
-    else
-      json(response, {
-        jsonrpc: "2.0",
-        id,
-        result: { resultType: "complete", [member]: items, ...lists.more },
-      });
+    if (lists.after !== undefined) void lists.after.then(answer);
+    else answer();
+    function answer(): void {
+      if (items === undefined)
+        json(response, { jsonrpc: "2.0", id, error: { code: -32603, message: "down" } });
+      else
+        json(response, {
+          jsonrpc: "2.0",
+          id,
+          result: { resultType: "complete", [member]: items, ...lists.more },
+        });
+    }
   });
   const server = new UpstreamServer(
     { name, options: { url: peer.url, protocol_era: "modern", ...options }, origin: "config" },
@@ -187,6 +193,20 @@ describe("a page", () => {
       });
     }
     expect(await page(view)).toMatchObject({ ttlMs: 0 });
+  });
+
+  test("says to a modern client who answers", async () => {
+    const a = await catalog("a", { tools: [tool("x")] });
+    const serverInfo = { name: "gateway", version: "1" };
+    const view = new View(undefined, [a], {
+      log: silentLog,
+      meters: new CallMeters(new Metrics()),
+      pageSize: 2,
+      serverInfo,
+      epoch: () => epoch,
+    });
+    expect((await page(view))["_meta"]).toEqual({ [META.serverInfo]: serverInfo });
+    expect(await page(view, "tools", legacy)).not.toHaveProperty("_meta");
   });
 
   test("says which part is of an earlier time", async () => {
@@ -348,6 +368,21 @@ describe("a name", () => {
     expect(await reasonOf("a__none")).toBe("unknown");
     expect(await reasonOf("none__x")).toBe("unknown");
     expect(await reasonOf("down__x")).toBe("unavailable");
+  });
+
+  test("of one server waits for no list of another", async () => {
+    const later = Promise.withResolvers<void>();
+    const slow = await catalog("slow", { tools: [tool("y")], after: later.promise });
+    const view = viewOf(undefined, await catalog("a", { tools: [tool("x")] }), slow);
+    for (const [name, expected] of [
+      ["a__x", { ok: true }],
+      ["a__none", { ok: false, reason: "unknown" }],
+    ] as const) {
+      expect(await view.resolve("tools", name, MODERN_AUDIENCE)).toMatchObject(expected);
+    }
+    expect(slow.listing("tools").view()).toMatchObject({ items: [], missing: undefined });
+    later.resolve();
+    expect(await view.resolve("tools", "slow__y", MODERN_AUDIENCE)).toMatchObject({ ok: true });
   });
 });
 

@@ -73,6 +73,8 @@ export interface ViewDeps {
     annotations: unknown,
   ) => CachePolicy | undefined;
   readonly pageSize: number;
+  /** Who a modern client is told has answered. */
+  readonly serverInfo?: JsonObject;
   /** Grows whenever any catalog changes. */
   readonly epoch: () => number;
 }
@@ -127,7 +129,7 @@ export class View {
     const key = `${audience.era} ${offset}`;
     const known = index.pages.get(key);
     if (known !== undefined) return known;
-    const page = { resultText: pageText(index, kind, audience.era, offset, this.#deps.pageSize) };
+    const page = { resultText: pageText(index, kind, audience.era, offset, this.#deps) };
     index.pages.set(key, page);
     return page;
   }
@@ -153,10 +155,10 @@ export class View {
     if (known !== undefined) return { ok: true, route: known };
     const prefix = this.bare ? undefined : serverOfName(name);
     const owner = prefix === undefined ? undefined : this.#byServer.get(prefix);
-    if (prefix !== undefined && owner === undefined && this.#overlayOf(name) === undefined) {
-      return UNKNOWN;
-    }
-    await this.settle(kind, audience);
+    const renamed = prefix !== undefined && this.#overlayOf(name) !== undefined;
+    if (prefix !== undefined && owner === undefined && !renamed) return UNKNOWN;
+    if (owner === undefined || renamed) await this.settle(kind, audience);
+    else await this.#listing(owner, kind, audience).settle();
     const index = this.#index(kind, audience);
     const route = index.routes.get(name);
     if (route !== undefined) return { ok: true, route };
@@ -166,6 +168,12 @@ export class View {
       (entry) => isAway(entry) && (owner === undefined || entry.server === owner.server.name),
     );
     return missing === undefined ? UNKNOWN : { ok: false, reason: "unavailable", missing };
+  }
+
+  /** The route of the same name once its server's list is as good as it gets; undefined where it is gone. */
+  async renewed(route: Route, audience: Audience): Promise<Route | undefined> {
+    await this.#listing(route.catalog, route.kind, audience).settle();
+    return this.known(route.kind, route.publicName, audience);
   }
 
   /** The server and its own URI behind a public resource URI. */
@@ -178,6 +186,11 @@ export class View {
         : UNKNOWN;
     }
     return this.#findUri(uri, audience);
+  }
+
+  /** Who a modern client is told has answered. */
+  get serverInfo(): JsonObject | undefined {
+    return this.#deps.serverInfo;
   }
 
   /** A server's own URI as this view shows it. */
@@ -463,7 +476,7 @@ function pageText(
   kind: ListKind,
   era: Era,
   offset: number,
-  pageSize: number,
+  { pageSize, serverInfo }: Pick<ViewDeps, "pageSize" | "serverInfo">,
 ): string {
   const convert = kind !== "tools" ? undefined : era === "modern" ? toModernTool : toLegacyTool;
   const slice = index.items.slice(offset, offset + pageSize);
@@ -477,17 +490,18 @@ function pageText(
     result["ttlMs"] = complete ? index.ttlMs : 0;
     result["cacheScope"] = index.cacheScope;
   }
+  const meta: JsonObject = {};
+  if (era === "modern" && serverInfo !== undefined) meta[META.serverInfo] = serverInfo;
   if (index.missing.length > 0) {
-    result["_meta"] = {
-      [META.missing]: index.missing.map(({ server, reason, message, since, stale }) => ({
-        server,
-        reason,
-        message,
-        since,
-        ...(stale ? { served: "last known" } : {}),
-      })),
-    };
+    meta[META.missing] = index.missing.map(({ server, reason, message, since, stale }) => ({
+      server,
+      reason,
+      message,
+      since,
+      ...(stale ? { served: "last known" } : {}),
+    }));
   }
+  if (Object.keys(meta).length > 0) result["_meta"] = meta;
   return stringify(result);
 }
 

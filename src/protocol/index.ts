@@ -4,6 +4,7 @@ export { mcpNameOf, readIngress, type Ingress, type IngressHeaders } from "./ing
 export {
   JsonBoundsError,
   isJsonObject,
+  numberOf,
   parseJson,
   stringify,
   type JsonBounds,

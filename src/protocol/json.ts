@@ -52,6 +52,12 @@ export function isJsonObject(value: unknown): value is JsonObject {
   );
 }
 
+/** A number as `parseJson` reads it: also one that it keeps as its source text. */
+export function numberOf(value: unknown): number | undefined {
+  if (typeof value === "number") return value;
+  return JSON.isRawJSON(value) ? Number(JSON.stringify(value)) : undefined;
+}
+
 // A number of sixteen digits or more, or with an exponent. A match inside a string costs time, never correctness.
 const MAY_LOSE_DIGITS = /[:,[]\s*-?(?:\d[\d.]{15,}|[\d.]+[eE])/;
 

@@ -4,7 +4,7 @@ export type {
   CatalogView,
   ServerFacts,
   ServerOptions,
-  ServerStatus,
+  CatalogStatus,
   TestReport,
 } from "../gateway/index.ts";
 export type { KeyView, NewKey } from "./key-input.ts";

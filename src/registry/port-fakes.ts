@@ -3,7 +3,7 @@ import type { KeyRecord } from "../access/index.ts";
 import type {
   GatewayConfiguration,
   ServerDefinition,
-  ServerStatus,
+  CatalogStatus,
   TestReport,
 } from "../gateway/index.ts";
 import type { RegistryGateway, RegistryStore, StoredDefinition } from "./ports.ts";
@@ -14,7 +14,7 @@ export class FakeGateway implements RegistryGateway {
   refuse: string | undefined;
   used = new Map<string, number>();
   tested: ServerDefinition[] = [];
-  statuses: ServerStatus[] = [];
+  statuses: CatalogStatus[] = [];
   report: TestReport = { ok: true, ms: 1 };
 
   async apply(configuration: GatewayConfiguration): Promise<void> {
@@ -27,7 +27,7 @@ export class FakeGateway implements RegistryGateway {
     if (last === undefined) throw new Error("nothing applied");
     return last;
   }
-  serverStatus(): ServerStatus[] {
+  serverStatus(): CatalogStatus[] {
     return this.statuses;
   }
   serverFacts(): undefined {

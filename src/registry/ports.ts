@@ -4,7 +4,7 @@ import type {
   GatewayConfiguration,
   ServerDefinition,
   ServerFacts,
-  ServerStatus,
+  CatalogStatus,
   TestReport,
 } from "../gateway/index.ts";
 
@@ -12,7 +12,7 @@ import type {
 export interface RegistryGateway {
   /** Builds the whole configuration and swaps it in, or throws and keeps the one it serves. */
   apply(configuration: GatewayConfiguration): Promise<void>;
-  serverStatus(): ServerStatus[];
+  serverStatus(): CatalogStatus[];
   serverFacts(name: string): ServerFacts | undefined;
   /** Throws ENDPOINT_NOT_FOUND. */
   drainEndpoint(server: string, endpoint: string, drained: boolean): void;

@@ -2,7 +2,7 @@ import type {
   BundleDefinition,
   ServerDefinition,
   ServerOptions,
-  ServerStatus,
+  CatalogStatus,
 } from "../gateway/index.ts";
 import { maskServer } from "./masking.ts";
 
@@ -15,7 +15,7 @@ export interface ServerView {
   title?: string;
   options: ServerOptions;
   /** Absent for the moment between a change and the gateway's first look at the server. */
-  status?: ServerStatus;
+  status?: CatalogStatus;
 }
 
 /** A bundle as it may be shown. */
@@ -26,7 +26,7 @@ export interface BundleView extends BundleDefinition {
 /** What may be shown of a server. */
 export function viewOfServer(
   definition: ServerDefinition,
-  status: ServerStatus | undefined,
+  status: CatalogStatus | undefined,
 ): ServerView {
   const { name, origin, options, service } = definition;
   return {

@@ -87,10 +87,10 @@ const server = z
       })
       .optional(),
     missing: z
-      .object({ reason: z.string(), since: z.iso.datetime() })
+      .object({ reason: z.string(), message: z.string().optional(), since: z.iso.datetime() })
       .optional()
       .describe(
-        'Present while its tools are left out of the lists, as in `_meta["signalbox/missing"]`.',
+        'Present while its part of the lists is left out or of an earlier time, as in `_meta["signalbox/missing"]`.',
       ),
   })
   .openapi("Server");
@@ -472,11 +472,13 @@ async function storedUptime(
   }
 }
 
+type Status = NonNullable<ServerView["status"]>;
+
 function presented(view: ServerView): object {
   const { status, ...rest } = view;
   if (status === undefined) return { ...rest, status: unstarted(view) };
-  const { name: _name, since, lastError, era_probed_at: eraProbedAt, ...figures } = status;
-  const failing = isFailing(status.state);
+  const { name: _name, since, lastError, era_probed_at: eraProbedAt, missing, ...figures } = status;
+  const absent = missing ?? (isFailing(status.state) ? failure(status) : undefined);
   return {
     ...rest,
     status: {
@@ -485,8 +487,14 @@ function presented(view: ServerView): object {
       ...(eraProbedAt !== undefined && { eraProbedAt: iso(eraProbedAt) }),
       ...(lastError && { lastError: { ...lastError, at: iso(lastError.at) } }),
     },
-    ...(failing && { missing: { reason: lastError?.code ?? "INTERNAL", since: iso(since) } }),
+    ...(absent && { missing: absent }),
   };
+}
+
+// A server whose lists nobody has asked for since it failed is as absent as one of which the lists have noticed.
+function failure({ since, lastError }: Pick<Status, "since" | "lastError">): object {
+  const { code = "INTERNAL", message } = lastError ?? {};
+  return { reason: code, ...(message !== undefined && { message }), since: iso(since) };
 }
 
 // The gateway keeps nothing running for a server that is switched off.

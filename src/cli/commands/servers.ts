@@ -88,15 +88,18 @@ function addressOf(server: ServerView): string {
 const TROUBLED = new Set(["error", "reconnecting", "needs_auth", "degraded"]);
 
 function reasons(list: readonly ServerView[], paint: (text: string) => string): string[] {
-  return list.flatMap(({ name, status }) =>
-    status?.lastError !== undefined && TROUBLED.has(status.state ?? "")
-      ? [
-          paint(
-            `${plain(name)}: ${plain(status.lastError.message)} (${plain(status.lastError.code)})`,
-          ),
-        ]
-      : [],
-  );
+  return list.flatMap((server) => {
+    const reason = reasonOf(server);
+    return reason === undefined ? [] : [paint(`${plain(server.name)}: ${plain(reason)}`)];
+  });
+}
+
+// A server may be connected and yet not have listed its tools.
+function reasonOf({ status, missing }: ServerView): string | undefined {
+  const error = TROUBLED.has(status?.state ?? "") ? status?.lastError : undefined;
+  if (error !== undefined) return `${error.message} (${error.code})`;
+  if (missing === undefined) return undefined;
+  return missing.message === undefined ? missing.reason : `${missing.message} (${missing.reason})`;
 }
 
 const addOptions = z.object({

@@ -68,6 +68,14 @@ describe("a result", () => {
     expect(toModernResult("tools/list", own)).toEqual(own);
   });
 
+  test("says who answers, unless the server has said so", () => {
+    const gateway = { name: "gateway", version: "1" };
+    const stamped = toModernResult("tools/call", { content: [], _meta: { x: 1 } }, gateway);
+    expect(stamped["_meta"]).toEqual({ x: 1, [META.serverInfo]: gateway });
+    const own = { content: [], _meta: { [META.serverInfo]: { name: "own" } } };
+    expect(toModernResult("tools/call", own, gateway)["_meta"]).toEqual(own._meta);
+  });
+
   test("of a modern server loses what a legacy client has no words for", () => {
     const result = { resultType: "complete", ttlMs: 1, cacheScope: "public", tools: [], x: 1 };
     expect(toLegacyResult("tools/list", result)).toEqual({ tools: [], x: 1 });

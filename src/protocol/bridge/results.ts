@@ -1,6 +1,7 @@
 import { RPC } from "../error-codes.ts";
 import { isJsonObject, type JsonObject } from "../json.ts";
 import type { JsonRpcError } from "../message.ts";
+import { META } from "../meta.ts";
 
 /**
  * Results between the eras. A modern result says how it ended and how long it may be kept; a legacy one has no words for
@@ -16,9 +17,17 @@ const CACHEABLE = new Set([
   "resources/read",
 ]);
 
-/** A legacy server's result as a modern client reads it. */
-export function toModernResult(method: string, result: JsonObject): JsonObject {
+/** A legacy server's result as a modern client reads it; `serverInfo` is who says so, where the server does not. */
+export function toModernResult(
+  method: string,
+  result: JsonObject,
+  serverInfo?: JsonObject,
+): JsonObject {
   const modern: JsonObject = { resultType: "complete", ...result };
+  if (serverInfo !== undefined) {
+    const meta = result["_meta"];
+    modern["_meta"] = { [META.serverInfo]: serverInfo, ...(isJsonObject(meta) && meta) };
+  }
   if (CACHEABLE.has(method)) {
     modern["ttlMs"] ??= 0;
     modern["cacheScope"] ??= "private";

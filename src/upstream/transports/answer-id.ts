@@ -76,7 +76,8 @@ export function withIdBytes(body: Buffer, at: number, oldLength: number, idText:
 
 const closeBrace = 0x7d;
 
-function endOfJson(text: string): number {
+/** Where the trailing blanks of `text` start. */
+export function endOfJson(text: string): number {
   let end = text.length;
   while (end > 0 && text.charCodeAt(end - 1) <= 0x20) end--;
   return end;

@@ -44,8 +44,7 @@ export function saysSessionIsGone({ status, reply }: Refusal): boolean {
 /** Whether the error speaks about this hop, not about the caller's request: it is not for the caller. */
 export function isAboutThisHop(reply: JsonRpcResponse, era: Era, exactId: boolean): boolean {
   const code = reply.error?.code ?? 0;
-  if (code === RPC.headerMismatch || code === RPC.unsupportedProtocolVersion) return true;
-  return era === "modern" && !exactId && isLegacyCode(code);
+  return isAboutHeaders(code) || (era === "modern" && !exactId && isLegacyCode(code));
 }
 
 /** Whether the refusal shows that the server does not speak `era` any more. */
@@ -70,6 +69,11 @@ export function refusalFailure(
     `refused what the gateway sent: ${message.slice(0, 200)} (${code}, HTTP ${status})`,
     { details: { status, rpcCode: code, delivered: "no" } },
   );
+}
+
+// Headers and version are checked before anything is carried out.
+function isAboutHeaders(code: number): boolean {
+  return code === RPC.headerMismatch || code === RPC.unsupportedProtocolVersion;
 }
 
 /** Codes that only servers of the older revisions and SDKs use. */

@@ -342,6 +342,32 @@ describe.each(["modern", "legacy"] as const)("a %s server", (era) => {
     },
   );
 
+  test.each([
+    [
+      "after its own",
+      (id: unknown, x: string) => `{"jsonrpc":"2.0","id":${id},"result":${x},"id":7}`,
+    ],
+    [
+      "escaped",
+      (id: unknown, x: string) => `{"jsonrpc": "2.0", "id": ${id}, "result": ${x}, "i\\u0064":7}\n`,
+    ],
+    [
+      "before its own",
+      (id: unknown, x: string) => `{"result":${x},"id":7,"jsonrpc":"2.0","id":${id}}  `,
+    ],
+  ])("cannot answer another call with a second id in a large answer: %s", async (_where, write) => {
+    const filler = "z".repeat(700_000);
+    const peer = await server(era, (request, response) =>
+      json(response, write(request.message["id"], `{"filler":"${filler}"}`)),
+    );
+    const lane = await laneTo(peer, era, { deps: { inspectBytesMax: 100_000 } });
+    const heard = new Heard();
+    lane.send(call("mine"), heard);
+    const body = await heard.body;
+    expect(heard.begun?.length).toBe(body.length);
+    expect(JSON.parse(body.toString())).toEqual({ jsonrpc: "2.0", id: "mine", result: { filler } });
+  });
+
   test("may send a large answer in any order and spacing", async () => {
     const filler = "z".repeat(300_000);
     const peer = await server(era, (request, response) => {
