@@ -79,6 +79,8 @@ export class FakeStore implements RegistryStore {
   down = false;
   readonly servers = new FakeTable(this);
   readonly bundles = new FakeTable(this);
+  readonly projects = new FakeTable(this);
+  readonly roles = new FakeTable(this);
   readonly records = new Map<string, KeyRecord>();
   readonly listeners = new Set<() => void>();
   readonly keys = {

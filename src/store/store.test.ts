@@ -220,8 +220,10 @@ function keyRow(): KeyRow {
   return {
     id,
     name: "ci",
-    role: "caller",
+    role: "reader",
+    project: "payments",
     bundles: ["a", "b"],
+    rules: [{ effect: "deny", tools: ["a__*"] }],
     hash: id
       .replaceAll(/[^0-9a-f]/gu, "")
       .padEnd(64, "0")
@@ -237,6 +239,7 @@ function callRow(changes: Partial<CallRow> = {}): CallRow {
     id: newId(),
     at: 1_800_000_000_123,
     principalId: "p",
+    project: "default",
     principalName: "somebody",
     method: "tools/call",
     outcome: "ok",
