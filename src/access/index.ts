@@ -8,7 +8,7 @@ export { hashKey, mintKey, prefixOf } from "./key.ts";
 export type { KeyRecord } from "./key.ts";
 export { KeyRing } from "./key-ring.ts";
 export type { AuthOutcome } from "./key-ring.ts";
-export { climbs, matchesAny, spellings, toPattern } from "./name-pattern.ts";
+export { climbs, couldMatchServer, matchesAny, spellings, toPattern } from "./name-pattern.ts";
 export type { NamePattern } from "./name-pattern.ts";
 export { Permissions } from "./permissions.ts";
 export type { Owned } from "./permissions.ts";

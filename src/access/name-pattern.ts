@@ -18,6 +18,14 @@ export function matchesAny(patterns: readonly NamePattern[], text: string): bool
   return patterns.some(({ parts }) => matches(parts, text));
 }
 
+/** Whether a pattern over public names `{server}__{name}` could match anything of the server. */
+export function couldMatchServer({ text }: NamePattern, server: string): boolean {
+  const prefix = `${server}__`;
+  const star = text.indexOf("*");
+  const fixed = star < 0 ? text : text.slice(0, star);
+  return fixed.length >= prefix.length ? fixed.startsWith(prefix) : prefix.startsWith(fixed);
+}
+
 /** Whether a path segment of the URI, decoded, leads upward or stands still. */
 export function climbs(uri: string): boolean {
   return dotSegment.test(decoded(uri));

@@ -10,8 +10,10 @@ export type Action = "read" | "write" | "manage";
 /** A thing a server offers. */
 export interface AccessItem {
   readonly kind: "tool" | "prompt" | "resource";
-  /** Every name a pattern may mean; of a resource its URI as the server writes it. */
-  readonly names: readonly string[];
+  /** As the server writes it; of a resource its URI. */
+  readonly original: string;
+  /** The names under which clients see it, less what a bundle makes of them; of a resource none. */
+  readonly publicNames: readonly string[];
   readonly readOnly: boolean;
   readonly destructive: boolean;
 }

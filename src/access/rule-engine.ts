@@ -5,7 +5,14 @@
  * opinion, so they never give what the role does not. A key with rules that allow is limited to what these allow; one
  * with rules that only deny keeps the rest of its role.
  */
-import { climbs, matchesAny, spellings, toPattern, type NamePattern } from "./name-pattern.ts";
+import {
+  climbs,
+  couldMatchServer,
+  matchesAny,
+  spellings,
+  toPattern,
+  type NamePattern,
+} from "./name-pattern.ts";
 import type { AccessItem, AccessRequest, Action, Decision, PolicyEngine } from "./policy.ts";
 import type { Rule } from "./rule.ts";
 
@@ -85,19 +92,40 @@ function speaksOf(compiled: CompiledRule, request: AccessRequest): boolean {
   if (!actions.has(request.action)) return false;
   if (servers !== undefined && !matchesAny(servers, request.server)) return false;
   return request.item === undefined
-    ? speaksOfServer(compiled, request.action)
+    ? speaksOfServer(compiled, request)
     : speaksOfItem(compiled, request.server, request.item);
 }
 
 // Of a server as a whole: what speaks of some of its things alone neither denies all of it nor lets it be configured, but
 // it allows something.
-function speaksOfServer({ rule, names }: CompiledRule, action: Action): boolean {
+function speaksOfServer({ rule, names }: CompiledRule, { action, server }: AccessRequest): boolean {
   const whole =
     names === undefined && rule.read_only === undefined && rule.destructive === undefined;
   if (whole) return true;
   if (action === "manage" || rule.effect === "deny") return false;
   const reads = action === "read";
+  if (
+    names !== undefined &&
+    !Object.values(names)
+      .flat()
+      .some((one) => mayBeOf(one, server))
+  )
+    return false;
   return (rule.read_only ?? reads) === reads && !(reads && rule.destructive === true);
+}
+
+function mayBeOf(pattern: NamePattern, server: string): boolean {
+  return !isPublic(pattern) || isUri(pattern) || couldMatchServer(pattern, server);
+}
+
+// What has the separator is over public names, whatever a server calls its own: else a server could name a tool after
+// another server's and be let in by a rule that was meant for that one.
+function isPublic({ text }: NamePattern): boolean {
+  return text.includes("__");
+}
+
+function isUri({ text }: NamePattern): boolean {
+  return /^[a-z][a-z0-9+.-]*:/i.test(text);
 }
 
 function speaksOfItem({ rule, names }: CompiledRule, server: string, item: AccessItem): boolean {
@@ -105,8 +133,12 @@ function speaksOfItem({ rule, names }: CompiledRule, server: string, item: Acces
   if (rule.destructive !== undefined && rule.destructive !== item.destructive) return false;
   if (names === undefined) return true;
   const patterns = names[item.kind];
-  if (item.kind === "resource") return speaksOfUri(rule, patterns, server, item.names);
-  return item.names.some((name) => matchesAny(patterns, name));
+  if (item.kind === "resource") return speaksOfUri(rule, patterns, server, item.original);
+  return patterns.some((pattern) =>
+    isPublic(pattern)
+      ? item.publicNames.some((name) => matchesAny([pattern], name))
+      : matchesAny([pattern], item.original),
+  );
 }
 
 // As a bundle's selection does: what is allowed is looked at as it is written, what is denied in all its spellings.
@@ -114,10 +146,11 @@ function speaksOfUri(
   { effect }: Rule,
   patterns: readonly NamePattern[],
   server: string,
-  uris: readonly string[],
+  uri: string,
 ): boolean {
-  if (effect === "allow" && uris.some(climbs)) return false;
-  return uris
-    .flatMap((uri) => (effect === "deny" ? spellings(uri) : [uri]))
-    .some((uri) => matchesAny(patterns, uri) || matchesAny(patterns, `${server}__${uri}`));
+  if (effect === "allow" && climbs(uri)) return false;
+  const written = effect === "deny" ? spellings(uri) : [uri];
+  return written.some(
+    (one) => matchesAny(patterns, one) || matchesAny(patterns, `${server}__${one}`),
+  );
 }

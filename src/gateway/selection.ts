@@ -3,7 +3,14 @@
  * copied from a list works. A URI can be written in many ways: it is taken as it is written, left out in whichever of its
  * usual spellings an exclusion names, and never taken where it climbs ("..") out of what is included.
  */
-import { climbs, matchesAny, spellings, toPattern, type NamePattern } from "../access/index.ts";
+import {
+  climbs,
+  couldMatchServer,
+  matchesAny,
+  spellings,
+  toPattern,
+  type NamePattern,
+} from "../access/index.ts";
 import type { BundleOptions } from "./options.ts";
 
 /** The selection of one bundle; without options everything is taken. */
@@ -21,7 +28,7 @@ export class Selection {
 
   /** Whether anything of the server could be taken. */
   mayTake(server: string): boolean {
-    return this.#include.some(({ text }) => couldMatchServer(text, server));
+    return this.#include.some((pattern) => couldMatchServer(pattern, server));
   }
 
   /** Whether a tool or prompt is taken; `publicName` is the name under which clients see it unless it is renamed. */
@@ -43,11 +50,4 @@ export class Selection {
       !spellings(uri).some((spelling) => matchesAny(this.#exclude, `${server}__${spelling}`))
     );
   }
-}
-
-function couldMatchServer(pattern: string, server: string): boolean {
-  const prefix = `${server}__`;
-  const star = pattern.indexOf("*");
-  const fixed = star < 0 ? pattern : pattern.slice(0, star);
-  return fixed.length >= prefix.length ? fixed.startsWith(prefix) : prefix.startsWith(fixed);
 }

@@ -28,7 +28,7 @@ import {
 import type { LaneKey, UpstreamServer } from "../upstream/index.ts";
 import type { CachePolicy } from "./cache/cache-policy.ts";
 import type { CallMeter, CallMeters } from "./call-meters.ts";
-import { ownerOfUri, publicName, publicUri, serverOfName } from "./names.ts";
+import { RESOURCE_SCHEME, ownerOfUri, publicName, publicUri, serverOfName } from "./names.ts";
 import type { BundleDefinition, BundleOptions } from "./options.ts";
 import { withPublicUi } from "./resource-links.ts";
 import { Selection } from "./selection.ts";
@@ -214,6 +214,10 @@ export class View {
       return this.#takesUri(owned.server, owned.uri)
         ? { ok: true, route: this.#uriRoute(owner, owned.uri, uri) }
         : UNKNOWN;
+    }
+    // What names a server that is not here is not taken for another server's own URI: it may name one that is hidden.
+    if (this.#narrowed !== undefined && !this.bare && uri.startsWith(RESOURCE_SCHEME)) {
+      return UNKNOWN;
     }
     return this.#findUri(uri, audience);
   }
@@ -405,7 +409,8 @@ export class View {
       return undefined;
     }
     const described = kind === "tools" ? this.#describe(server, item, prefixed) : item;
-    if (!this.#permits(server.name, itemOf(kind, original, prefixed, described))) return undefined;
+    if (!this.#permits(server.name, itemOf(kind, server.name, original, described)))
+      return undefined;
     const cache =
       kind === "tools"
         ? this.#deps.cachePolicy?.(server, "tools/call", original, described["annotations"])
@@ -492,29 +497,30 @@ export function useOf(server: string, item: AccessItem): AccessRequest {
 export function accessItemOf(route: Route): AccessItem {
   const { kind, original, server, item } = route;
   if (kind === "resources" || kind === "templates") return resourceOf(original);
-  return itemOf(kind, original, publicName(server.name, original), item);
+  return itemOf(kind, server.name, original, item);
 }
 
 // The names are the server's own and the public one without a bundle's changes: whoever renames a tool in a bundle does not
 // change who may use it.
 function itemOf(
   kind: "tools" | "prompts",
+  server: string,
   original: string,
-  prefixed: string,
   item: JsonObject,
 ): AccessItem {
-  const names = [prefixed, original];
-  if (kind === "prompts") return { kind: "prompt", names, readOnly: true, destructive: false };
+  const prefixed = publicName(server, original);
+  const names = { original, publicNames: [prefixed, `${server}__${original}`] };
+  if (kind === "prompts") return { kind: "prompt", ...names, readOnly: true, destructive: false };
   const given = item["annotations"];
   const hints = isJsonObject(given) ? given : {};
   const readOnly = hints["readOnlyHint"] === true;
   // As the protocol has it: what says nothing of itself may destroy.
   const destructive = !readOnly && hints["destructiveHint"] !== false;
-  return { kind: "tool", names, readOnly, destructive };
+  return { kind: "tool", ...names, readOnly, destructive };
 }
 
 function resourceOf(uri: string): AccessItem {
-  return { kind: "resource", names: [uri], readOnly: true, destructive: false };
+  return { kind: "resource", original: uri, publicNames: [], readOnly: true, destructive: false };
 }
 
 /** Throws BUNDLE_COLLISION where a bundle already has two owners for one name. */

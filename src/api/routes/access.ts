@@ -13,7 +13,7 @@ const key = z
   .max(100)
   .optional()
   .describe("The id of another key; for holders of the scope `admin` or `audit`.");
-const name = z.string().min(1).max(2_000);
+const offered = z.string().min(1).max(2_000);
 const action = z.enum(ruleActions);
 
 const checkBody = z
@@ -54,9 +54,9 @@ const explainBody = z
     key,
     bundle: z.string().min(1).max(64).optional().describe("At this bundle instead of /mcp."),
     server: z.string().min(1).max(64).optional(),
-    tool: name.optional().describe("By its public name."),
-    prompt: name.optional().describe("By its public name."),
-    resource: name.optional().describe("By its public URI."),
+    tool: offered.optional().describe("By its public name."),
+    prompt: offered.optional().describe("By its public name."),
+    resource: offered.optional().describe("By its public URI."),
     action: action.default("call"),
   })
   .refine(

@@ -151,7 +151,7 @@ const revoke: Route = route({
 export const keyRoutes: readonly Route[] = [list, create, revoke];
 
 // Whoever is limited, by rules or to bundles, would lift the limit with a key that is not.
-function requireNoMoreThanOwn(principal: Principal, bundles: readonly string[] | "all"): void {
+function requireNoMoreThanOwn(principal: Principal, wanted: readonly string[] | "all"): void {
   if (!principal.permissions.allowsEveryUse) {
     throw new SignalboxError(
       "FORBIDDEN",
@@ -159,7 +159,7 @@ function requireNoMoreThanOwn(principal: Principal, bundles: readonly string[] |
     );
   }
   const own = principal.bundles;
-  if (own === "all" || (bundles !== "all" && bundles.every((name) => own.includes(name)))) return;
+  if (own === "all" || (wanted !== "all" && wanted.every((name) => own.includes(name)))) return;
   throw new SignalboxError("FORBIDDEN", "A key limited to bundles makes keys for these alone.", {
     details: { bundles: own },
   });

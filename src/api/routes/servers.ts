@@ -217,8 +217,8 @@ const add: Route = route({
     "SERVER_UNREACHABLE",
   ],
   handle: async ({ body, query, signal, principal }, { registry }) => {
-    const { name, ...options } = body;
-    const rest = serverWanted(principal, name, options);
+    const { name, ...given } = body;
+    const rest = serverWanted(principal, name, given);
     const test =
       query.test === "true"
         ? await registry.testServer({ name, options: rest }, within(signal))
@@ -249,8 +249,8 @@ const testCandidate: Route = route({
     // The masked values of a stored server are only for whoever may manage it.
     const stored = registry.servers().find((one) => one.name === name);
     if (stored !== undefined) requireManage(principal, name, projectOf(stored));
-    const options = serverWanted(principal, name, rest);
-    return { body: await registry.testServer({ name, options }, within(signal)) };
+    const wanted = serverWanted(principal, name, rest);
+    return { body: await registry.testServer({ name, options: wanted }, within(signal)) };
   },
 });
 
@@ -268,9 +268,9 @@ const get: Route = route({
   },
   errors: ["SERVER_NOT_FOUND"],
   handle: (request, deps) => {
-    const server = serverSeen(request, deps);
-    const facts = deps.registry.serverFacts(server.name);
-    const body = presented(server);
+    const seen = serverSeen(request, deps);
+    const facts = deps.registry.serverFacts(seen.name);
+    const body = presented(seen);
     return { body: facts === undefined ? body : { ...body, runtime: presentedFacts(facts) } };
   },
 });
