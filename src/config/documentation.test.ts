@@ -41,9 +41,7 @@ test.each([
   // Named in the text, or set in an example.
   const missing = namesAt([table, "any"]).filter(
     (name) =>
-      !new RegExp(`\`${name}\`|^${name} = |^\\[${table}\\.\\w+\\.${name}\\.`, "m").test(
-        text,
-      ),
+      !new RegExp(`\`${name}\`|^${name} = |^\\[${table}\\.\\w+\\.${name}\\.`, "m").test(text),
   );
   expect(namesAt([table, "any"])).not.toEqual([]);
   expect(missing).toEqual([]);
