@@ -246,6 +246,34 @@ test("a method that is not in the table is not served, and nothing becomes a Web
   }
 }, 120_000);
 
+test("each key is told what it may do with a server, and what it is told holds", async () => {
+  const asked = async (holder: string, permission: string): Promise<unknown> => {
+    const key = credentials.find(({ what }) => what === holder)?.key;
+    const answer = await fetch(`${gateway.url}/api/access/check`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key ?? ""}`, "content-type": "application/json" },
+      body: JSON.stringify({ server: "ours", permission }),
+    });
+    return z.object({ allowed: z.boolean() }).parse(await answer.json()).allowed;
+  };
+  for (const [holder, read, write, manage] of [
+    ["caller of default", true, true, false],
+    ["caller of *", true, true, false],
+    ["caller of elsewhere", false, false, false],
+    ["developer of default", true, true, true],
+    ["developer of elsewhere", false, false, false],
+    ["reader of default", true, false, false],
+    ["auditor of *", false, false, false],
+    ["nothing of *", false, false, false],
+  ] as const) {
+    const told = [];
+    for (const permission of ["read", "write", "manage"])
+      told.push(await asked(holder, permission));
+    expect([holder, ...told]).toEqual([holder, read, write, manage]);
+    expect([holder, await asked(holder, "call")]).toEqual([holder, read || write]);
+  }
+});
+
 /** Whether an address is also one of the addresses of a path with parameters. */
 function covers(pattern: string, path: string): boolean {
   const parts = pattern.split("/");
