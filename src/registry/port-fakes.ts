@@ -6,7 +6,7 @@ import type {
   ServerStatus,
   TestReport,
 } from "../gateway/index.ts";
-import type { RegistryGateway, RegistryStore, StoredDefinition } from "./ports.ts";
+import type { RegistryGateway, RegistryStore, StoredDefinition, StoredKey } from "./ports.ts";
 
 /** A data plane that remembers what it was given. */
 export class FakeGateway implements RegistryGateway {
@@ -81,10 +81,10 @@ export class FakeStore implements RegistryStore {
   readonly bundles = new FakeTable(this);
   readonly projects = new FakeTable(this);
   readonly roles = new FakeTable(this);
-  readonly records = new Map<string, KeyRecord>();
+  readonly records = new Map<string, StoredKey>();
   readonly listeners = new Set<() => void>();
   readonly keys = {
-    list: async (): Promise<KeyRecord[]> => {
+    list: async (): Promise<StoredKey[]> => {
       await this.answer();
       return [...this.records.values()];
     },

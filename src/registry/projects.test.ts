@@ -161,7 +161,7 @@ test("a stored role that cannot be read is left out, and a key whose rules canno
   store.roles.rows.set("odd", { scopes: ["everything"] });
   const record = { name: "k", role: "caller", project: "default", bundles: "all" as const };
   const rest = { hash: "", prefix: "", createdAt: 0 };
-  store.records.set("k", { id: "k", ...record, ...rest, rules: [{ effect: "maybe" }] as never });
+  store.records.set("k", { id: "k", ...record, ...rest, rules: [{ effect: "maybe" }] });
   const { gateway } = await started(store);
   expect(gateway.now.roles?.has("odd")).toBe(false);
   const [key] = gateway.now.keys;
