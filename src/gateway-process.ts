@@ -2,7 +2,7 @@
 import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
-import { hostPolicy } from "./access/index.ts";
+import { anonymous, callsSeenBy, hostPolicy, isPrincipal, type Principal } from "./access/index.ts";
 import { createApi, createMetricsListener } from "./api/index.ts";
 import {
   loadConfigAside,
@@ -158,6 +158,8 @@ export class GatewayProcess {
       clock,
       configServers: () => new Map(Object.entries(this.#values.servers)),
       configBundles: () => new Map(Object.entries(this.#values.bundles)),
+      configProjects: () => new Map(Object.entries(this.#values.projects)),
+      configRoles: () => new Map(Object.entries(this.#values.roles)),
       builtin: [
         {
           name: "signalbox",
@@ -372,7 +374,7 @@ export class GatewayProcess {
     });
   }
 
-  // Servers and bundles are taken over at once; other settings are read at the start.
+  // Servers, bundles, projects and roles are taken over at once; other settings are read at the start.
   async #reloadConfig(): Promise<void> {
     try {
       const { values } = await loadConfigAside(
@@ -383,8 +385,13 @@ export class GatewayProcess {
       await this.#registry.reloadConfig(
         new Map(Object.entries(values.servers)),
         new Map(Object.entries(values.bundles)),
+        {
+          projects: new Map(Object.entries(values.projects)),
+          roles: new Map(Object.entries(values.roles)),
+        },
       );
-      this.#values = { ...this.#values, servers: values.servers, bundles: values.bundles };
+      const { servers, bundles, projects, roles } = values;
+      this.#values = { ...this.#values, servers, bundles, projects, roles };
       this.log.info({}, "The servers and bundles of the changed configuration file are served");
       this.#sayWhatWaits(values);
     } catch (error) {
@@ -567,6 +574,7 @@ export class GatewayProcess {
         if (catalog !== undefined) return catalog;
         throw new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${bundle ?? ""}".`);
       },
+      access: this.#gateway,
       calls: (filter: CallFilter) => this.#requireStore().calls.recent(filter),
       linkHistory: (filter) => this.#requireStore().linkTransitions.recent(filter),
       linkUptime: (server) =>
@@ -611,23 +619,27 @@ export class GatewayProcess {
 
   #servicePorts(): SignalboxPorts {
     return {
-      servers: (principal) =>
-        this.#gateway
+      servers: (caller) => {
+        const principal = principalOf(caller);
+        return this.#gateway
           .serverStatus()
           .filter(({ name }) => this.#gateway.sees(principal, name))
-          .map(summaryOf),
-      server: (name, principal) => {
+          .map(summaryOf);
+      },
+      server: (name, caller) => {
         const status = this.#gateway.statusOf(name);
-        if (status === undefined || !this.#gateway.sees(principal, name)) return undefined;
+        if (status === undefined || !this.#gateway.sees(principalOf(caller), name))
+          return undefined;
         return summaryOf(status);
       },
-      recentCalls: async (principal, filter) => {
+      recentCalls: async (caller, filter) => {
+        const principal = principalOf(caller);
         const { limit, server, outcome } = filter;
         const rows = await this.#requireStore().calls.recent({
           limit,
           ...(server === undefined ? {} : { server }),
           ...(outcome === undefined ? {} : { outcome }),
-          ...(principal.role === "caller" ? { principalId: principal.id } : {}),
+          ...callsSeenBy(principal),
         });
         return rows.map(({ at, publicName, principalName, ...row }) => ({
           ...row,
@@ -655,6 +667,11 @@ export class GatewayProcess {
       ? "shown at the first start; set SIGNALBOX_ADMIN_KEY to replace it"
       : `in ${this.#keyFile()}`;
   }
+}
+
+// A caller inside the process is nobody in particular.
+function principalOf(caller: object): Principal {
+  return isPrincipal(caller) ? caller : anonymous;
 }
 
 function codeOf(error: unknown): string {

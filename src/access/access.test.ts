@@ -2,16 +2,6 @@ import { expect, test } from "vitest";
 import { authOptions } from "./auth-options.ts";
 import { prefixOf } from "./key.ts";
 import { mayUseBundle } from "./principal.ts";
-import { allows } from "./scope.ts";
-
-test("each role has its scopes and no more", () => {
-  const scopes = ["call", "read", "operate", "admin"] as const;
-  const granted = (role: "admin" | "operator" | "caller"): string[] =>
-    scopes.filter((scope) => allows(role, scope));
-  expect(granted("caller")).toEqual(["call"]);
-  expect(granted("operator")).toEqual(["call", "read", "operate"]);
-  expect(granted("admin")).toEqual(["call", "read", "operate", "admin"]);
-});
 
 test("a principal limited to bundles may use these and not the whole", () => {
   expect(mayUseBundle({ bundles: ["coding"] }, "coding")).toBe(true);

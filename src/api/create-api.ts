@@ -3,9 +3,10 @@ import { getRequestListener } from "@hono/node-server";
 import type { HttpBindings } from "@hono/node-server";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { allows, anonymous } from "../access/index.ts";
+import { Denials, allows, anonymous, scopes } from "../access/index.ts";
 import type { Principal } from "../access/index.ts";
-import { parseTraceparent, SignalboxError } from "../foundation/index.ts";
+import type { ErrorCode } from "../foundation/index.ts";
+import { isSignalboxError, parseTraceparent, SignalboxError } from "../foundation/index.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { parseInput } from "./input-problems.ts";
 import { readJsonBody } from "./json-body.ts";
@@ -30,7 +31,8 @@ export function createApi(deps: ApiDeps, routes: readonly Route[] = routeTable):
   const app = new OpenAPIHono<Environment>();
   const log = deps.log.child({ area: "api" });
   recordTraffic(app, { ...deps, log });
-  for (const route of routes) addRoute(app, route, deps);
+  const denials = new Denials(deps.metrics, deps.audit);
+  for (const route of routes) addRoute(app, route, deps, denials);
   refuseOtherMethods(app, routes, deps);
   // A route and not `notFound`, whose errors would pass by the recording of traffic.
   app.all("*", (c) => {
@@ -81,41 +83,65 @@ function recordTraffic(app: App, { clock, metrics, log }: ApiDeps): void {
   });
 }
 
-function addRoute(app: App, route: Route, deps: ApiDeps): void {
-  if (!scopes.has(route.scope)) {
+function addRoute(app: App, route: Route, deps: ApiDeps, denials: Denials): void {
+  if (!known.has(route.scope)) {
     throw new TypeError(
       `The route ${route.method} ${route.path} has no scope; "public" must be said.`,
     );
   }
   app.on(route.method.toUpperCase(), routerPath(route), async (c) => {
     c.set("route", route.path);
-    const principal = admit(c, route, deps);
-    const body = route.body === undefined ? undefined : await bodyOf(c, route);
-    const answer = await route.handle(
-      {
-        params: c.req.param(),
-        query: route.query === undefined ? undefined : parseInput("query", route.query, queryOf(c)),
-        body,
-        principal,
-        headers: c.req.raw.headers,
-        requestId: c.get("requestId"),
-        signal: c.req.raw.signal,
-      },
-      deps,
-    );
-    return responseOf(answer);
+    const principal = route.scope === "public" ? anonymous : authenticated(c, deps);
+    const denied = (target: string, code: ErrorCode): void => {
+      if (route.scope === "public") return;
+      const address = c.env.incoming.socket.remoteAddress;
+      const requestId = c.get("requestId");
+      denials.add({ principal, scope: route.scope, target, code, requestId, address });
+    };
+    try {
+      requireScope(principal, route);
+      const body = route.body === undefined ? undefined : await bodyOf(c, route);
+      const answer = await route.handle(
+        {
+          params: c.req.param(),
+          query:
+            route.query === undefined ? undefined : parseInput("query", route.query, queryOf(c)),
+          body,
+          principal,
+          hid: denied,
+          headers: c.req.raw.headers,
+          requestId: c.get("requestId"),
+          signal: c.req.raw.signal,
+        },
+        deps,
+      );
+      return responseOf(answer);
+    } catch (error) {
+      if (isSignalboxError(error) && error.code === "FORBIDDEN") {
+        denied(`route:${route.method.toUpperCase()} ${route.path}`, error.code);
+      }
+      throw error;
+    }
   });
 }
 
-function admit(c: RequestContext, route: Route, deps: ApiDeps): Principal {
-  if (route.scope === "public") return anonymous;
-  const principal = authenticated(c, deps);
-  if (allows(principal.role, route.scope)) return principal;
-  throw new SignalboxError(
-    "FORBIDDEN",
-    `A key of the role "${principal.role}" may not do this: it needs the scope "${route.scope}".`,
-    { details: { role: principal.role, scope: route.scope } },
-  );
+function requireScope(principal: Principal, { scope, gatewayWide }: Route): void {
+  if (scope === "public") return;
+  const { role, project } = principal;
+  if (!allows(principal, scope)) {
+    throw new SignalboxError(
+      "FORBIDDEN",
+      `A key of the role "${role}" may not do this: it needs the scope "${scope}".`,
+      { details: { role, scope } },
+    );
+  }
+  if (gatewayWide === true && !principal.permissions.gatewayWide) {
+    throw new SignalboxError(
+      "FORBIDDEN",
+      `This concerns every project, and the key is of the project "${project}".`,
+      { details: { role, project } },
+    );
+  }
 }
 
 function authenticated(c: RequestContext, deps: ApiDeps): Principal {
@@ -199,4 +225,4 @@ function routerPath({ path }: Pick<Route, "path">): string {
   return path.replaceAll(/\{(\w+)\}/g, ":$1");
 }
 
-const scopes: ReadonlySet<string> = new Set(["public", "call", "read", "operate", "admin"]);
+const known: ReadonlySet<string> = new Set(["public", ...scopes]);

@@ -21,7 +21,7 @@ export function openapiDocument(routes: readonly Route[], version: string): obje
       version,
       license: { name: "MIT" },
       description:
-        "The HTTP API of the Signalbox MCP gateway: servers, bundles, keys, the call log and the catalog. MCP itself is served at `/mcp` and `/mcp/{bundle}`.",
+        "The HTTP API of the Signalbox MCP gateway: servers, bundles, projects, roles, keys, the call log and the catalog. MCP itself is served at `/mcp` and `/mcp/{bundle}`.",
     },
     servers: [{ url: "/", description: "This gateway." }],
     tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
@@ -58,7 +58,9 @@ function pathOf(route: Route): PathConfig {
 }
 
 function describeWithScope(route: Route): string {
-  const scope = route.scope === "public" ? "Needs no key." : `Needs the scope \`${route.scope}\`.`;
+  const wide = route.gatewayWide === true ? ", and a key of every project" : "";
+  const scope =
+    route.scope === "public" ? "Needs no key." : `Needs the scope \`${route.scope}\`${wide}.`;
   return route.description === undefined ? scope : `${route.description} ${scope}`;
 }
 

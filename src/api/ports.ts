@@ -1,9 +1,9 @@
 // What the API needs of the rest of the gateway; `main.ts` hands it in.
 import type { IncomingHttpHeaders } from "node:http";
 import type { AuthOutcome, Principal } from "../access/index.ts";
-import type { Clock, Log, Metrics } from "../foundation/index.ts";
+import type { AuditSink, Clock, Log, Metrics } from "../foundation/index.ts";
 import type { CheckResult, CheckStatus } from "../ops/index.ts";
-import type { CatalogView, Registry } from "../registry/index.ts";
+import type { CatalogView, Explanation, Question, Registry } from "../registry/index.ts";
 
 export interface ApiDeps {
   /** The product's version, as `/health` tells it. */
@@ -32,11 +32,17 @@ export interface ApiDeps {
     | "revokeKey"
     | "version"
     | "loaded"
+    | "projects"
+    | "roles"
   >;
   /** Who presents these headers; never waits for anything. */
   authenticate(headers: IncomingHttpHeaders, ip: string | undefined): AuthOutcome;
   /** What a principal is offered at `/mcp` or `/mcp/{bundle}`; undefined where there is no such bundle. */
   catalog(principal: Principal, bundle: string | undefined): Promise<CatalogView | undefined>;
+  /** What principals may do. */
+  access: AccessPort;
+  /** Hears what was refused because of who asked, and who was shown what calls carried. */
+  audit?: AuditSink;
   /** The call log, newest first. Throws STORE_UNAVAILABLE. */
   calls(filter: CallFilter): Promise<readonly CallEntry[]>;
   /** Changes of state of a server's links, the newest first; times are epoch milliseconds. Throws STORE_UNAVAILABLE. */
@@ -56,6 +62,14 @@ export interface ApiDeps {
   metrics: Metrics;
   log: Log;
   clock: Clock;
+}
+
+export interface AccessPort {
+  /** The holder of a key on record, or why it could not be used; undefined where there is no such key. */
+  keyHolder(keyId: string): AuthOutcome | undefined;
+  /** Whether a principal can use anything of a server in that way. */
+  mayUse(principal: Principal, server: string, action: "read" | "write"): boolean;
+  explain(principal: Principal, question: Question): Promise<Explanation>;
 }
 
 export interface LinkHistoryEntry {
@@ -130,6 +144,7 @@ export interface CallFilter {
   server?: string;
   outcome?: CallOutcome;
   principalId?: string;
+  project?: string;
   /** Only calls before this time (epoch ms); with `beforeId` those of the same millisecond that sort before it, too. */
   before?: number;
   beforeId?: string;
@@ -142,6 +157,8 @@ export interface CallEntry {
   at: number;
   principalId: string;
   principalName: string;
+  /** Whose the call is; "*" where it is of no one project. */
+  project: string;
   method: string;
   server?: string;
   tool?: string;

@@ -1,6 +1,7 @@
 import { openapiDocument } from "./openapi.ts";
 import { route } from "./route.ts";
 import type { Route } from "./route.ts";
+import { accessRoutes } from "./routes/access.ts";
 import { bundleRoutes } from "./routes/bundles.ts";
 import { cacheRoutes } from "./routes/cache.ts";
 import { callRoutes } from "./routes/calls.ts";
@@ -8,6 +9,8 @@ import { catalogRoutes } from "./routes/catalog.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
+import { projectRoutes } from "./routes/projects.ts";
+import { roleRoutes } from "./routes/roles.ts";
 import { serverRoutes } from "./routes/servers.ts";
 import { startRoutes } from "./routes/start.ts";
 import { statusRoutes } from "./routes/status.ts";
@@ -15,7 +18,7 @@ import { statusRoutes } from "./routes/status.ts";
 const document: Route = route({
   method: "get",
   path: "/openapi.json",
-  scope: "call",
+  scope: "own",
   tag: "Start",
   summary: "This description",
   answer: {
@@ -35,6 +38,9 @@ export const routeTable: readonly Route[] = [
   ...serverRoutes,
   ...bundleRoutes,
   ...keyRoutes,
+  ...roleRoutes,
+  ...projectRoutes,
+  ...accessRoutes,
   ...callRoutes,
   ...cacheRoutes,
   ...catalogRoutes,

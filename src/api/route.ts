@@ -10,6 +10,8 @@ export interface Route {
   readonly path: string;
   /** What the key must include; "public" needs no key. A route without one is refused when the table is built. */
   readonly scope: Scope | "public";
+  /** True where it concerns every project, so that a principal of one may not use it. */
+  readonly gatewayWide?: true;
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
@@ -41,6 +43,8 @@ export interface RouteRequest<Query, Body> {
   readonly body: Body;
   /** Who asks; `anonymous` on public routes. */
   readonly principal: Principal;
+  /** Tells that something was not shown to the principal, as `kind:name`, and how that was answered. */
+  readonly hid: (target: string, code: ErrorCode) => void;
   readonly headers: Headers;
   readonly requestId: string;
   /** Ends when the client goes away. */

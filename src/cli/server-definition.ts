@@ -15,6 +15,7 @@ export interface ServerOptionsSent {
   transport?: string;
   protocol_era?: string;
   timeout?: number;
+  project?: string;
   enabled?: boolean;
   roots?: { uri: string; name?: string }[];
 }
@@ -34,6 +35,7 @@ export interface AddedServer {
     envFrom: readonly string[];
     cwd?: string | undefined;
     timeout?: string | undefined;
+    project?: string | undefined;
     preset?: string | undefined;
   };
   io: CliIo;
@@ -49,6 +51,7 @@ export function serverDefinition(added: AddedServer): ServerOptionsSent {
       ? {}
       : { protocol_era: oneOf("--era", options.era, ["auto", "modern", "legacy"]) }),
     ...(options.timeout === undefined ? {} : { timeout: milliseconds(options.timeout) }),
+    ...(options.project === undefined ? {} : { project: options.project }),
   };
 }
 

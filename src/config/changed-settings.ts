@@ -3,7 +3,7 @@ import type { ConfigValues } from "./schema.ts";
 import { isTable, pathText } from "./setting-path.ts";
 
 /** Taken over while the gateway runs. */
-const LIVE: ReadonlySet<string> = new Set(["servers", "bundles"]);
+const LIVE: ReadonlySet<string> = new Set(["servers", "bundles", "projects", "roles"]);
 
 /** The settings whose changed values wait for the next start, such as `limits.call_timeout`; their names, never a value. */
 export function settingsThatWait(inForce: ConfigValues, wanted: ConfigValues): string[] {

@@ -536,6 +536,26 @@ test.each<[string, Given, string[]]>([
     { env: { METRICS_PORT: "8100" } },
     ["METRICS_PORT (environment): metrics.port: must differ from port, which is 8100 too"],
   ],
+  [
+    "a server and a bundle of projects that the file does not define",
+    {
+      toml: "[projects.payments]\n[servers.a]\nurl = 'http://a/mcp'\nproject = 'paiments'\n[bundles.b]\nproject = 'payments'\n[bundles.c]\nproject = 'none'",
+    },
+    [
+      "signalbox.toml:4: servers.a.project: names no project of this file; define it as [projects.<name>] (did you mean payments?)",
+      "signalbox.toml:8: bundles.c.project: names no project of this file; define it as [projects.<name>]",
+    ],
+  ],
+  [
+    "a role of a built-in name, and a rule with an unknown condition",
+    {
+      toml: "[roles.admin]\n[roles.reader]\n[[roles.reader.rules]]\neffect = 'allow'\ntool = ['x']",
+    },
+    [
+      "signalbox.toml:1: roles.admin: this role is part of the gateway: choose another name",
+      "signalbox.toml:5: roles.reader.rules.0.tool: is not a setting (did you mean tools?)",
+    ],
+  ],
 ])("a mistake is said with its place: %s", (_, given, lines) => {
   expect(mistakes(given)).toEqual(lines);
 });

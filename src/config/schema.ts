@@ -1,8 +1,14 @@
 // Every module keeps the options of what it does beside the code; here they are joined into one tree. What no single module
 // owns (where to listen, where data lies) is defined here.
 import { z } from "zod";
-import { authOptions, hostOptions } from "../access/index.ts";
-import { duration, logOptions, metricsOptions } from "../foundation/index.ts";
+import {
+  authOptions,
+  hostOptions,
+  projectOptions,
+  roleName,
+  roleOptions,
+} from "../access/index.ts";
+import { duration, logOptions, metricsOptions, projectName } from "../foundation/index.ts";
 import {
   bundleName,
   bundleOptions,
@@ -53,6 +59,8 @@ export const configSchema = z.strictObject({
   cache: cacheOptions.prefault({}),
   servers: z.record(serverName, serverOptions).default({}),
   bundles: z.record(bundleName, bundleOptions).default({}),
+  projects: z.record(projectName, projectOptions).default({}),
+  roles: z.record(roleName, roleOptions).default({}),
 });
 
 export type ConfigValues = z.output<typeof configSchema>;

@@ -101,6 +101,17 @@ export const errorTable = {
     remedy:
       "Use a key with the role or the bundle that the message names, or ask an administrator to create one.",
   },
+  ROLE_NOT_FOUND: {
+    status: 404,
+    summary: "There is no role of this name.",
+    remedy: "`signalbox roles` lists the built-in roles and your own.",
+  },
+  PROJECT_NOT_FOUND: {
+    status: 404,
+    summary: "There is no project of this name.",
+    remedy:
+      "`signalbox projects` lists them. A project is made with `signalbox projects create`, or in `[projects.<name>]` of signalbox.toml.",
+  },
   HOST_REFUSED: {
     status: 403,
     summary: "The request's Host header names an address this gateway does not serve.",

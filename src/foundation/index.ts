@@ -6,6 +6,7 @@ export { newId, randomToken } from "./ids.ts";
 export { manualClock, systemClock } from "./clock.ts";
 export type { Clock, ManualClock } from "./clock.ts";
 export { duration, formatDuration, isDuration } from "./durations.ts";
+export { projectName } from "./project-name.ts";
 export { Lifecycle, stopOnSignals } from "./lifecycle.ts";
 export type { LifecycleState, Part } from "./lifecycle.ts";
 export { createLog, logOptions, silentLog } from "./log.ts";

@@ -13,6 +13,7 @@ import {
   inside,
   keyRecord,
   modern,
+  principalNamed,
   remote,
   serviceOf,
   start,
@@ -179,8 +180,10 @@ describe("a key", () => {
     expect(await toolNames(`${url}/mcp`, "ann")).toEqual(["one__a", "two__b"]);
     expect(await toolNames(`${url}/mcp`, "bob")).toBe(403);
     expect(await toolNames(`${url}/mcp/some`, "bob")).toEqual(["one__a"]);
-    const seenBy = (key: typeof ann): string[] =>
-      ["one", "two", "none"].filter((server) => gateway.sees(key, server));
+    const seenBy = ({ id, bundles }: typeof ann): string[] => {
+      const principal = principalNamed(id, { bundles });
+      return ["one", "two", "none"].filter((server) => gateway.sees(principal, server));
+    };
     expect(seenBy(limited)).toEqual(["one"]);
     expect(seenBy(ann)).toEqual(["one", "two"]);
   });
@@ -522,7 +525,7 @@ test("a server is tried without being configured", async () => {
 test("the catalog tells whose each thing is, to those who may see it", async () => {
   const bundles = [bundle("some", { include: ["one__*"] })];
   const { gateway } = await start({ servers: [one, two], bundles });
-  const ann = { id: "a", name: "a", role: "caller", bundles: ["some"] } as const;
+  const ann = principalNamed("a", { bundles: ["some"] });
   expect(await gateway.catalog(ann)).toBeUndefined();
   expect(await gateway.catalog(ann, "none")).toBeUndefined();
   const seen = await gateway.catalog(ann, "some");

@@ -2,12 +2,20 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { checkHost, type AuthOutcome, type HostPolicy, type Principal } from "../access/index.ts";
+import {
+  Denials,
+  allows,
+  checkHost,
+  type AuthOutcome,
+  type HostPolicy,
+  type Principal,
+} from "../access/index.ts";
 import {
   SignalboxError,
   isSignalboxError,
   messageOf,
   randomToken,
+  type AuditSink,
   type Clock,
   type Log,
   type Metrics,
@@ -33,6 +41,7 @@ import {
 } from "../upstream/index.ts";
 import { readBody } from "./body.ts";
 import { CallMeters } from "./call-meters.ts";
+import { explain, type Explanation, type Question } from "./explain.ts";
 import { readCatalog, type CatalogView } from "./catalog-view.ts";
 import type { Identity } from "./greeting.ts";
 import { sendError } from "./http-errors.ts";
@@ -58,7 +67,7 @@ import { Record, type CallRecord } from "./stages/record.ts";
 import { testServer, type TestReport } from "./test-server.ts";
 import { Traffic } from "./traffic.ts";
 import { WarmUp } from "./warm-up.ts";
-import type { View, ViewDeps } from "./view.ts";
+import type { Bound, View, ViewDeps } from "./view.ts";
 
 export interface GatewayDeps {
   readonly clock: Clock;
@@ -77,6 +86,8 @@ export interface GatewayDeps {
   /** Whether calls' arguments are put into their records. */
   readonly recordArguments: boolean;
   readonly authRequired: boolean;
+  /** Hears what was refused because of who asked. */
+  readonly audit?: AuditSink;
   readonly version: string;
 }
 
@@ -97,6 +108,7 @@ export class Gateway {
   readonly #serverMeters: ServerMeters;
   readonly #guardMeters: GuardMeters;
   readonly #authenticate: Authenticate;
+  readonly #denials: Denials;
   readonly #sessions: Sessions;
   readonly #listens: Listens;
   readonly #modern: ModernDoor;
@@ -132,6 +144,7 @@ export class Gateway {
     this.#processes = new Processes(clock, { totalMax: limits.processes_total_max });
     this.#traffic = new Traffic(metrics);
     this.#authenticate = new Authenticate(metrics, deps.authRequired);
+    this.#denials = new Denials(metrics, deps.audit);
     this.#sessions = new Sessions({
       clock,
       limits,
@@ -158,6 +171,7 @@ export class Gateway {
       log,
       record,
       traffic: this.#traffic,
+      denials: this.#denials,
       cache: deps.cache?.results,
     });
     const identity = this.#identity;
@@ -226,8 +240,10 @@ export class Gateway {
     made: ReadonlyMap<ServerDefinition, ServerCatalog>,
   ): void {
     const { snapshot, created, dropped, moved } = this.#build(configuration, made);
-    const { bundles } = this.#snapshot.configuration;
-    const bundlesChanged = !isDeepStrictEqual(bundles, configuration.bundles);
+    const { bundles, roles } = this.#snapshot.configuration;
+    const offersChanged =
+      !isDeepStrictEqual(bundles, configuration.bundles) ||
+      !isDeepStrictEqual(roles, configuration.roles);
     this.#snapshot = snapshot;
     this.#epoch++;
     this.#deps.log.debug(
@@ -248,7 +264,7 @@ export class Gateway {
     this.#warmUp.remove(dropped);
     this.#warmUp.add(created);
     this.#rebindClients();
-    if (created.length + dropped.length > 0 || bundlesChanged) this.#listens.everythingChanged();
+    if (created.length + dropped.length > 0 || offersChanged) this.#listens.everythingChanged();
     for (const catalog of dropped) {
       const { name } = catalog.server;
       this.#deps.cache?.results.invalidateServer(name);
@@ -289,9 +305,24 @@ export class Gateway {
     return false;
   }
 
-  /** Who a request's headers say is calling. */
+  /** Who a request's headers say is calling, with what the roles of the moment permit. */
   authenticate(headers: IncomingHttpHeaders): AuthOutcome {
-    return this.#authenticate.run(this.#snapshot.keys, headers);
+    const { keys, roles } = this.#snapshot;
+    const outcome = this.#authenticate.run(keys, headers);
+    if (!outcome.ok || outcome.principal.permissions.issuer === roles) return outcome;
+    return { ok: true, principal: roles.current(outcome.principal) };
+  }
+
+  /** The holder of a key on record, or why it could not be used; undefined where there is no such key. */
+  keyHolder(keyId: string): AuthOutcome | undefined {
+    return this.#snapshot.keys.byId(keyId);
+  }
+
+  /** Whether a principal may do something, and why. */
+  explain(principal: Principal, question: Question): Promise<Explanation> {
+    const { bundle } = question;
+    const view = bundle === undefined ? this.#snapshot.whole : this.#snapshot.bundles.get(bundle);
+    return explain(principal, question, view);
   }
 
   /** When keys were last used since the last time this was asked: key id to epoch milliseconds. */
@@ -326,11 +357,17 @@ export class Gateway {
     return this.#snapshot.catalogs.get(name)?.status();
   }
 
+  /** Whether a principal can use anything of a server in that way, wherever it may go. */
+  mayUse(principal: Principal, server: string, action: "read" | "write"): boolean {
+    const owned = this.#snapshot.whole.owned(server);
+    if (owned === undefined || !allows(principal, "call")) return false;
+    return this.sees(principal, server) && principal.permissions.reaches(owned, action);
+  }
+
   /** Whether a principal can reach anything of a server. */
-  sees(principal: Pick<Principal, "bundles">, server: string): boolean {
-    const { bundles, whole } = this.#snapshot;
-    if (principal.bundles === "all") return whole.has(server);
-    return principal.bundles.some((name) => bundles.get(name)?.has(server) === true);
+  sees(principal: Principal, server: string): boolean {
+    const bundles = principal.bundles === "all" ? [undefined] : principal.bundles;
+    return bundles.some((name) => this.#view(principal, name)?.has(server) === true);
   }
 
   /** The last lines a local process wrote to its standard error; undefined where there is no such server. */
@@ -345,7 +382,7 @@ export class Gateway {
 
   /** What a principal sees at an endpoint; undefined where it may not or there is none. */
   async catalog(principal: Principal, bundle?: string): Promise<CatalogView | undefined> {
-    const view = this.#view(bundle);
+    const view = this.#view(principal, bundle);
     if (view === undefined || authorize(principal, bundle) !== undefined) return undefined;
     return readCatalog(view);
   }
@@ -371,7 +408,7 @@ export class Gateway {
   }
 
   #enter(arrival: Arrival, path: string, bundle: string | undefined): void {
-    const admitted = this.#admitted(arrival.req, bundle === "" ? undefined : bundle);
+    const admitted = this.#admitted(arrival, bundle === "" ? undefined : bundle);
     if (admitted instanceof SignalboxError) {
       arrival.req.resume();
       this.#refuse(arrival, admitted);
@@ -385,19 +422,26 @@ export class Gateway {
 
   // Who may not use a bundle is not told whether there is one of that name.
   #admitted(
-    req: IncomingMessage,
+    { req, requestId }: Arrival,
     bundle: string | undefined,
   ): { principal: Principal; view: View } | SignalboxError {
     const auth = this.authenticate(req.headers);
     if (!auth.ok) return new SignalboxError(auth.code, auth.message);
-    const refusal = authorize(auth.principal, bundle);
-    if (refusal !== undefined) return refusal;
-    const view = this.#view(bundle);
+    const { principal } = auth;
+    const refusal = authorize(principal, bundle);
+    if (refusal !== undefined) {
+      const address = req.socket.remoteAddress;
+      const target = bundle === undefined ? "endpoint:/mcp" : `bundle:${bundle}`;
+      const { code } = refusal;
+      this.#denials.add({ principal, scope: "call", target, code, requestId, address });
+      return refusal;
+    }
+    const view = this.#view(principal, bundle);
     if (view === undefined) {
       return new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${bundle}".`);
     }
     if (this.#draining) return new SignalboxError("SHUTTING_DOWN", "The gateway is stopping.");
-    return { principal: auth.principal, view };
+    return { principal, view };
   }
 
   #refuse(arrival: Arrival, error: SignalboxError): void {
@@ -525,8 +569,12 @@ export class Gateway {
     for (const session of this.#sessions.all()) session.keepAlive();
   }
 
-  #view(bundle: string | undefined): View | undefined {
-    return bundle === undefined ? this.#snapshot.whole : this.#snapshot.bundles.get(bundle);
+  // A bundle of another project is none. What a principal sees of an endpoint is looked up, not decided anew.
+  #view({ permissions }: Principal, bundle: string | undefined): View | undefined {
+    const { whole, bundles, narrowed } = this.#snapshot;
+    const view = bundle === undefined ? whole : bundles.get(bundle);
+    if (view === undefined || !permissions.inProject(view.project)) return undefined;
+    return narrowed.of(view, permissions);
   }
 
   #build(
@@ -605,36 +653,35 @@ export class Gateway {
     });
   }
 
-  // Sessions and listens go on under the new snapshot; those whose key or bundle is gone end.
+  // Sessions and listens go on under the new snapshot, with what their principal may do now; those whose key or bundle is
+  // gone end.
   #rebindClients(): void {
-    const valid = new Set(this.#validPrincipals());
     this.#nextExpiry = this.#expiryAfter(this.#deps.clock.now());
-    const viewOf = (client: { principal: Principal; view: View }): View | undefined => {
-      const { principal, view } = client;
-      if (principal.keyId !== undefined && !valid.has(principal.keyId)) return undefined;
-      if (authorize(principal, view.name) !== undefined) return undefined;
-      return this.#view(view.name);
+    const boundNow = ({ principal: before, view: { name } }: Bound): Bound | undefined => {
+      const principal = this.#principalNow(before);
+      if (principal === undefined || authorize(principal, name) !== undefined) return undefined;
+      const view = this.#view(principal, name);
+      return view === undefined ? undefined : { principal, view };
     };
     for (const session of this.#sessions.all()) {
-      const view = viewOf(session);
-      if (view === undefined) this.#sessions.end(session);
-      else session.rebind(view);
+      const bound = boundNow(session);
+      if (bound === undefined) this.#sessions.end(session);
+      else session.rebind(bound);
     }
-    this.#listens.rebind(viewOf);
-    this.#single.rebind(viewOf);
+    this.#listens.rebind(boundNow);
+    this.#single.rebind(boundNow);
     void this.#watchChanged();
+  }
+
+  #principalNow(before: Principal): Principal | undefined {
+    if (before.keyId === undefined) return this.#snapshot.roles.current(before);
+    const holder = this.#snapshot.keys.byId(before.keyId);
+    return holder?.ok === true ? holder.principal : undefined;
   }
 
   #expiryAfter(now: number): number {
     const times = this.#snapshot.configuration.keys.map(({ expiresAt }) => expiresAt ?? Infinity);
     return times.filter((time) => time > now).reduce((a, b) => Math.min(a, b), Infinity);
-  }
-
-  *#validPrincipals(): Generator<string> {
-    const now = this.#deps.clock.now();
-    for (const key of this.#snapshot.configuration.keys) {
-      if (key.revokedAt === undefined && (key.expiresAt ?? Infinity) > now) yield key.id;
-    }
   }
 
   // Resolves when the servers have taken it, so that a client is not told of a watch that does not stand yet. Changes that

@@ -1,4 +1,5 @@
 export type { CatalogItem, CatalogView } from "./catalog-view.ts";
+export type { AskedAction, Explanation, Question } from "./explain.ts";
 export type { CallOutcome } from "./call-meters.ts";
 export { cacheOptions, redisUrlOf, type CacheOptions } from "./cache/cache-options.ts";
 export { openRedisStore } from "./cache/open-redis-store.ts";
@@ -15,6 +16,7 @@ export {
   type Limits,
 } from "./options.ts";
 export type { GatewayConfiguration } from "./snapshot.ts";
+export { mcpSurfaces } from "./surfaces.ts";
 export type { CallRecord } from "./stages/record.ts";
 export type { CatalogStatus } from "./server-catalog.ts";
 export type { TestReport } from "./test-server.ts";

@@ -26,7 +26,6 @@ import {
 import { ask, type Lane, type SessionKey, type UpstreamServer } from "../upstream/index.ts";
 import type { Incoming } from "./call.ts";
 import { startEvents, readEventId } from "./event-stream.ts";
-import { unresolved } from "./failure.ts";
 import { initializeResult, type Identity } from "./greeting.ts";
 import { LegacySession } from "./legacy-session.ts";
 import { LOG_LEVELS } from "./log-levels.ts";
@@ -340,7 +339,7 @@ export class LegacyDoor {
     }
     this.#deps.requests.after(incoming, session.view.resolveUri(uri, session), (resolution) => {
       if (!resolution.ok) {
-        this.#deps.requests.refuse(incoming, unresolved("resource", uri, resolution));
+        this.#deps.requests.refuseUnresolved(incoming, "resource", uri, resolution);
         return;
       }
       const { route } = resolution;

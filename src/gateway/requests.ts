@@ -1,4 +1,5 @@
 /** The requests that both eras have: lists, calls, reads, prompts and completion. */
+import type { Denials } from "../access/index.ts";
 import { messageOf, type Clock, type Log } from "../foundation/index.ts";
 import {
   RPC,
@@ -35,6 +36,7 @@ export class Requests {
   readonly #clock: Clock;
   readonly #record: Record;
   readonly #cache: ResultCache | undefined;
+  readonly #denials: Denials;
 
   constructor(deps: {
     limits: Limits;
@@ -42,9 +44,11 @@ export class Requests {
     record: Record;
     log: Log;
     traffic: Traffic;
+    denials: Denials;
     cache: ResultCache | undefined;
   }) {
     this.#cache = deps.cache;
+    this.#denials = deps.denials;
     this.#traffic = deps.traffic;
     this.#log = deps.log;
     this.#limits = deps.limits;
@@ -86,6 +90,27 @@ export class Requests {
     replyFailure(incoming.reply, incoming.message.id, failure, incoming.requestId, status);
   }
 
+  /** Refuses a name that leads nowhere. Where it is only hidden from this caller, it is told that no otherwise. */
+  refuseUnresolved(
+    incoming: Incoming,
+    what: "tool" | "prompt" | "resource",
+    name: string,
+    resolution: Resolution & { ok: false },
+  ): void {
+    const failure = unresolved(what, name, resolution);
+    const { view, principal, requestId } = incoming;
+    const hidden =
+      what === "resource"
+        ? view.hidesUri(name)
+        : view.hides(what === "tool" ? "tools" : "prompts", name);
+    if (hidden) {
+      const target = `${what}:${name.slice(0, TARGET_LENGTH_MAX)}`;
+      const { code } = failure.data;
+      this.#denials.add({ principal, scope: "call", target, code, requestId });
+    }
+    this.refuse(incoming, failure);
+  }
+
   #list(incoming: Incoming, kind: ListKind): void {
     const { view, audience, message, reply } = incoming;
     this.after(incoming, view.page(kind, audience, message.params?.["cursor"]), (page) => {
@@ -111,8 +136,7 @@ export class Requests {
     }
     this.after(incoming, incoming.view.resolve(kind, name, incoming.audience), (resolution) => {
       if (resolution.ok) this.#toNamed(incoming, resolution.route);
-      else
-        this.refuse(incoming, unresolved(kind === "tools" ? "tool" : "prompt", name, resolution));
+      else this.refuseUnresolved(incoming, kind === "tools" ? "tool" : "prompt", name, resolution);
     });
   }
 
@@ -145,7 +169,7 @@ export class Requests {
       return;
     }
     this.after(incoming, incoming.view.resolveUri(uri, incoming.audience), (resolution) => {
-      if (!resolution.ok) this.refuse(incoming, unresolved("resource", uri, resolution));
+      if (!resolution.ok) this.refuseUnresolved(incoming, "resource", uri, resolution);
       else {
         const { params } = incoming.message;
         if (params !== undefined) params["uri"] = resolution.route.original;
@@ -163,10 +187,8 @@ export class Requests {
     this.after(incoming, this.#resolveRef(incoming, ref), ([field, resolution]) => {
       const value = String(ref[field]);
       if (!resolution.ok) {
-        this.refuse(
-          incoming,
-          unresolved(field === "name" ? "prompt" : "resource", value, resolution),
-        );
+        const what = field === "name" ? "prompt" : "resource";
+        this.refuseUnresolved(incoming, what, value, resolution);
       } else {
         // Only what was checked goes on.
         incoming.message.params = {
@@ -243,6 +265,8 @@ export class Requests {
 }
 
 const SHARED: LaneKey = { kind: "shared" };
+/** Of a name in the audit trail. */
+const TARGET_LENGTH_MAX = 300;
 
 function invalidParams(problem: string): Failure {
   return {

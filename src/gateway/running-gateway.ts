@@ -4,8 +4,15 @@ import { StringDecoder } from "node:string_decoder";
 import { defineService, defineTool, text, type Service, type Tool } from "@signalbox/kit";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
-import { hostPolicy, type KeyRecord } from "../access/index.ts";
-import { Metrics, silentLog, systemClock, type Clock, type Log } from "../foundation/index.ts";
+import { Roles, hostPolicy, type Grant, type KeyRecord, type Principal } from "../access/index.ts";
+import {
+  Metrics,
+  silentLog,
+  systemClock,
+  type AuditEvent,
+  type Clock,
+  type Log,
+} from "../foundation/index.ts";
 import {
   META,
   MODERN_REVISION,
@@ -28,6 +35,8 @@ export interface RunningGateway {
   readonly gateway: Gateway;
   readonly url: string;
   readonly calls: CallRecord[];
+  /** What the audit trail was told. */
+  readonly audited: AuditEvent[];
   readonly metrics: Metrics;
   /** Applies a configuration; what is left out is empty. */
   readonly apply: (configuration: Partial<GatewayConfiguration>) => Promise<void>;
@@ -48,6 +57,7 @@ export async function runGateway(
 ): Promise<RunningGateway> {
   const limits = limitOptions.parse({ list_timeout: 1_000, drain: 500, ...more.limits });
   const calls: CallRecord[] = [];
+  const audited: AuditEvent[] = [];
   const metrics = new Metrics();
   const { clock = systemClock, log = silentLog } = more;
   const cached = cacheOptions.parse(more.cache ?? {});
@@ -59,6 +69,7 @@ export async function runGateway(
     cache: { results: new ResultCache(cached, { clock, metrics, log }), options: cached },
     hostPolicy: hostPolicy({ host: "127.0.0.1" }),
     record: (call) => calls.push(call),
+    audit: (event) => void audited.push(event),
     recordArguments: true,
     authRequired: more.authRequired ?? false,
     version: "0.0.1",
@@ -81,7 +92,7 @@ export async function runGateway(
     await gateway.close();
   };
   const url = `http://127.0.0.1:${port}`;
-  return { gateway, url, calls, metrics, apply, close, [Symbol.asyncDispose]: close };
+  return { gateway, url, calls, audited, metrics, apply, close, [Symbol.asyncDispose]: close };
 }
 
 /** The same, for as long as the test takes that calls it. */
@@ -121,7 +132,14 @@ export function serviceOf(name: string, ...tools: (string | Tool)[]): Service {
 /** A key's record, and the key itself. */
 export function keyRecord(key: string, hash: string, more: Partial<KeyRecord> = {}): KeyRecord {
   const id = `id-${key}`;
-  return { id, name: key, role: "caller", bundles: "all", hash, prefix: "", createdAt: 0, ...more };
+  const plain = { role: "caller", project: "default", bundles: "all", prefix: "" } as const;
+  return { id, name: key, hash, createdAt: 0, ...plain, ...more };
+}
+
+/** A principal of the built-in roles; a caller of everything unless said otherwise. */
+export function principalNamed(id: string, more: Partial<Grant> = {}): Principal {
+  const plain = { kind: "key", role: "caller", project: "default", bundles: "all" } as const;
+  return new Roles().principal({ id, name: id, ...plain, ...more });
 }
 
 /** One exchange over HTTP, read as it comes. */

@@ -9,6 +9,7 @@
  * Readers wait for a fetch only while the server has not yet been given its `list_timeout`: once it has missed that, what
  * is there is served and named as old, and the fetch goes on in the background.
  */
+import { projectOf } from "../access/index.ts";
 import {
   SignalboxError,
   isSignalboxError,
@@ -104,6 +105,7 @@ interface Deps {
 
 export class ServerCatalog {
   readonly server: UpstreamServer;
+  readonly project: string;
   /** Calls to the server that have not ended. */
   inflight = 0;
   readonly #deps: Deps;
@@ -114,6 +116,7 @@ export class ServerCatalog {
 
   constructor(server: UpstreamServer, deps: Deps) {
     this.server = server;
+    this.project = projectOf(server.definition);
     this.#deps = deps;
   }
 

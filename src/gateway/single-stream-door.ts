@@ -2,7 +2,6 @@
  * HTTP with SSE (2024-11-05): `GET /sse` opens the one stream of a session and names where its messages are posted;
  * every answer comes on that stream. Deprecated, and still what some clients speak.
  */
-import type { Principal } from "../access/index.ts";
 import { isSignalboxError, SignalboxError } from "../foundation/index.ts";
 import {
   isRequest,
@@ -19,7 +18,7 @@ import type { LegacySession } from "./legacy-session.ts";
 import type { Post } from "./modern-door.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Traffic } from "./traffic.ts";
-import type { View } from "./view.ts";
+import type { Bound } from "./view.ts";
 
 const REVISION = revisionOf("2024-11-05");
 const STREAMS_MAX = 10_000;
@@ -108,9 +107,9 @@ export class SingleStreamDoor {
   }
 
   /** Ends the streams of those who may not come in any more; the others begin their session under the new view. */
-  rebind(viewOf: (stream: { principal: Principal; view: View }) => View | undefined): void {
+  rebind(boundNow: (before: Bound) => Bound | undefined): void {
     for (const { post } of this.#streams.values()) {
-      if (viewOf(post) === undefined) post.res.end();
+      if (boundNow(post) === undefined) post.res.end();
     }
   }
 

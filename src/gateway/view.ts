@@ -1,8 +1,18 @@
 /**
  * What one endpoint offers: all servers at `/mcp`, a bundle's selection at `/mcp/{bundle}`. A view turns the catalogs of
  * its servers into public lists, and public names back into routes. Both are rebuilt when a catalog changes and are
- * otherwise only looked up.
+ * otherwise only looked up. A view can be narrowed to what a principal may use: since lists and routes are one index, what
+ * cannot be called is not listed, and what is not listed cannot be called.
  */
+import {
+  defaultProject,
+  everyProject,
+  type AccessItem,
+  type AccessRequest,
+  type Owned,
+  type Permissions,
+  type Principal,
+} from "../access/index.ts";
 import { SignalboxError, type Log } from "../foundation/index.ts";
 import {
   META,
@@ -18,7 +28,7 @@ import {
 import type { LaneKey, UpstreamServer } from "../upstream/index.ts";
 import type { CachePolicy } from "./cache/cache-policy.ts";
 import type { CallMeter, CallMeters } from "./call-meters.ts";
-import { ownerOfUri, publicName, publicUri, serverOfName } from "./names.ts";
+import { RESOURCE_SCHEME, ownerOfUri, publicName, publicUri, serverOfName } from "./names.ts";
 import type { BundleDefinition, BundleOptions } from "./options.ts";
 import { withPublicUi } from "./resource-links.ts";
 import { Selection } from "./selection.ts";
@@ -88,25 +98,53 @@ export class View {
   readonly name: string | undefined;
   readonly options: BundleOptions | undefined;
   readonly bare: boolean;
+  /** Whose the endpoint is. */
+  readonly project: string;
   readonly catalogs: readonly ServerCatalog[];
   readonly #byServer: ReadonlyMap<string, ServerCatalog>;
   readonly #deps: ViewDeps;
   readonly #selection: Selection;
   readonly #indexes = new Map<string, Index>();
   readonly #resourcePolicies = new Map<UpstreamServer, { cache?: CachePolicy }>();
+  readonly #bundle: BundleDefinition | undefined;
+  /** What this view was narrowed from, and to what; undefined where it offers all there is. */
+  readonly #narrowed: Narrowed | undefined;
 
   constructor(
     bundle: BundleDefinition | undefined,
     catalogs: readonly ServerCatalog[],
     deps: ViewDeps,
+    narrowed?: Narrowed,
   ) {
+    this.#bundle = bundle;
+    this.#narrowed = narrowed;
     this.name = bundle?.name;
     this.options = bundle?.options;
     this.bare = bundle?.options.names === "bare";
+    this.project = bundle === undefined ? everyProject : (bundle.options.project ?? defaultProject);
     this.#selection = new Selection(bundle?.options);
-    this.catalogs = catalogs.filter((catalog) => this.#selection.mayTake(catalog.server.name));
+    this.catalogs = catalogs.filter((catalog) => this.#takesServer(catalog));
     this.#byServer = new Map(this.catalogs.map((catalog) => [catalog.server.name, catalog]));
     this.#deps = deps;
+  }
+
+  /** The view for someone of these permissions: this one where they leave nothing of it out. */
+  narrowedTo(permissions: Permissions): View {
+    const everything =
+      permissions.allowsEveryUse &&
+      this.catalogs.every((catalog) => permissions.inProject(catalog.project));
+    if (everything) return this;
+    return new View(this.#bundle, this.catalogs, this.#deps, { from: this, permissions });
+  }
+
+  /** Whether a name that leads nowhere here leads somewhere for others, who may use more. */
+  hides(kind: "tools" | "prompts", name: string): boolean {
+    return this.#narrowed?.from.known(kind, name, MODERN_AUDIENCE) !== undefined;
+  }
+
+  /** The same of a resource's URI. */
+  hidesUri(uri: string): boolean {
+    return this.#narrowed?.from.ownerOf(uri) !== undefined;
   }
 
   /** Waits, within each server's deadline, until the lists of `kind` are as good as they get. */
@@ -181,9 +219,13 @@ export class View {
     const owned = this.bare ? undefined : ownerOfUri(uri);
     const owner = owned === undefined ? undefined : this.#byServer.get(owned.server);
     if (owned !== undefined && owner !== undefined) {
-      return this.#selection.takesUri(owned.server, owned.uri)
+      return this.#takesUri(owned.server, owned.uri)
         ? { ok: true, route: this.#uriRoute(owner, owned.uri, uri) }
         : UNKNOWN;
+    }
+    // What names a server that is not here is not taken for another server's own URI: it may name one that is hidden.
+    if (this.#narrowed !== undefined && !this.bare && uri.startsWith(RESOURCE_SCHEME)) {
+      return UNKNOWN;
     }
     return this.#findUri(uri, audience);
   }
@@ -217,9 +259,15 @@ export class View {
     return this.#byServer.has(server);
   }
 
+  /** A server of this view as decisions see it. */
+  owned(server: string): Owned | undefined {
+    const catalog = this.#byServer.get(server);
+    return catalog === undefined ? undefined : ownedOf(catalog);
+  }
+
   /** Whether a server's own URI is part of this view. */
   offersUri(server: string, uri: string): boolean {
-    return this.#byServer.has(server) && this.#selection.takesUri(server, uri);
+    return this.#byServer.has(server) && this.#takesUri(server, uri);
   }
 
   /** Names that two things have, with both owners; empty where names carry their server and none is changed. */
@@ -231,8 +279,7 @@ export class View {
   async #findUri(uri: string, audience: Audience): Promise<Resolution> {
     await Promise.all([this.settle("resources", audience), this.settle("templates", audience)]);
     const owners = this.catalogs.filter(
-      (catalog) =>
-        this.#selection.takesUri(catalog.server.name, uri) && this.#owns(catalog, uri, audience),
+      (catalog) => this.#takesUri(catalog.server.name, uri) && this.#owns(catalog, uri, audience),
     );
     const [first] = owners;
     if (owners.length > 1) {
@@ -356,7 +403,7 @@ export class View {
     if (typeof original !== "string") return undefined;
     const base = { kind, catalog, server, original };
     if (kind === "resources" || kind === "templates") {
-      if (!this.#selection.takesUri(server.name, original)) return undefined;
+      if (!this.#takesUri(server.name, original)) return undefined;
       const shown = this.publicUri(server.name, original);
       const publicItem = this.bare ? item : { ...item, [field]: shown };
       const meter = this.#deps.meters.of(server.name, "resources/read");
@@ -375,6 +422,8 @@ export class View {
       return undefined;
     }
     const described = kind === "tools" ? this.#describe(server, item, prefixed) : item;
+    if (!this.#permits(server.name, itemOf(kind, server.name, original, described)))
+      return undefined;
     const cache =
       kind === "tools"
         ? this.#deps.cachePolicy?.(server, "tools/call", original, described["annotations"])
@@ -408,10 +457,83 @@ export class View {
     };
   }
 
+  #takesServer(catalog: ServerCatalog): boolean {
+    const owned = ownedOf(catalog);
+    if (!this.#selection.mayTake(owned.name)) return false;
+    const permissions = this.#narrowed?.permissions;
+    if (permissions !== undefined)
+      return permissions.reaches(owned, "read") || permissions.reaches(owned, "write");
+    return (
+      this.project === everyProject ||
+      owned.project === everyProject ||
+      owned.project === this.project
+    );
+  }
+
+  #takesUri(server: string, uri: string): boolean {
+    return this.#selection.takesUri(server, uri) && this.#permits(server, resourceOf(uri));
+  }
+
+  #permits(server: string, item: AccessItem): boolean {
+    return (
+      this.#narrowed === undefined || this.#narrowed.permissions.decide(useOf(server, item)).allowed
+    );
+  }
+
   #overlayOf(name: string): unknown {
     const tools = this.options?.tools ?? {};
     return Object.values(tools).find((overlay) => overlay.name === name);
   }
+}
+
+/** Someone's place at an endpoint. */
+export interface Bound {
+  readonly principal: Principal;
+  readonly view: View;
+}
+
+interface Narrowed {
+  readonly from: View;
+  readonly permissions: Permissions;
+}
+
+function ownedOf({ server, project }: ServerCatalog): Owned {
+  return { name: server.name, project };
+}
+
+/** What it is to use something of a server: to read where it only reads, else to write. */
+export function useOf(server: string, item: AccessItem): AccessRequest {
+  return { server, action: item.readOnly ? "read" : "write", item };
+}
+
+/** A route as decisions see it. */
+export function accessItemOf(route: Route): AccessItem {
+  const { kind, original, server, item } = route;
+  if (kind === "resources" || kind === "templates") return resourceOf(original);
+  return itemOf(kind, server.name, original, item);
+}
+
+// The names are the server's own and the public one without a bundle's changes: whoever renames a tool in a bundle does not
+// change who may use it.
+function itemOf(
+  kind: "tools" | "prompts",
+  server: string,
+  original: string,
+  item: JsonObject,
+): AccessItem {
+  const prefixed = publicName(server, original);
+  const names = { original, publicNames: [prefixed, `${server}__${original}`] };
+  if (kind === "prompts") return { kind: "prompt", ...names, readOnly: true, destructive: false };
+  const given = item["annotations"];
+  const hints = isJsonObject(given) ? given : {};
+  const readOnly = hints["readOnlyHint"] === true;
+  // As the protocol has it: what says nothing of itself may destroy.
+  const destructive = !readOnly && hints["destructiveHint"] !== false;
+  return { kind: "tool", ...names, readOnly, destructive };
+}
+
+function resourceOf(uri: string): AccessItem {
+  return { kind: "resource", original: uri, publicNames: [], readOnly: true, destructive: false };
 }
 
 /** Throws BUNDLE_COLLISION where a bundle already has two owners for one name. */

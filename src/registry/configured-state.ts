@@ -1,4 +1,4 @@
-import type { KeyRecord } from "../access/index.ts";
+import type { KeyRecord, ProjectOptions, RoleOptions } from "../access/index.ts";
 import { SignalboxError } from "../foundation/index.ts";
 import type {
   BundleDefinition,
@@ -12,17 +12,31 @@ import type {
 export interface StoredState {
   readonly servers: ReadonlyMap<string, ServerOptions>;
   readonly bundles: ReadonlyMap<string, BundleOptions>;
+  readonly projects: ReadonlyMap<string, ProjectOptions>;
+  readonly roles: ReadonlyMap<string, RoleOptions>;
   readonly keys: readonly KeyRecord[];
 }
 
-/** What the configuration file and the product itself define: the registry shows it and does not change it. */
-export interface FixedState {
-  readonly builtin: readonly ServerDefinition[];
+/** What the configuration file defines. */
+export interface FileState {
   readonly servers: ReadonlyMap<string, ServerOptions>;
   readonly bundles: ReadonlyMap<string, BundleOptions>;
+  readonly projects: ReadonlyMap<string, ProjectOptions>;
+  readonly roles: ReadonlyMap<string, RoleOptions>;
 }
 
-export const emptyState: StoredState = { servers: new Map(), bundles: new Map(), keys: [] };
+/** What the configuration file and the product itself define: the registry shows it and does not change it. */
+export interface FixedState extends FileState {
+  readonly builtin: readonly ServerDefinition[];
+}
+
+export const emptyState: StoredState = {
+  servers: new Map(),
+  bundles: new Map(),
+  projects: new Map(),
+  roles: new Map(),
+  keys: [],
+};
 
 /**
  * What the gateway shall serve. Names of the product itself come first, then those of the configuration file, then
@@ -46,6 +60,8 @@ export function configurationOf(
     servers: [...servers.values()],
     bundles: bundlesOf(fixed.bundles, stored.bundles),
     keys: stored.keys,
+    // What the configuration file says of a role goes before what is stored of it.
+    roles: new Map([...stored.roles, ...fixed.roles]),
     version,
   };
 }
@@ -80,6 +96,8 @@ function comparable(state: StoredState): string {
     [
       sorted(state.servers),
       sorted(state.bundles),
+      sorted(state.projects),
+      sorted(state.roles),
       state.keys
         .map((key) => ({ ...key, lastUsedAt: undefined }))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1)),

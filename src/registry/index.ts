@@ -1,7 +1,10 @@
 export { LINK_STATES, bundleOptions, isFailing, serverOptions } from "../gateway/index.ts";
 export type {
+  AskedAction,
   BundleOptions,
   CatalogView,
+  Explanation,
+  Question,
   ServerFacts,
   ServerOptions,
   CatalogStatus,
@@ -11,4 +14,6 @@ export type { KeyView, NewKey } from "./key-input.ts";
 export type { DefinitionTable, RegistryGateway, RegistryStore, StoredDefinition } from "./ports.ts";
 export { Registry } from "./registry.ts";
 export type { RegistryDeps } from "./registry.ts";
+export type { ProjectView } from "./projects.ts";
+export type { RoleView } from "./role-book.ts";
 export type { BundleView, ServerView } from "./views.ts";

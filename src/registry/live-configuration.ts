@@ -7,15 +7,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { isSignalboxError, messageOf, SignalboxError } from "../foundation/index.ts";
 import type { Log } from "../foundation/index.ts";
-import type {
-  BundleOptions,
-  GatewayConfiguration,
-  ServerDefinition,
-  ServerOptions,
-} from "../gateway/index.ts";
+import type { GatewayConfiguration, ServerDefinition } from "../gateway/index.ts";
 import { ChangeQueue } from "./change-queue.ts";
 import { configurationOf, emptyState, sameState } from "./configured-state.ts";
-import type { FixedState, StoredState } from "./configured-state.ts";
+import type { FileState, FixedState, StoredState } from "./configured-state.ts";
 import { loadState } from "./load-state.ts";
 import type { RegistryGateway, RegistryStore } from "./ports.ts";
 
@@ -32,8 +27,6 @@ export interface Step<T> {
   persist: (store: RegistryStore) => Promise<unknown>;
   result: T;
 }
-
-type Definitions<T> = ReadonlyMap<string, T>;
 
 /** The configuration as the gateway serves it and the store holds it. */
 export class LiveConfiguration {
@@ -58,11 +51,15 @@ export class LiveConfiguration {
   constructor(deps: LiveConfigurationDeps) {
     this.#deps = deps;
     this.#store = deps.store;
-    this.#fixed = { builtin: deps.builtin, servers: new Map(), bundles: new Map() };
+    this.#fixed = { ...emptyState, builtin: deps.builtin };
   }
 
   get stored(): StoredState {
     return this.#stored;
+  }
+
+  get fixed(): FixedState {
+    return this.#fixed;
   }
 
   /** The store as it is now; absent while it could not be opened. */
@@ -86,11 +83,8 @@ export class LiveConfiguration {
   }
 
   /** Loads and serves everything, or without a database what is fixed. Throws when that cannot be served. */
-  async start(
-    servers: Definitions<ServerOptions>,
-    bundles: Definitions<BundleOptions>,
-  ): Promise<void> {
-    const fixed: FixedState = { builtin: this.#deps.builtin, servers, bundles };
+  async start(file: FileState): Promise<void> {
+    const fixed: FixedState = { builtin: this.#deps.builtin, ...file };
     await this.#queue.run(async () => {
       const state = await this.#tryLoad();
       await this.#serveLoaded(fixed, state ?? emptyState);
@@ -122,11 +116,8 @@ export class LiveConfiguration {
   }
 
   /** Serves a changed configuration file. When it cannot be served the old one stays and the reason is thrown. */
-  async replaceFixed(
-    servers: Definitions<ServerOptions>,
-    bundles: Definitions<BundleOptions>,
-  ): Promise<void> {
-    const fixed: FixedState = { builtin: this.#deps.builtin, servers, bundles };
+  async replaceFixed(file: FileState): Promise<void> {
+    const fixed: FixedState = { builtin: this.#deps.builtin, ...file };
     await this.#queue.run(() => this.#serve(fixed, this.#stored));
   }
 

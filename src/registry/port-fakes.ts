@@ -6,7 +6,7 @@ import type {
   CatalogStatus,
   TestReport,
 } from "../gateway/index.ts";
-import type { RegistryGateway, RegistryStore, StoredDefinition } from "./ports.ts";
+import type { RegistryGateway, RegistryStore, StoredDefinition, StoredKey } from "./ports.ts";
 
 /** A data plane that remembers what it was given. */
 export class FakeGateway implements RegistryGateway {
@@ -79,10 +79,12 @@ export class FakeStore implements RegistryStore {
   down = false;
   readonly servers = new FakeTable(this);
   readonly bundles = new FakeTable(this);
-  readonly records = new Map<string, KeyRecord>();
+  readonly projects = new FakeTable(this);
+  readonly roles = new FakeTable(this);
+  readonly records = new Map<string, StoredKey>();
   readonly listeners = new Set<() => void>();
   readonly keys = {
-    list: async (): Promise<KeyRecord[]> => {
+    list: async (): Promise<StoredKey[]> => {
       await this.answer();
       return [...this.records.values()];
     },

@@ -38,16 +38,23 @@ export interface DefinitionTable {
   remove(name: string): Promise<boolean>;
 }
 
+/** A key as the store keeps it; its rules are parsed when it is read. */
+export interface StoredKey extends Omit<KeyRecord, "rules"> {
+  rules?: unknown;
+}
+
 /** The parts of the store that hold configuration. Every method throws when the database cannot be reached. */
 export interface RegistryStore {
   servers: DefinitionTable;
   bundles: DefinitionTable;
+  projects: DefinitionTable;
+  roles: DefinitionTable;
   keys: {
-    list(): Promise<readonly KeyRecord[]>;
+    list(): Promise<readonly StoredKey[]>;
     insert(record: KeyRecord): Promise<void>;
     revoke(id: string, at: number): Promise<boolean>;
     touch(lastUsed: Map<string, number>): Promise<void>;
   };
-  /** Tells that servers, bundles or keys changed, in this process or another; returns how to stop listening. */
+  /** Tells that any of these changed, in this process or another; returns how to stop listening. */
   onChange(listener: () => void): () => void;
 }

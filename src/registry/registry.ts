@@ -1,3 +1,4 @@
+import { defaultProject, type ProjectOptions, type RoleOptions } from "../access/index.ts";
 import { redactText, SignalboxError } from "../foundation/index.ts";
 import type { Clock, Log } from "../foundation/index.ts";
 import type {
@@ -8,12 +9,15 @@ import type {
   ServerOptions,
   TestReport,
 } from "../gateway/index.ts";
+import type { FileState } from "./configured-state.ts";
 import type { KeyView, NewKey } from "./key-input.ts";
 import { Keys } from "./keys.ts";
 import { LiveConfiguration } from "./live-configuration.ts";
 import { unmaskServer } from "./masking.ts";
 import { requireBundleName, requireServerName } from "./names.ts";
 import type { RegistryGateway, RegistryStore } from "./ports.ts";
+import { Projects, projectNotFound } from "./projects.ts";
+import { RoleBook } from "./role-book.ts";
 import { viewOfBundle, viewOfServer } from "./views.ts";
 import type { BundleView, ServerView } from "./views.ts";
 
@@ -23,28 +27,44 @@ export interface RegistryDeps {
   gateway: RegistryGateway;
   log: Log;
   clock: Clock;
-  /** The servers and bundles of the configuration file as it stands at start. */
+  /** What the configuration file says as it stands at start. */
   configServers(): ReadonlyMap<string, ServerOptions>;
   configBundles(): ReadonlyMap<string, BundleOptions>;
+  configProjects?(): ReadonlyMap<string, ProjectOptions>;
+  configRoles?(): ReadonlyMap<string, RoleOptions>;
   builtin: readonly ServerDefinition[];
 }
 
-/** The control plane: which servers, bundles and keys there are, who defines them, and how they are changed. */
+/** The control plane: which servers, bundles, projects, roles and keys there are, who defines them, and how they are changed. */
 export class Registry {
   readonly #deps: RegistryDeps;
   readonly #live: LiveConfiguration;
   readonly #keys: Keys;
+  readonly projects: Projects;
+  readonly roles: RoleBook;
   #flushing: NodeJS.Timeout | undefined;
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
     this.#live = new LiveConfiguration(deps);
-    this.#keys = new Keys({ ...deps, live: this.#live });
+    this.projects = new Projects(this.#live);
+    this.roles = new RoleBook(this.#live);
+    this.#keys = new Keys({
+      ...deps,
+      live: this.#live,
+      roles: this.roles,
+      projects: this.projects,
+    });
   }
 
   /** Loads and serves everything; without a database, what the configuration file and the product define. */
   async start(): Promise<void> {
-    await this.#live.start(this.#deps.configServers(), this.#deps.configBundles());
+    await this.#live.start({
+      servers: this.#deps.configServers(),
+      bundles: this.#deps.configBundles(),
+      projects: this.#deps.configProjects?.() ?? new Map(),
+      roles: this.#deps.configRoles?.() ?? new Map(),
+    });
     this.#flushing = setInterval(() => void this.flushLastUsed(), lastUsedEveryMs).unref();
   }
 
@@ -83,8 +103,10 @@ export class Registry {
   async reloadConfig(
     servers: ReadonlyMap<string, ServerOptions>,
     bundles: ReadonlyMap<string, BundleOptions>,
+    access: Partial<Pick<FileState, "projects" | "roles">> = {},
   ): Promise<void> {
-    await this.#live.replaceFixed(servers, bundles);
+    const { projects, roles } = this.#live.fixed;
+    await this.#live.replaceFixed({ servers, bundles, projects, roles, ...access });
   }
 
   /** Reads the store again and serves what changed there; a failure is logged and tried again later. */
@@ -125,6 +147,7 @@ export class Registry {
     requireServerName(name);
     await this.#live.change((now) => {
       if (this.#live.merged.servers.some((one) => one.name === name)) throw taken("server", name);
+      this.#requireProject(options);
       return {
         next: { ...now, servers: new Map(now.servers).set(name, options) },
         persist: (store) => store.servers.put(name, options),
@@ -138,6 +161,7 @@ export class Registry {
   async updateServer(name: string, options: ServerOptions): Promise<ServerView> {
     await this.#live.change((now) => {
       const restored = unmaskServer(options, writable("server", this.#definition(name)).options);
+      this.#requireProject(options);
       return {
         next: { ...now, servers: new Map(now.servers).set(name, restored) },
         persist: (store) => store.servers.put(name, restored),
@@ -193,6 +217,7 @@ export class Registry {
     requireBundleName(name);
     await this.#live.change((now) => {
       if (this.#live.merged.bundles.some((one) => one.name === name)) throw taken("bundle", name);
+      this.#requireProject(options);
       return {
         next: { ...now, bundles: new Map(now.bundles).set(name, options) },
         persist: (store) => store.bundles.put(name, options),
@@ -206,6 +231,7 @@ export class Registry {
   async updateBundle(name: string, options: BundleOptions): Promise<BundleView> {
     await this.#live.change((now) => {
       writable("bundle", this.#bundle(name));
+      this.#requireProject(options);
       return {
         next: { ...now, bundles: new Map(now.bundles).set(name, options) },
         persist: (store) => store.bundles.put(name, options),
@@ -227,7 +253,7 @@ export class Registry {
     });
   }
 
-  /** Mints a key; the key itself is in the answer and nowhere else. Throws NAME_INVALID, BUNDLE_NOT_FOUND, STORE_UNAVAILABLE. */
+  /** Mints a key; the key itself is in the answer and nowhere else. Throws NAME_INVALID, ROLE_NOT_FOUND, PROJECT_NOT_FOUND, BUNDLE_NOT_FOUND, STORE_UNAVAILABLE. */
   async createKey(wanted: NewKey): Promise<{ record: KeyView; key: string }> {
     return await this.#keys.create(wanted);
   }
@@ -245,6 +271,10 @@ export class Registry {
   /** Writes when keys were last used; runs by itself every ten seconds. */
   async flushLastUsed(): Promise<void> {
     await this.#keys.flushLastUsed();
+  }
+
+  #requireProject({ project = defaultProject }: { project?: string | undefined }): void {
+    if (!this.projects.has(project)) throw projectNotFound(project);
   }
 
   #definition(name: string): ServerDefinition {

@@ -24,6 +24,8 @@ export interface CallRow {
   at: number;
   principalId: string;
   principalName: string;
+  /** "*" where the call is of no one project. */
+  project: string;
   method: string;
   server?: string;
   tool?: string;
@@ -48,6 +50,7 @@ export interface CallFilter {
   server?: string;
   outcome?: CallOutcome;
   principalId?: string;
+  project?: string;
   /** Only calls before this time, epoch milliseconds; with `beforeId` those of the same millisecond that sort before it, too. */
   before?: number;
   beforeId?: string;
@@ -147,6 +150,7 @@ type Repeated = {
     K in
       | "principalId"
       | "principalName"
+      | "project"
       | "method"
       | "server"
       | "tool"
@@ -172,6 +176,7 @@ function isSame(kept: Repeated, row: CallRow): boolean {
   return (
     kept.principalId === row.principalId &&
     kept.principalName === row.principalName &&
+    kept.project === row.project &&
     kept.method === row.method &&
     kept.server === row.server &&
     kept.tool === row.tool &&
@@ -182,10 +187,12 @@ function isSame(kept: Repeated, row: CallRow): boolean {
 }
 
 function keep(row: CallRow): Kept {
-  const { principalId, principalName, method, server, tool, publicName, bundle, era } = row;
-  const texts = [principalId, principalName, method, server, tool, publicName, bundle, era];
+  const { principalId, principalName, project, method, server, tool, publicName, bundle, era } =
+    row;
+  const who = [principalId, principalName, project];
+  const texts = [...who, method, server, tool, publicName, bundle, era];
   return {
-    row: { principalId, principalName, method, server, tool, publicName, bundle, era },
+    row: { principalId, principalName, project, method, server, tool, publicName, bundle, era },
     text: texts.map((text) => field(text)).join("\t"),
   };
 }
@@ -211,6 +218,7 @@ const columns = [
   "arguments",
   "principal_id",
   "principal_name",
+  "project",
   "method",
   "server",
   "tool",
@@ -269,11 +277,12 @@ function argumentsField(value: unknown): string {
 }
 
 function conditions(filter: CallFilter): (SQL | undefined)[] {
-  const { server, outcome, principalId, before, beforeId } = filter;
+  const { server, outcome, principalId, project, before, beforeId } = filter;
   return [
     server === undefined ? undefined : eq(toolCallLogs.server, server),
     outcome === undefined ? undefined : eq(toolCallLogs.outcome, outcome),
     principalId === undefined ? undefined : eq(toolCallLogs.principalId, principalId),
+    project === undefined ? undefined : eq(toolCallLogs.project, project),
     before === undefined
       ? undefined
       : sql`(${toolCallLogs.at}, ${toolCallLogs.id}) < (to_timestamp(${before}::float8 / 1000.0), ${beforeId ?? ""})`,

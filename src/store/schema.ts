@@ -28,11 +28,27 @@ export const bundles = signalbox.table("bundles", {
   updatedAt: time("updated_at").notNull().defaultNow(),
 });
 
+export const projects = signalbox.table("projects", {
+  name: text().primaryKey(),
+  options: jsonb().notNull(),
+  createdAt: time("created_at").notNull().defaultNow(),
+  updatedAt: time("updated_at").notNull().defaultNow(),
+});
+
+export const roles = signalbox.table("roles", {
+  name: text().primaryKey(),
+  options: jsonb().notNull(),
+  createdAt: time("created_at").notNull().defaultNow(),
+  updatedAt: time("updated_at").notNull().defaultNow(),
+});
+
 export const apiKeys = signalbox.table("api_keys", {
   id: text().primaryKey(),
   name: text().notNull(),
-  role: text({ enum: ["admin", "operator", "caller"] }).notNull(),
+  role: text().notNull(),
+  project: text().notNull(),
   bundles: jsonb().notNull(),
+  rules: jsonb(),
   hash: text().notNull().unique(),
   prefix: text().notNull(),
   createdAt: time("created_at").notNull(),
@@ -52,6 +68,7 @@ export const toolCallLogs = signalbox.table("tool_call_logs", {
   at: time("at").notNull(),
   principalId: text("principal_id").notNull(),
   principalName: text("principal_name").notNull(),
+  project: text().notNull(),
   method: text().notNull(),
   server: text(),
   tool: text(),

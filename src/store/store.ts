@@ -16,7 +16,7 @@ import type { Keys } from "./keys.ts";
 import { linkTransitionsIn } from "./link-transitions.ts";
 import type { LinkTransitions } from "./link-transitions.ts";
 import { migrate } from "./migrate.ts";
-import { bundles, servers } from "./schema.ts";
+import { bundles, projects, roles, servers } from "./schema.ts";
 import { settingsIn } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 import { storeError } from "./store-error.ts";
@@ -28,11 +28,13 @@ export interface Store extends AsyncDisposable {
   readonly describe: string;
   readonly servers: Definitions;
   readonly bundles: Definitions;
+  readonly projects: Definitions;
+  readonly roles: Definitions;
   readonly keys: Keys;
   readonly calls: Calls;
   readonly linkTransitions: LinkTransitions;
   readonly settings: Settings;
-  /** Calls `fn` when another process changed servers, bundles or keys, or may have; returns the way to end that. */
+  /** Calls `fn` when another process changed servers, bundles, projects, roles or keys, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
   /** Throws when the database does not answer before the signal. */
   ping(signal: AbortSignal): Promise<void>;
@@ -139,6 +141,8 @@ function storeOver(parts: {
     describe: place.describe,
     servers: definitionsIn(database, servers),
     bundles: definitionsIn(database, bundles),
+    projects: definitionsIn(database, projects),
+    roles: definitionsIn(database, roles),
     keys: keysIn(database),
     calls: callsIn(database),
     linkTransitions: linkTransitionsIn(database),

@@ -1,7 +1,7 @@
 // What a user may write about one server, in `signalbox.toml` and in `POST /api/servers`.
 import type { Service } from "@signalbox/kit";
 import { z } from "zod";
-import { duration } from "../foundation/index.ts";
+import { duration, projectName } from "../foundation/index.ts";
 import { serverBalanceOptions } from "./balance/balance-options.ts";
 import { serverConnectionPoolOptions } from "./connection-pool-options.ts";
 import { serverBreakerOptions } from "./guard/breaker.ts";
@@ -106,6 +106,8 @@ export const serverOptions = z
     timeout: duration.optional(),
     list_timeout: duration.optional(),
     enabled: z.boolean("enabled must be true or false").optional(),
+    /** Whose it is; default: "default". */
+    project: projectName.optional(),
     roots: z
       .array(z.strictObject({ uri: z.string().min(1), name: z.string().optional() }))
       .max(100, "at most 100 roots")

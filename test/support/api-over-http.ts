@@ -2,9 +2,10 @@
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
-import { hashKey, KeyRing } from "../../src/access/index.ts";
-import type { Role } from "../../src/access/index.ts";
+import { builtinRoleNames, hashKey, KeyRing, Roles } from "../../src/access/index.ts";
+import type { BuiltinRole, KeyRecord } from "../../src/access/index.ts";
 import { createLog, manualClock, Metrics } from "../../src/foundation/index.ts";
+import type { AuditEvent } from "../../src/foundation/index.ts";
 import { serverOptions } from "../../src/gateway/index.ts";
 import { FakeGateway, FakeStore } from "../../src/registry/port-fakes.ts";
 import { Registry } from "../../src/registry/index.ts";
@@ -29,9 +30,11 @@ export interface Fixture {
   metrics: Metrics;
   filters: CallFilter[];
   deps: ApiDeps;
-  /** Asks as the holder of this role's key, or as nobody. */
+  /** What the audit trail was told. */
+  audited: AuditEvent[];
+  /** Asks as the holder of this key, or as nobody. */
   ask: (
-    role: Role | "bundled" | undefined,
+    holder: Holder | undefined,
     method: string,
     path: string,
     body?: unknown,
@@ -39,23 +42,22 @@ export interface Fixture {
   ) => Promise<Answered>;
 }
 
-export const keyOf = (role: Role | "bundled"): string => `key-of-the-${role}-in-this-test`;
+/**
+ * Holders of the built-in roles, the developer and the caller of the default project and the others of every one; a caller
+ * limited to a bundle; and an administrator of the project `elsewhere`.
+ */
+export type Holder = BuiltinRole | "bundled" | "neighbour";
+
+export const keyOf = (holder: Holder): string => `key-of-the-${holder}-in-this-test`;
 
 /** A started API; it ends with the test. */
 export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixture> {
   const gateway = new FakeGateway();
   const store = new FakeStore();
-  for (const role of ["admin", "operator", "caller", "bundled"] as const) {
-    store.records.set(role, {
-      id: role,
-      name: `${role} of the test`,
-      role: role === "bundled" ? "caller" : role,
-      bundles: role === "bundled" ? ["coding"] : "all",
-      hash: hashKey(keyOf(role)),
-      prefix: "sbx_",
-      createdAt: 0,
-    });
+  for (const holder of [...builtinRoleNames, "bundled", "neighbour"] as const) {
+    store.records.set(holder, recordOf(holder));
   }
+  store.projects.rows.set("elsewhere", {});
   const clock = manualClock(Date.UTC(2026, 10, 20));
   const lines: Record<string, unknown>[] = [];
   const log = createLog({
@@ -76,11 +78,21 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
   await registry.start();
   const metrics = new Metrics();
   const filters: CallFilter[] = [];
+  const audited: AuditEvent[] = [];
+  const ring = (): KeyRing => new KeyRing(gateway.now.keys, clock, new Roles(gateway.now.roles));
   const deps: ApiDeps = {
     version: "0.1.0",
     startedAt: clock.now() - 5_000,
     registry,
-    authenticate: (headers) => new KeyRing(gateway.now.keys, clock).authenticate(headers),
+    authenticate: (headers) => ring().authenticate(headers),
+    access: {
+      keyHolder: (id) => ring().byId(id),
+      mayUse: ({ permissions }, name, action) =>
+        permissions.reaches({ name, project: "default" }, action),
+      explain: ({ role, project }, { name }) =>
+        Promise.resolve({ allowed: true, reason: "So it is.", role, project, server: name }),
+    },
+    audit: (event) => void audited.push(event),
     catalog: async (_, bundle) =>
       await Promise.resolve(
         bundle === "absent"
@@ -138,12 +150,13 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
     lines,
     metrics,
     filters,
+    audited,
     deps,
-    ask: async (role, method, path, body, headers = {}) => {
+    ask: async (holder, method, path, body, headers = {}) => {
       const response = await fetch(`${url}${path}`, {
         method,
         headers: {
-          ...(role && { authorization: `Bearer ${keyOf(role)}` }),
+          ...(holder && { authorization: `Bearer ${keyOf(holder)}` }),
           ...(body !== undefined && { "content-type": "application/json" }),
           ...headers,
         },
@@ -161,5 +174,20 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
         json: isJson ? JSON.parse(text) : undefined,
       };
     },
+  };
+}
+
+function recordOf(holder: Holder): KeyRecord {
+  const role = holder === "bundled" ? "caller" : holder === "neighbour" ? "admin" : holder;
+  const wide = holder === "admin" || holder === "operator" || holder === "auditor";
+  return {
+    id: holder,
+    name: `${holder} of the test`,
+    role,
+    project: wide ? "*" : holder === "neighbour" ? "elsewhere" : "default",
+    bundles: holder === "bundled" ? ["coding"] : "all",
+    hash: hashKey(keyOf(holder)),
+    prefix: "sbx_",
+    createdAt: 0,
   };
 }

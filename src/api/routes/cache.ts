@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { SignalboxError } from "../../foundation/index.ts";
+import { serverNamed } from "../reach.ts";
 import { route } from "../route.ts";
 import type { Route } from "../route.ts";
 
@@ -66,9 +67,14 @@ const clear: Route = route({
     schema: z.object({ cleared: z.int() }),
     example: { cleared: 12 },
   },
-  errors: ["BODY_INVALID"],
-  handle: ({ body }, { cache }) => {
+  errors: ["BODY_INVALID", "SERVER_NOT_FOUND"],
+  handle: ({ body, ...request }, { cache, registry }) => {
     const { server, tool, uri } = body ?? {};
+    if (!request.principal.permissions.gatewayWide) {
+      if (server === undefined)
+        throw new SignalboxError("FORBIDDEN", "Name a server: the rest is of other projects, too.");
+      serverNamed(server, request, registry);
+    }
     if (server === undefined && (tool ?? uri) !== undefined) {
       throw new SignalboxError("BODY_INVALID", "Name the server of the tool or resource, too.");
     }

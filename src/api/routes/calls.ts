@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import type { Principal } from "../../access/index.ts";
+import { allows, callsSeenBy, type Principal } from "../../access/index.ts";
+import type { AuditSink } from "../../foundation/index.ts";
 import { callOutcomes } from "../ports.ts";
 import type { CallEntry } from "../ports.ts";
 import { route } from "../route.ts";
@@ -11,6 +12,7 @@ const call = z
     at: z.iso.datetime(),
     principalId: z.string(),
     principalName: z.string(),
+    project: z.string(),
     method: z.string(),
     server: z.string().optional(),
     tool: z.string().optional(),
@@ -49,10 +51,11 @@ const cursor = z
 const list: Route = route({
   method: "get",
   path: "/api/calls",
-  scope: "call",
+  scope: "own",
   tag: "Calls",
   summary: "The call log, newest first",
-  description: "Holders of the role `caller` see their own calls only.",
+  description:
+    "Without the scope `read` a key sees its own calls only, with it those of its project. What calls carried is shown to whoever made them and to holders of the scope `payloads`.",
   query: z.strictObject({
     limit: z.coerce.number().int().min(1).max(500).default(50),
     server: z.string().min(1).max(64).optional(),
@@ -73,6 +76,7 @@ const list: Route = route({
           at: "2026-11-20T08:00:00.000Z",
           principalId: "key_01980f6e-0000-7c53-a3c5-6c1f7c1f4b90",
           principalName: "build server",
+          project: "default",
           method: "tools/call",
           server: "files",
           tool: "read_file",
@@ -90,18 +94,20 @@ const list: Route = route({
     },
   },
   errors: ["STORE_UNAVAILABLE"],
-  handle: async ({ query: { limit, server, outcome, before }, principal }, deps) => {
+  handle: async ({ query: { limit, server, outcome, before }, principal, requestId }, deps) => {
     const entries = await deps.calls({
       limit,
       ...(server !== undefined && { server }),
       ...(outcome !== undefined && { outcome }),
       ...before,
-      ...onlyOwn(principal),
+      ...callsSeenBy(principal),
     });
+    const shown = entries.map((entry) => withPayload(entry, principal));
+    tellWhatWasSeen(shown, principal, requestId, deps.audit);
     const last = entries.length === limit ? entries.at(-1) : undefined;
     return {
       body: {
-        calls: entries.map(presented),
+        calls: shown.map(presented),
         ...(last !== undefined && { next: `${last.at}~${last.id}` }),
       },
     };
@@ -111,8 +117,28 @@ const list: Route = route({
 /** `/api/calls`. */
 export const callRoutes: readonly Route[] = [list];
 
-function onlyOwn(principal: Principal): { principalId?: string } {
-  return principal.role === "caller" ? { principalId: principal.id } : {};
+function withPayload(entry: CallEntry, principal: Principal): CallEntry {
+  if (allows(principal, "payloads") || entry.principalId === principal.id) return entry;
+  const { arguments: _hidden, ...rest } = entry;
+  return rest;
+}
+
+function tellWhatWasSeen(
+  shown: readonly CallEntry[],
+  { id, name, kind, project }: Principal,
+  requestId: string,
+  audit: AuditSink | undefined,
+): void {
+  const calls = shown.filter((one) => one.arguments !== undefined && one.principalId !== id);
+  if (calls.length === 0) return;
+  audit?.({
+    action: "payload.read",
+    actor: { id, name, kind },
+    project,
+    outcome: "ok",
+    details: { calls: calls.map((one) => one.id) },
+    requestId,
+  });
 }
 
 function presented(entry: CallEntry): object {

@@ -112,6 +112,7 @@ const addOptions = z.object({
   envFrom: z.array(z.string()).default([]),
   cwd: z.string().optional(),
   timeout: z.string().optional(),
+  project: z.string().optional(),
   preset: z.string().optional(),
   test: z.boolean().default(true),
 });
@@ -142,6 +143,7 @@ function addAdd(servers: Command, state: RunState, argv: readonly string[]): voi
     )
     .option("--cwd <folder>", "working directory of the command")
     .option("--timeout <duration>", "longest wait for a call, such as 30s")
+    .option("--project <project>", "the project it belongs to")
     .option(
       "--preset <preset>",
       `add a preset under another name: ${Object.keys(presets).join(", ")}`,
