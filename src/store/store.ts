@@ -1,5 +1,7 @@
 import { randomToken } from "../foundation/index.ts";
 import type { Log } from "../foundation/index.ts";
+import { auditIn } from "./audit.ts";
+import type { AuditLog } from "./audit.ts";
 import { callsIn } from "./calls.ts";
 import type { Calls } from "./calls.ts";
 import { ConfigChanges } from "./config-changes.ts";
@@ -33,6 +35,7 @@ export interface Store extends AsyncDisposable {
   readonly keys: Keys;
   readonly calls: Calls;
   readonly linkTransitions: LinkTransitions;
+  readonly audit: AuditLog;
   readonly settings: Settings;
   /** Calls `fn` when another process changed servers, bundles, projects, roles or keys, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
@@ -146,6 +149,7 @@ function storeOver(parts: {
     keys: keysIn(database),
     calls: callsIn(database),
     linkTransitions: linkTransitionsIn(database),
+    audit: auditIn(database),
     settings: settingsIn(database),
     onChange: (fn) => changes.onChange(fn),
     ping: (signal) => before(signal, database.query("SELECT 1")),
