@@ -1,5 +1,6 @@
 export { authOptions } from "./auth-options.ts";
 export type { AuthOptions } from "./auth-options.ts";
+export { encryptionKeyFile, loadEncryptionKeys, secretOptions } from "./encryption-keys.ts";
 export { checkHost, hostOptions, hostPolicy } from "./host-policy.ts";
 export type { HostOutcome, HostPolicy } from "./host-policy.ts";
 export { hashKey, mintKey, prefixOf } from "./key.ts";
@@ -10,3 +11,7 @@ export { anonymous, mayUseBundle, roles } from "./principal.ts";
 export type { Principal, Role } from "./principal.ts";
 export { allows } from "./scope.ts";
 export type { Scope } from "./scope.ts";
+export { refuseWeakSecrets } from "./start-secrets.ts";
+export type { StartSecrets } from "./start-secrets.ts";
+export { Vault, keyIdOfSealed } from "./vault.ts";
+export type { Sealer } from "./vault.ts";

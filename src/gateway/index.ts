@@ -22,8 +22,17 @@ export {
   LINK_STATES,
   guardOptions,
   isFailing,
+  isOwnSecret,
+  openlyReferring,
+  referenceProblem,
+  referencesIn,
+  replaceReferences,
+  secretNameShape,
   serverOptions,
+  withReferences,
   type GuardOptions,
+  type Reference,
+  type ReferenceKind,
 } from "../upstream/index.ts";
 export type {
   InProcessService,

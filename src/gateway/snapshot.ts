@@ -99,7 +99,11 @@ function changedBundles(snapshot: Snapshot, previous: Snapshot | undefined): Vie
 }
 
 function sameServer(one: ServerDefinition, other: ServerDefinition): boolean {
-  return one.service === other.service && isDeepStrictEqual(one.options, other.options);
+  return (
+    one.service === other.service &&
+    isDeepStrictEqual(one.options, other.options) &&
+    isDeepStrictEqual(one.problem, other.problem)
+  );
 }
 
 function refuseDoubles(configuration: GatewayConfiguration): void {
