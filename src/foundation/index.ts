@@ -10,7 +10,7 @@ export { Lifecycle, stopOnSignals } from "./lifecycle.ts";
 export type { LifecycleState, Part } from "./lifecycle.ts";
 export { createLog, logOptions, silentLog } from "./log.ts";
 export type { Log, LogFields, LogLevel } from "./log.ts";
-export { isSecretName, redact, redactText } from "./redact.ts";
+export { hideSecret, isSecretName, redact, redactText } from "./redact.ts";
 export { Metrics } from "./metrics.ts";
 export type {
   Counter,

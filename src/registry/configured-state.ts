@@ -7,12 +7,14 @@ import type {
   ServerDefinition,
   ServerOptions,
 } from "../gateway/index.ts";
+import type { SecretRecord } from "./secret-record.ts";
 
 /** What the store holds, parsed. Never changed in place: a change makes the next one. */
 export interface StoredState {
   readonly servers: ReadonlyMap<string, ServerOptions>;
   readonly bundles: ReadonlyMap<string, BundleOptions>;
   readonly keys: readonly KeyRecord[];
+  readonly secrets: readonly SecretRecord[];
 }
 
 /** What the configuration file and the product itself define: the registry shows it and does not change it. */
@@ -22,7 +24,12 @@ export interface FixedState {
   readonly bundles: ReadonlyMap<string, BundleOptions>;
 }
 
-export const emptyState: StoredState = { servers: new Map(), bundles: new Map(), keys: [] };
+export const emptyState: StoredState = {
+  servers: new Map(),
+  bundles: new Map(),
+  keys: [],
+  secrets: [],
+};
 
 /**
  * What the gateway shall serve. Names of the product itself come first, then those of the configuration file, then
@@ -50,7 +57,7 @@ export function configurationOf(
   };
 }
 
-/** Whether two states would be served alike; when a key was last used does not count. */
+/** Whether two states would be served alike; when a key or secret was last used, and what seals a secret, does not count. */
 export function sameState(one: StoredState, other: StoredState): boolean {
   return comparable(one) === comparable(other);
 }
@@ -83,6 +90,9 @@ function comparable(state: StoredState): string {
       state.keys
         .map((key) => ({ ...key, lastUsedAt: undefined }))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+      state.secrets
+        .map(({ id, project, owner, name, updatedAt }) => [id, project, owner, name, updatedAt])
+        .toSorted(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
     ],
     (_, value: unknown) =>
       isPlainObject(value) ? Object.fromEntries(Object.entries(value).toSorted(byName)) : value,

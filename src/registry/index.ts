@@ -11,4 +11,7 @@ export type { KeyView, NewKey } from "./key-input.ts";
 export type { DefinitionTable, RegistryGateway, RegistryStore, StoredDefinition } from "./ports.ts";
 export { Registry } from "./registry.ts";
 export type { RegistryDeps } from "./registry.ts";
+export { DEFAULT_PROJECT } from "./secret-record.ts";
+export type { SecretName, SecretView } from "./secret-record.ts";
+export type { Resealing, SealedRow, SealedTable } from "./resealing.ts";
 export type { BundleView, ServerView } from "./views.ts";

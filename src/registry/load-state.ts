@@ -6,17 +6,24 @@ import type { RegistryStore, StoredDefinition } from "./ports.ts";
 
 /** Reads all configuration from the store; a row that no longer parses is left out and named in the log. */
 export async function loadState(store: RegistryStore, log: Log): Promise<StoredState> {
-  const [servers, bundles, keys] = await Promise.all([
+  const [servers, bundles, keys, secrets] = await Promise.all([
     store.servers.list(),
     store.bundles.list(),
     store.keys.list(),
+    store.secrets.list(),
   ]);
-  const counts = { servers: servers.length, bundles: bundles.length, keys: keys.length };
+  const counts = {
+    servers: servers.length,
+    bundles: bundles.length,
+    keys: keys.length,
+    sealed: secrets.length,
+  };
   log.debug(counts, "Read the stored configuration");
   return {
     servers: parsed(servers, serverOptions, "server", log),
     bundles: parsed(bundles, bundleOptions, "bundle", log),
     keys,
+    secrets,
   };
 }
 

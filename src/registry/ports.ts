@@ -7,6 +7,7 @@ import type {
   ServerStatus,
   TestReport,
 } from "../gateway/index.ts";
+import type { SecretRecord } from "./secret-record.ts";
 
 /** The data plane as the registry steers it. */
 export interface RegistryGateway {
@@ -48,6 +49,18 @@ export interface RegistryStore {
     revoke(id: string, at: number): Promise<boolean>;
     touch(lastUsed: Map<string, number>): Promise<void>;
   };
-  /** Tells that servers, bundles or keys changed, in this process or another; returns how to stop listening. */
+  secrets: {
+    list(): Promise<readonly SecretRecord[]>;
+    put(record: SecretRecord): Promise<void>;
+    remove(id: string): Promise<boolean>;
+    touch(lastUsed: Map<string, number>): Promise<void>;
+    sealedOtherwise(keyId: string, after: string, limit: number): Promise<readonly SecretRecord[]>;
+    reseal(
+      record: Pick<SecretRecord, "id" | "sealed">,
+      sealed: string,
+      keyId: string,
+    ): Promise<boolean>;
+  };
+  /** Tells that servers, bundles, keys or secrets changed, in this process or another; returns how to stop listening. */
   onChange(listener: () => void): () => void;
 }

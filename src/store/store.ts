@@ -17,6 +17,8 @@ import { linkTransitionsIn } from "./link-transitions.ts";
 import type { LinkTransitions } from "./link-transitions.ts";
 import { migrate } from "./migrate.ts";
 import { bundles, servers } from "./schema.ts";
+import { secretsIn } from "./secrets.ts";
+import type { Secrets } from "./secrets.ts";
 import { settingsIn } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 import { storeError } from "./store-error.ts";
@@ -29,10 +31,11 @@ export interface Store extends AsyncDisposable {
   readonly servers: Definitions;
   readonly bundles: Definitions;
   readonly keys: Keys;
+  readonly secrets: Secrets;
   readonly calls: Calls;
   readonly linkTransitions: LinkTransitions;
   readonly settings: Settings;
-  /** Calls `fn` when another process changed servers, bundles or keys, or may have; returns the way to end that. */
+  /** Calls `fn` when another process changed servers, bundles, keys or secrets, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
   /** Throws when the database does not answer before the signal. */
   ping(signal: AbortSignal): Promise<void>;
@@ -140,6 +143,7 @@ function storeOver(parts: {
     servers: definitionsIn(database, servers),
     bundles: definitionsIn(database, bundles),
     keys: keysIn(database),
+    secrets: secretsIn(database),
     calls: callsIn(database),
     linkTransitions: linkTransitionsIn(database),
     settings: settingsIn(database),
