@@ -30,6 +30,10 @@ export interface ApiDeps {
     | "createKey"
     | "listKeys"
     | "revokeKey"
+    | "listSecrets"
+    | "putSecret"
+    | "removeSecret"
+    | "resealSecrets"
     | "version"
     | "loaded"
   >;

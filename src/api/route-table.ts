@@ -8,6 +8,7 @@ import { catalogRoutes } from "./routes/catalog.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
+import { secretRoutes } from "./routes/secrets.ts";
 import { serverRoutes } from "./routes/servers.ts";
 import { startRoutes } from "./routes/start.ts";
 import { statusRoutes } from "./routes/status.ts";
@@ -35,6 +36,7 @@ export const routeTable: readonly Route[] = [
   ...serverRoutes,
   ...bundleRoutes,
   ...keyRoutes,
+  ...secretRoutes,
   ...callRoutes,
   ...cacheRoutes,
   ...catalogRoutes,

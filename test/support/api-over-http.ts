@@ -1,8 +1,9 @@
 // An API over real HTTP with a real registry behind it, for the tests of this module.
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
-import { hashKey, KeyRing } from "../../src/access/index.ts";
+import { hashKey, KeyRing, Vault } from "../../src/access/index.ts";
 import type { Role } from "../../src/access/index.ts";
 import { createLog, manualClock, Metrics } from "../../src/foundation/index.ts";
 import { serverOptions } from "../../src/gateway/index.ts";
@@ -72,6 +73,7 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       new Map([["fixed", serverOptions.parse({ url: "https://a.example/mcp" })]]),
     configBundles: () => new Map(),
     builtin: [],
+    vault: unlockedVault(),
   });
   await registry.start();
   const metrics = new Metrics();
@@ -159,4 +161,10 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       };
     },
   };
+}
+
+function unlockedVault(): Vault {
+  const vault = new Vault();
+  vault.unlock([randomBytes(32)]);
+  return vault;
 }
