@@ -63,6 +63,17 @@ export const keyView = z.looseObject({
 });
 export type KeyView = z.infer<typeof keyView>;
 
+export const secretView = z.looseObject({
+  name: z.string(),
+  project: z.string().optional(),
+  owner: z.string().optional(),
+  updatedAt: z.iso.datetime().optional(),
+  lastUsedAt: z.iso.datetime().optional(),
+  current: z.boolean().optional(),
+  usedBy: z.array(z.string()).optional(),
+});
+export type SecretView = z.infer<typeof secretView>;
+
 export const catalogView = z.looseObject({
   tools: z.array(
     z.looseObject({

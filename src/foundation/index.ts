@@ -23,6 +23,7 @@ export type {
 export { metricsOptions } from "./metrics-options.ts";
 export { processMetrics } from "./process-metrics.ts";
 export { writePrivateFile } from "./private-file.ts";
+export { isWorldReadable, keepPrivate } from "./private-folder.ts";
 export { readSecretFile, type SecretFile } from "./secret-file.ts";
 export { repeat } from "./repeat.ts";
 export { releaseStartMemory } from "./memory.ts";

@@ -38,8 +38,8 @@ export interface RegistryDeps {
   sealedTables?: readonly SealedTable[];
   /** A variable of the gateway's environment, for `${env:NAME}`; none where it is left out. */
   variable?(name: string): string | undefined;
-  /** Folders of which no server may be given a file. */
-  closedFolders?: readonly string[];
+  /** Files, and folders of files, that no server may be given. */
+  closedPaths?: readonly string[];
   audit?: AuditSink | undefined;
 }
 
@@ -54,12 +54,12 @@ export class Registry {
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
-    const { vault = new Vault(), clock, log, audit, closedFolders = [], sealedTables = [] } = deps;
+    const { vault = new Vault(), clock, log, audit, closedPaths = [], sealedTables = [] } = deps;
     const references = new ServerReferences({
       sealer: vault.for(PURPOSE),
       clock,
       variable: (name) => deps.variable?.(name),
-      closedFolders,
+      closedPaths,
       audit,
     });
     this.#references = references;

@@ -22,7 +22,7 @@ async function setup(
     variables?: Record<string, string>;
     keys?: Buffer[];
     store?: RegistryStore;
-    closedFolders?: string[];
+    closedPaths?: string[];
   } = {},
 ): Promise<{
   registry: Registry;
@@ -48,7 +48,7 @@ async function setup(
     builtin: [],
     vault,
     variable: (name) => given.variables?.[name],
-    closedFolders: given.closedFolders ?? [],
+    closedPaths: given.closedPaths ?? [],
     audit: (event) => void events.push(event),
   });
   await registry.start();
@@ -173,7 +173,7 @@ test("no server is given a file of the gateway's own folder", async () => {
   writeFileSync(join(home, "admin.key"), "sbx_the_key", { mode: 0o600 });
   const { problem } = await setup({
     servers: { thief: remote(`\${file:${join(home, "admin.key")}}`) },
-    closedFolders: [home],
+    closedPaths: [home],
   });
   expect(problem("thief")).toContain("which may not be read from there");
 });

@@ -19,8 +19,8 @@ export interface ServerReferencesDeps {
   clock: Clock;
   /** A variable of the gateway's environment. */
   variable(name: string): string | undefined;
-  /** Folders of which no server may be given a file: the gateway's own. */
-  closedFolders: readonly string[];
+  /** Files, and folders of files, that no server may be given: the gateway's own. */
+  closedPaths: readonly string[];
   audit?: AuditSink | undefined;
 }
 
@@ -50,6 +50,7 @@ export class ServerReferences {
     const outer = new Map<string, { reference: Reference; hash: string }>();
     const given = new Map<string, ReadonlySet<string>>();
     const servers = configuration.servers.map((definition) => {
+      hideWritten(definition);
       if (!refers(definition)) return definition;
       const { filled, found } = this.#filled(definition, secrets);
       for (const [reference, value] of found) {
@@ -66,6 +67,7 @@ export class ServerReferences {
 
   /** One server with its references put in place, for a trial. */
   fillOne(definition: ServerDefinition, secrets: readonly SecretRecord[]): ServerDefinition {
+    hideWritten(definition);
     const { filled, found } = this.#filled(definition, secrets);
     this.#noteUses(definition.name, found.values());
     return filled;
@@ -113,7 +115,7 @@ export class ServerReferences {
   #find({ kind, name }: Reference, secrets: readonly SecretRecord[]): Found {
     if (kind === "secret") return this.#findSecret(name, secrets);
     if (kind === "file") {
-      const file = readSecretFile(name, this.#deps.closedFolders);
+      const file = readSecretFile(name, this.#deps.closedPaths);
       if ("text" in file) hideSecret(file.text);
       return file;
     }
@@ -170,6 +172,15 @@ export function secretsOf(definition: ServerDefinition): Set<string> {
     return "";
   });
   return names;
+}
+
+// A secret that is written out is to be masked no less: a server that fails may say what it was given.
+function hideWritten({ options: { env, headers, endpoints = [] } }: ServerDefinition): void {
+  const tables = [env, headers, ...endpoints.map((one) => one.headers)];
+  for (const [name, text] of tables.flatMap((table) => Object.entries(table ?? {}))) {
+    if (isSecretName(name) && !text.includes("${"))
+      hideSecret(text.replace(/^(Bearer|Basic|Token)\s+/i, ""));
+  }
 }
 
 function refers({ service, options }: ServerDefinition): boolean {
