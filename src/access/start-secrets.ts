@@ -34,7 +34,7 @@ export function refuseWeakSecrets(secrets: StartSecrets): void {
 interface Check {
   readonly name: string;
   /** What is wrong with it; undefined where it is good, or not set. */
-  problem(secrets: StartSecrets): string | undefined;
+  readonly problem: (secrets: StartSecrets) => string | undefined;
   /** How to come by a good one. */
   readonly remedy: string;
 }

@@ -24,10 +24,12 @@ function refusal(run: () => unknown): string {
 test("any text comes back as it was sealed", () => {
   const sealer = vaultOf(first).for("secrets");
   fc.assert(
-    fc.property(fc.string({ unit: "binary" }), fc.string(), (text, aad) => {
-      expect(sealer.open(sealer.seal(text, aad), aad)).toBe(text.toWellFormed());
+    fc.property(fc.string(), fc.string(), (text, aad) => {
+      expect(sealer.open(sealer.seal(text, aad), aad)).toBe(text);
     }),
   );
+  for (const text of ["", "\0", "é 😀 \u202E", "x".repeat(100_000)])
+    expect(sealer.open(sealer.seal(text, ""), "")).toBe(text);
   expect(sealer.open(sealer.seal(Buffer.from("bytes"), ""), "")).toBe("bytes");
 });
 

@@ -135,7 +135,7 @@ describe("a configuration", () => {
     expect(JSON.stringify(call)).toContain("SECRET_MISSING");
     expect(peer.received).toEqual([]);
     await apply({ servers: [up, one] });
-    expect(await toolNames(`${url}/mcp`)).toEqual(["one__a", "up__t"]);
+    expect(await toolNames(`${url}/mcp`)).toEqual(["up__t", "one__a"]);
   });
 
   test("that cannot be served leaves the old one in place", async () => {

@@ -25,7 +25,6 @@ export {
   isOwnSecret,
   openlyReferring,
   referenceProblem,
-  referencesIn,
   replaceReferences,
   secretNameShape,
   serverOptions,
