@@ -2,11 +2,22 @@
 import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
-import { anonymous, callsSeenBy, hostPolicy, isPrincipal, type Principal } from "./access/index.ts";
+import {
+  Vault,
+  anonymous,
+  callsSeenBy,
+  encryptionKeyFile,
+  hostPolicy,
+  isPrincipal,
+  loadEncryptionKeys,
+  refuseWeakSecrets,
+  type Principal,
+} from "./access/index.ts";
 import { createApi, createMetricsListener } from "./api/index.ts";
 import {
   loadConfigAside,
   problemTextsOf,
+  readEnvironment,
   settingsThatWait,
   watchConfigFile,
   type Config,
@@ -16,7 +27,10 @@ import {
   Metrics,
   SignalboxError,
   createLog,
+  hideSecret,
   isSignalboxError,
+  isWorldReadable,
+  keepPrivate,
   messageOf,
   processMetrics,
   randomToken,
@@ -61,6 +75,16 @@ const POOL_HELP =
 const STORE_RETRY_MS = 5_000;
 const STORE_WARN_EVERY_MS = 60_000;
 const REDIS_TOKEN_BYTES = 9;
+const HIDDEN_PASSWORD_MIN = 12;
+/** What of the home nobody else may read. */
+const PRIVATE_FILES = [
+  "admin.key",
+  encryptionKeyFile,
+  "database.json",
+  "gateway.json",
+  "gateway.lock",
+  "gateway.lock.holder.json",
+];
 const PRUNE_FIRST_MS = 10_000;
 const PRUNE_EVERY_MS = 3_600_000;
 /** What stopping may take beside draining: the call log's last rows, the database. */
@@ -80,12 +104,15 @@ export class GatewayProcess {
   readonly #linkLog: BatchQueue<LinkTransitionRow>;
   readonly #cache: ResultCache;
   #redis: RedisStore | undefined;
+  readonly #vault = new Vault();
   readonly #gateway: Gateway;
   readonly #registry: Registry;
   readonly #listener: Server;
   readonly #metricsListener: ReturnType<typeof createMetricsListener>;
   readonly #stopping = new AbortController();
   #values: Config["values"];
+  /** With what `.env` adds, as it was when the configuration was read last. */
+  #environment = readEnvironment(process.env, process.cwd());
   #store: Store | undefined;
   /** Why there is no store: what the last attempt to open it said. */
   #storeProblem: string | undefined;
@@ -99,6 +126,7 @@ export class GatewayProcess {
     logTo: { write(line: string): void } = process.stdout,
   ) {
     const { values } = config;
+    this.#guardSecrets(values);
     this.#config = config;
     this.#values = values;
     this.#argv = argv;
@@ -168,6 +196,9 @@ export class GatewayProcess {
           service: signalboxService(this.#servicePorts()),
         },
       ],
+      vault: this.#vault,
+      variable: (name) => this.#environment.get(name),
+      closedPaths: [values.home, join(process.cwd(), ".env"), config.file],
     });
     const api = this.#createApi();
     this.#listener = createListener({
@@ -252,6 +283,11 @@ export class GatewayProcess {
         this.#stopping.abort();
         await this.#store?.close();
       },
+    });
+    this.lifecycle.add({
+      name: "vault",
+      start: () => this.#unlockVault(),
+      stop: () => Promise.resolve(),
     });
     // Before the gateway, and so stopped after it: what its end cuts off and closes is recorded too.
     this.lifecycle.add({
@@ -361,6 +397,46 @@ export class GatewayProcess {
     return `${url?.host || "a local socket"}${url?.pathname ?? ""}`;
   }
 
+  /** Refuses weak secrets before anything is started with them, and has the others masked wherever they would be written. */
+  #guardSecrets({ auth, secrets, database, cache }: Config["values"]): void {
+    refuseWeakSecrets({
+      adminKey: auth.admin_key,
+      encryptionKey: secrets.encryption_key,
+      previousEncryptionKeys: secrets.previous_encryption_keys,
+      databaseUrl: database.url,
+      redisUrl: cache.redis_url,
+      variable: (name) => this.#environment.get(name),
+    });
+    const own = [auth.admin_key, secrets.encryption_key, this.#environment.get("JWT_SECRET")];
+    for (const secret of [...own, ...secrets.previous_encryption_keys])
+      if (secret !== undefined) hideSecret(secret);
+    for (const url of [database.url, cache.redis_url]) {
+      const password = URL.parse(url ?? "")?.password ?? "";
+      // A shorter one may be a word that stands in every other line; in an address it is masked all the same.
+      if (password.length >= HIDDEN_PASSWORD_MIN) hideSecret(password);
+    }
+  }
+
+  async #unlockVault(): Promise<void> {
+    const { home, database, secrets, profile } = this.#values;
+    for (const sentence of keepPrivate(home, PRIVATE_FILES)) this.log.warn({}, sentence);
+    const dotEnv = join(process.cwd(), ".env");
+    if (isWorldReadable(dotEnv))
+      this.log.warn({}, `Every user of this machine can read ${dotEnv}: \`chmod o= .env\``);
+    const external = database.url !== undefined;
+    const { keys, made } = await loadEncryptionKeys({
+      given: secrets.encryption_key,
+      previous: secrets.previous_encryption_keys,
+      home,
+      external,
+      production: profile === "production",
+    });
+    this.#vault.unlock(keys);
+    if (made) this.log.info({}, `The encryption key for secrets was made: ${encryptionKeyFile}`);
+    if (keys.length === 0)
+      this.log.info({}, "No secrets can be stored: MCP_ENCRYPTION_KEY is not set");
+  }
+
   async #startGateway(): Promise<void> {
     if (this.#store !== undefined) await this.#registry.attachStore(this.#store);
     await this.#registry.start();
@@ -382,6 +458,7 @@ export class GatewayProcess {
         this.#config.file,
         this.#stopping.signal,
       );
+      this.#environment = readEnvironment(process.env, process.cwd());
       await this.#registry.reloadConfig(
         new Map(Object.entries(values.servers)),
         new Map(Object.entries(values.bundles)),

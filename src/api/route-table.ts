@@ -11,6 +11,7 @@ import { keyRoutes } from "./routes/keys.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { projectRoutes } from "./routes/projects.ts";
 import { roleRoutes } from "./routes/roles.ts";
+import { secretRoutes } from "./routes/secrets.ts";
 import { serverRoutes } from "./routes/servers.ts";
 import { startRoutes } from "./routes/start.ts";
 import { statusRoutes } from "./routes/status.ts";
@@ -41,6 +42,7 @@ export const routeTable: readonly Route[] = [
   ...roleRoutes,
   ...projectRoutes,
   ...accessRoutes,
+  ...secretRoutes,
   ...callRoutes,
   ...cacheRoutes,
   ...catalogRoutes,

@@ -94,6 +94,16 @@ export const explanation = z.looseObject({
   reason: z.string(),
   rule: z.looseObject({ rule }).optional(),
 });
+export const secretView = z.looseObject({
+  name: z.string(),
+  project: z.string().optional(),
+  owner: z.string().optional(),
+  updatedAt: z.iso.datetime().optional(),
+  lastUsedAt: z.iso.datetime().optional(),
+  current: z.boolean().optional(),
+  usedBy: z.array(z.string()).optional(),
+});
+export type SecretView = z.infer<typeof secretView>;
 
 export const catalogView = z.looseObject({
   tools: z.array(

@@ -9,6 +9,7 @@ import { addKeysCommands } from "./commands/keys.ts";
 import { addAccessCommands } from "./commands/access.ts";
 import { addProjectsCommands } from "./commands/projects.ts";
 import { addRolesCommands } from "./commands/roles.ts";
+import { addSecretsCommands } from "./commands/secrets.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addServersCommands } from "./commands/servers.ts";
 import { addStatusCommand } from "./commands/status.ts";
@@ -56,6 +57,7 @@ export function buildProgram(state: RunState, argv: readonly string[]): Command 
   addRolesCommands(program, state);
   addProjectsCommands(program, state);
   addAccessCommands(program, state);
+  addSecretsCommands(program, state);
   program.commandsGroup("Configuration:");
   addConfigCommand(program, state, argv);
   return program.addHelpText("after", rootHelp);

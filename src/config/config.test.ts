@@ -5,7 +5,9 @@ import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { loadConfig, printConfig, problemTextsOf } from "../config.ts";
 import type { Config } from "../config.ts";
-import { isSignalboxError } from "../foundation/index.ts";
+import { isSecretName, isSignalboxError } from "../foundation/index.ts";
+import { isOwnSecret } from "../gateway/index.ts";
+import { variables } from "./environment.ts";
 
 let cwd = "";
 beforeEach(() => {
@@ -228,29 +230,69 @@ test("a named file that cannot be read stops the start", () => {
   expect(() => load({})).toThrow(`Cannot read ${join(cwd, ".env")}`);
 });
 
-test("servers take values from the environment, and print shows the reference", () => {
+test("references of servers stay as they are written, and print shows them", () => {
   const config = load({
     toml: `
 [servers.search]
 url = "https://search.example/\${env:TENANT}"
-headers = { Authorization = "Bearer \${env:TOKEN}" }
+headers = { Authorization = "Bearer \${secret:search}", X-Mixed = "Zq7mXw2KfLp9\${env:TENANT}" }
 [servers.files]
 command = "tool"
 args = ["--token", "\${env:TOKEN}", "$\${env:TOKEN}", "\${HOME}"]
+env = { PASSWORD = "\${file:/run/secrets/password}" }
 `,
-    env: { TENANT: "acme" },
-    dotenv: "TOKEN=Zq7mXw2KfLp9",
   });
   expect(config.values.servers).toMatchObject({
     search: {
-      url: "https://search.example/acme",
-      headers: { Authorization: "Bearer Zq7mXw2KfLp9" },
+      url: "https://search.example/${env:TENANT}",
+      headers: { Authorization: "Bearer ${secret:search}" },
     },
-    files: { args: ["--token", "Zq7mXw2KfLp9", "${env:TOKEN}", "${HOME}"] },
+    files: {
+      args: ["--token", "${env:TOKEN}", "$${env:TOKEN}", "${HOME}"],
+      env: { PASSWORD: "${file:/run/secrets/password}" },
+    },
   });
   const printed = printConfig(config);
   expect(printed).not.toContain("Zq7mXw2KfLp9");
-  expect(printed).toContain('servers.search.headers.Authorization = "Bearer ${env:TOKEN}"');
+  for (const line of [
+    'servers.search.headers.Authorization = "Bearer ${secret:search}"',
+    'servers.search.headers.X-Mixed = "***"',
+    'servers.files.env.PASSWORD = "${file:/run/secrets/password}"',
+  ])
+    expect(printed).toContain(line);
+});
+
+test("settings take values from the environment and from files, and print shows the reference", () => {
+  writeFileSync(join(cwd, "key"), "Zq7mXw2KfLp9RtVb\n", { mode: 0o600 });
+  const config = load({
+    toml: `
+[auth]
+admin_key = "\${file:${join(cwd, "key")}}"
+[database]
+url = "postgres://u:\${env:DB_WORD}@db/\${env:DB_NAME}"
+`,
+    env: { DB_NAME: "box" },
+    dotenv: "DB_WORD=Kf7Lp9Wq",
+  });
+  expect(config.values.auth.admin_key).toBe("Zq7mXw2KfLp9RtVb");
+  expect(config.values.database.url).toBe("postgres://u:Kf7Lp9Wq@db/box");
+  const printed = printConfig(config);
+  expect(printed).toContain(`auth.admin_key = "\${file:${join(cwd, "key")}}"`);
+  for (const secret of ["Zq7mXw2KfLp9RtVb", "Kf7Lp9Wq"]) expect(printed).not.toContain(secret);
+});
+
+test("no list of secrets is printed", () => {
+  const keys = ["Zq7mXw2KfLp9RtVbZq7mXw2KfLp9RtVb", "another-of-32-characters-00000000"];
+  const printed = printConfig(load({ env: { MCP_ENCRYPTION_KEY_PREVIOUS: keys.join(",") } }));
+  expect(printed).toContain('secrets.previous_encryption_keys = ["***", "***"]');
+});
+
+test("every variable that sets a secret is refused to servers", () => {
+  const secrets = variables.filter(({ path }) => isSecretName(path.at(-1) ?? ""));
+  const addresses = ["DATABASE_URL", "REDIS_URL"];
+  expect(secrets.map(({ name }) => name)).toContain("MCP_ENCRYPTION_KEY");
+  for (const name of [...secrets.map((one) => one.name), ...addresses])
+    expect([name, isOwnSecret(name)]).toEqual([name, true]);
 });
 
 test("print shows every setting with its origin and no secret", () => {
@@ -441,15 +483,37 @@ test.each<[string, Given, string[]]>([
     ['signalbox.toml:7: servers.a.endpoints.1.url: "nope" is not an absolute URL'],
   ],
   [
-    "a variable that is not set",
-    { toml: "[servers.a]\ncommand = 'x'\nenv = { A = '${env:NOPE}' }" },
-    ["signalbox.toml:3: servers.a.env.A: needs the environment variable NOPE, which is not set"],
+    "a setting's variable that is not set, its file that is not there, and the vault's secrets",
+    {
+      toml: "[database]\nurl = 'postgres://u:${env:NOPE}@h/'\n[auth]\nadmin_key = '${file:/none/at/all}'\n[cache]\nredis_url = 'redis://h/${secret:x}'",
+    },
+    [
+      "signalbox.toml:2: database.url: needs the environment variable NOPE, which is not set",
+      "signalbox.toml:4: auth.admin_key: needs the file /none/at/all, which does not exist",
+      "signalbox.toml:6: cache.redis_url: ${secret:...} cannot stand here; the vault's secrets are for servers: use ${env:NAME} or ${file:/path}",
+    ],
   ],
   [
-    "a secret of the vault to come",
-    { toml: "[servers.a]\nurl = 'https://h/'\nheaders = { A = '${secret:x}' }" },
+    "references that are none",
+    {
+      toml: "home = '${home}'\n[servers.a]\ncommand = 'x'\nargs = ['${secrets:a}']\nenv = { A = '${TOKEN}', B = '${env:MCP_ENCRYPTION_KEY}' }",
+    },
     [
-      "signalbox.toml:3: servers.a.headers.A: ${secret:x} cannot be used yet: there is no vault; use ${env:NAME}",
+      "signalbox.toml:1: home: ${home} is no reference: there are ${secret:name}, ${env:NAME} and ${file:/path}; $${ stands for the text itself",
+      "signalbox.toml:4: servers.a.args.0: ${secrets:a} is no reference: there are ${secret:name}, ${env:NAME} and ${file:/path}; $${ stands for the text itself",
+      "signalbox.toml:5: servers.a.env.A: ${TOKEN} is no reference: there are ${secret:name}, ${env:NAME} and ${file:/path}; $${ stands for the text itself",
+      "signalbox.toml:5: servers.a.env.B: ${env:MCP_ENCRYPTION_KEY} is refused: it holds a secret of the gateway itself",
+    ],
+  ],
+  [
+    "secrets where others could read them",
+    {
+      toml: "[servers.a]\ncommand = 'x'\nargs = ['--token', '${secret:a}']\nenv_allow = ['JWT_SECRET']\n[servers.b]\nurl = 'https://h/?key=${file:/k}'",
+    },
+    [
+      "signalbox.toml:3: servers.a.args.1: ${secret:...} would put a secret into a command line, which others can read: use env",
+      "signalbox.toml:4: servers.a.env_allow.0: it holds a secret of the gateway itself",
+      "signalbox.toml:6: servers.b.url: ${file:...} would put a secret into a URL, which is logged: use headers",
     ],
   ],
   [

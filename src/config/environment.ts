@@ -19,7 +19,7 @@ interface Variable {
 }
 
 /** The variables that set something. Of two for one setting the later wins. */
-const variables: readonly Variable[] = [
+export const variables: readonly Variable[] = [
   { name: "NODE_ENV", path: ["profile"], kind: "text" },
   { name: "SIGNALBOX_PROFILE", path: ["profile"], kind: "text" },
   { name: "SIGNALBOX_HOME", path: ["home"], kind: "text" },
@@ -42,6 +42,12 @@ const variables: readonly Variable[] = [
   { name: "REDIS_URL", path: ["cache", "redis_url"], kind: "text" },
   { name: "CACHE_TTL", path: ["cache", "ttl"], kind: "seconds" },
   { name: "SIGNALBOX_ADMIN_KEY", path: ["auth", "admin_key"], kind: "text" },
+  { name: "MCP_ENCRYPTION_KEY", path: ["secrets", "encryption_key"], kind: "text" },
+  {
+    name: "MCP_ENCRYPTION_KEY_PREVIOUS",
+    path: ["secrets", "previous_encryption_keys"],
+    kind: "list",
+  },
 ];
 
 /** Variables of ours that are read elsewhere: by this module's own start, and by the command line. */

@@ -7,6 +7,7 @@ import {
   projectOptions,
   roleName,
   roleOptions,
+  secretOptions,
 } from "../access/index.ts";
 import { duration, logOptions, metricsOptions, projectName } from "../foundation/index.ts";
 import {
@@ -53,6 +54,7 @@ export const configSchema = z.strictObject({
   log: logOptions.prefault({}),
   database: databaseOptions.prefault({}),
   auth: authOptions.prefault({}),
+  secrets: secretOptions.prefault({}),
   limits: limitOptions.prefault({}),
   call_log: callLogOptions.prefault({}),
   ...guardOptions.shape,

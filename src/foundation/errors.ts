@@ -125,6 +125,38 @@ export const errorTable = {
       "Add the origin, such as https://app.example.com, to `allowed_origins` or ALLOWED_ORIGINS.",
   },
 
+  // Secrets
+  SECRET_WEAK: {
+    status: 400,
+    summary: "A secret of the gateway is a placeholder or too weak, so it does not start.",
+    remedy:
+      "Each line of the message names a secret, where it comes from, what is wrong with it, and the command that makes a good one. Replace them all and start again; docs/secrets.md has the rules.",
+  },
+  SECRET_EXPOSED: {
+    status: 500,
+    summary: "Other users of this machine can read a file that holds a secret of the gateway.",
+    remedy:
+      "The file is not the gateway's own, so it cannot close it: give it to the user that runs Signalbox (`chown`) and take the rights of the others away (`chmod 600`). Treat what it held as known to others, and replace it.",
+  },
+  SECRET_MISSING: {
+    status: 503,
+    summary: "A server's configuration refers to a secret, variable or file that cannot be used.",
+    remedy:
+      "The message names the reference. Store the secret with `signalbox secrets set <name>`, set the variable in the gateway's environment, or make the file readable by the gateway alone; the server is then opened by itself. The other servers are not affected.",
+  },
+  SECRET_UNREADABLE: {
+    status: 500,
+    summary: "A sealed value cannot be opened.",
+    remedy:
+      "It was sealed with a key that is not configured here, or it was altered or moved to another row. Add the earlier key to MCP_ENCRYPTION_KEY_PREVIOUS, or store the value again.",
+  },
+  ENCRYPTION_KEY_MISSING: {
+    status: 503,
+    summary: "There is no encryption key, so nothing can be sealed or opened.",
+    remedy:
+      "Make one with `openssl rand -base64 32` and give it to every gateway of this database as MCP_ENCRYPTION_KEY. With the embedded database one is made by itself.",
+  },
+
   // Requests
   NOT_FOUND: {
     status: 404,

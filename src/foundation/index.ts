@@ -11,7 +11,7 @@ export { Lifecycle, stopOnSignals } from "./lifecycle.ts";
 export type { LifecycleState, Part } from "./lifecycle.ts";
 export { createLog, logOptions, silentLog } from "./log.ts";
 export type { Log, LogFields, LogLevel } from "./log.ts";
-export { isSecretName, redact, redactText } from "./redact.ts";
+export { hideSecret, isSecretName, redact, redactText } from "./redact.ts";
 export { CONFIGURED_SERIES_MAX, gatewayBuckets, Metrics } from "./metrics.ts";
 export type {
   Counter,
@@ -24,6 +24,8 @@ export type {
 export { metricsOptions } from "./metrics-options.ts";
 export { processMetrics } from "./process-metrics.ts";
 export { writePrivateFile } from "./private-file.ts";
+export { isWorldReadable, keepPrivate } from "./private-folder.ts";
+export { readSecretFile, type SecretFile } from "./secret-file.ts";
 export { repeat } from "./repeat.ts";
 export { releaseStartMemory } from "./memory.ts";
 export { Emitter } from "./events.ts";

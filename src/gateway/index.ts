@@ -25,8 +25,16 @@ export {
   LINK_STATES,
   guardOptions,
   isFailing,
+  isOwnSecret,
+  openlyReferring,
+  referenceProblem,
+  replaceReferences,
+  secretNameShape,
   serverOptions,
+  withReferences,
   type GuardOptions,
+  type Reference,
+  type ReferenceKind,
 } from "../upstream/index.ts";
 export type {
   InProcessService,

@@ -117,6 +117,7 @@ function sameServer(one: ServerDefinition, other: ServerDefinition): boolean {
   const { endpoints: ours = [], ...rest } = one.options;
   const { endpoints: theirs = [], ...others } = other.options;
   if (one.service !== other.service || !isDeepStrictEqual(rest, others)) return false;
+  if (!isDeepStrictEqual(one.problem, other.problem)) return false;
   if (isDeepStrictEqual(ours, theirs) || rest.url !== undefined) return true;
   return ours.some(({ url }) => theirs.some((their) => their.url === url));
 }

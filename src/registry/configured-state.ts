@@ -7,6 +7,7 @@ import type {
   ServerDefinition,
   ServerOptions,
 } from "../gateway/index.ts";
+import type { SecretRecord } from "./secret-record.ts";
 
 /** What the store holds, parsed. Never changed in place: a change makes the next one. */
 export interface StoredState {
@@ -15,6 +16,7 @@ export interface StoredState {
   readonly projects: ReadonlyMap<string, ProjectOptions>;
   readonly roles: ReadonlyMap<string, RoleOptions>;
   readonly keys: readonly KeyRecord[];
+  readonly secrets: readonly SecretRecord[];
 }
 
 /** What the configuration file defines. */
@@ -36,6 +38,7 @@ export const emptyState: StoredState = {
   projects: new Map(),
   roles: new Map(),
   keys: [],
+  secrets: [],
 };
 
 /**
@@ -66,7 +69,7 @@ export function configurationOf(
   };
 }
 
-/** Whether two states would be served alike; when a key was last used does not count. */
+/** Whether two states would be served alike; when a key or secret was last used, and what seals a secret, does not count. */
 export function sameState(one: StoredState, other: StoredState): boolean {
   return comparable(one) === comparable(other);
 }
@@ -101,6 +104,9 @@ function comparable(state: StoredState): string {
       state.keys
         .map((key) => ({ ...key, lastUsedAt: undefined }))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+      state.secrets
+        .map(({ id, project, owner, name, updatedAt }) => [id, project, owner, name, updatedAt])
+        .toSorted(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
     ],
     (_, value: unknown) =>
       isPlainObject(value) ? Object.fromEntries(Object.entries(value).toSorted(byName)) : value,

@@ -13,12 +13,14 @@ import { configurationOf, emptyState, sameState } from "./configured-state.ts";
 import type { FileState, FixedState, StoredState } from "./configured-state.ts";
 import { loadState } from "./load-state.ts";
 import type { RegistryGateway, RegistryStore } from "./ports.ts";
+import type { ServerReferences } from "./server-references.ts";
 
 export interface LiveConfigurationDeps {
   store?: RegistryStore | undefined;
   gateway: Pick<RegistryGateway, "apply">;
   log: Log;
   builtin: readonly ServerDefinition[];
+  references: Pick<ServerReferences, "fill" | "outdated">;
 }
 
 /** One step of a change: makes the next state and says how to store it. Throw to refuse the change. */
@@ -183,7 +185,7 @@ export class LiveConfiguration {
     const state = await this.#tryLoad();
     if (state === undefined) return;
     const late = !this.#loaded;
-    if (late || !sameState(state, this.#stored)) {
+    if (late || !sameState(state, this.#stored) || this.#deps.references.outdated) {
       await this.#serveLoaded(this.#fixed, state);
       this.#deps.log.info({ version: this.#version }, "Serving the stored configuration");
     }
@@ -253,7 +255,8 @@ export class LiveConfiguration {
     const version = this.#version + 1;
     const bundles = new Map([...stored.bundles].filter(([name]) => !aside.has(name)));
     this.onBeforeServe?.();
-    await this.#deps.gateway.apply(configurationOf(fixed, { ...stored, bundles }, version));
+    const configuration = configurationOf(fixed, { ...stored, bundles }, version);
+    await this.#deps.gateway.apply(this.#deps.references.fill(configuration, stored.secrets));
     this.#version = version;
     this.#fixed = fixed;
     this.#stored = stored;

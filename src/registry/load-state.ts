@@ -7,14 +7,20 @@ import type { RegistryStore, StoredDefinition, StoredKey } from "./ports.ts";
 
 /** Reads all configuration from the store; a row that no longer parses is left out and named in the log. */
 export async function loadState(store: RegistryStore, log: Log): Promise<StoredState> {
-  const [servers, bundles, projects, roles, keys] = await Promise.all([
+  const [servers, bundles, projects, roles, keys, secrets] = await Promise.all([
     store.servers.list(),
     store.bundles.list(),
     store.projects.list(),
     store.roles.list(),
     store.keys.list(),
+    store.secrets.list(),
   ]);
-  const counts = { servers: servers.length, bundles: bundles.length, keys: keys.length };
+  const counts = {
+    servers: servers.length,
+    bundles: bundles.length,
+    keys: keys.length,
+    sealed: secrets.length,
+  };
   log.debug(counts, "Read the stored configuration");
   return {
     servers: parsed(servers, serverOptions, "server", log),
@@ -22,6 +28,7 @@ export async function loadState(store: RegistryStore, log: Log): Promise<StoredS
     projects: parsed(projects, projectOptions, "project", log),
     roles: parsed(roles, roleOptions, "role", log),
     keys: keys.map((row) => keyOf(row, log)),
+    secrets,
   };
 }
 

@@ -1,7 +1,9 @@
-// Values of env and headers are shown as "***", and secrets inside arguments and URLs as "[redacted]". Whoever edits
+// Values of env and headers are shown as "***", but for references, which are no secret, and secrets inside arguments and URLs
+// as "[redacted]". Whoever edits
 // a definition sends these back for what shall stay; it then keeps its stored value, but only while the program or address that receives it is the same: otherwise an
 // edit of the address alone would send the kept secrets somewhere else.
 import { isSecretName, redactText, SignalboxError } from "../foundation/index.ts";
+import { openlyReferring } from "../gateway/index.ts";
 import type { ServerOptions } from "../gateway/index.ts";
 
 export const mask = "***";
@@ -98,7 +100,9 @@ function resend(path: string): SignalboxError {
 }
 
 function maskValues(values: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.keys(values).map((name) => [name, mask]));
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, openlyReferring(value) ?? mask]),
+  );
 }
 
 function unmaskValues(
@@ -119,7 +123,7 @@ function unmaskValues(
 // `["--token", "abc"]`: the flag's name tells that the next argument is the secret.
 function maskArguments(args: readonly string[]): string[] {
   return args.map((arg, n) =>
-    n > 0 && isFlagOfSecret(args[n - 1]) ? maskedText : redactText(arg),
+    n > 0 && isFlagOfSecret(args[n - 1]) ? (openlyReferring(arg) ?? maskedText) : redactText(arg),
   );
 }
 

@@ -1,6 +1,6 @@
-import { defaultProject, type ProjectOptions, type RoleOptions } from "../access/index.ts";
+import { Vault, defaultProject, type ProjectOptions, type RoleOptions } from "../access/index.ts";
 import { redactText, SignalboxError } from "../foundation/index.ts";
-import type { Clock, Log } from "../foundation/index.ts";
+import type { AuditActor, AuditSink, Clock, Log } from "../foundation/index.ts";
 import type {
   ServerFacts,
   BundleDefinition,
@@ -17,7 +17,11 @@ import { unmaskServer } from "./masking.ts";
 import { requireBundleName, requireServerName } from "./names.ts";
 import type { RegistryGateway, RegistryStore } from "./ports.ts";
 import { Projects, projectNotFound } from "./projects.ts";
+import type { Resealing, SealedTable } from "./resealing.ts";
 import { RoleBook } from "./role-book.ts";
+import type { SecretName, SecretView } from "./secret-record.ts";
+import { PURPOSE, Secrets } from "./secrets.ts";
+import { ServerReferences } from "./server-references.ts";
 import { viewOfBundle, viewOfServer } from "./views.ts";
 import type { BundleView, ServerView } from "./views.ts";
 
@@ -33,6 +37,15 @@ export interface RegistryDeps {
   configProjects?(): ReadonlyMap<string, ProjectOptions>;
   configRoles?(): ReadonlyMap<string, RoleOptions>;
   builtin: readonly ServerDefinition[];
+  /** What seals secrets; without one none can be stored. */
+  vault?: Vault;
+  /** Other tables with what it has sealed, for sealing anew. */
+  sealedTables?: readonly SealedTable[];
+  /** A variable of the gateway's environment, for `${env:NAME}`; none where it is left out. */
+  variable?(name: string): string | undefined;
+  /** Files, and folders of files, that no server may be given. */
+  closedPaths?: readonly string[];
+  audit?: AuditSink | undefined;
 }
 
 /** The control plane: which servers, bundles, projects, roles and keys there are, who defines them, and how they are changed. */
@@ -42,13 +55,33 @@ export class Registry {
   readonly #keys: Keys;
   readonly projects: Projects;
   readonly roles: RoleBook;
+  readonly #references: ServerReferences;
+  readonly #secrets: Secrets;
   #flushing: NodeJS.Timeout | undefined;
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
-    this.#live = new LiveConfiguration(deps);
+    const { vault = new Vault(), clock, log, audit, closedPaths = [], sealedTables = [] } = deps;
+    const references = new ServerReferences({
+      sealer: vault.for(PURPOSE),
+      clock,
+      variable: (name) => deps.variable?.(name),
+      closedPaths,
+      audit,
+    });
+    this.#references = references;
+    this.#live = new LiveConfiguration({ ...deps, references });
     this.projects = new Projects(this.#live);
     this.roles = new RoleBook(this.#live);
+    this.#secrets = new Secrets({
+      live: this.#live,
+      vault,
+      references,
+      clock,
+      log,
+      audit,
+      sealedTables,
+    });
     this.#keys = new Keys({
       ...deps,
       live: this.#live,
@@ -188,13 +221,12 @@ export class Registry {
     server: string | { name: string; options: ServerOptions },
     signal: AbortSignal,
   ): Promise<TestReport> {
-    if (typeof server === "string")
-      return await this.#deps.gateway.testServer(this.#definition(server), signal);
+    if (typeof server === "string") return await this.#test(this.#definition(server), signal);
     requireServerName(server.name);
     const stored = this.#live.stored.servers.get(server.name) ?? {};
     const options = unmaskServer(server.options, stored);
     const definition: ServerDefinition = { name: server.name, options, origin: "store" };
-    return await this.#deps.gateway.testServer(definition, signal);
+    return await this.#test(definition, signal);
   }
 
   /** The last lines a local server wrote to its standard error. Throws SERVER_NOT_FOUND. */
@@ -268,9 +300,44 @@ export class Registry {
     return await this.#keys.revoke(id);
   }
 
-  /** Writes when keys were last used; runs by itself every ten seconds. */
+  /** The secrets of a project, or all of them, without their values. */
+  listSecrets(project?: string): SecretView[] {
+    return this.#secrets.list(project);
+  }
+
+  /**
+   * Stores a secret, or a new value for one that is there; the servers that refer to it are opened anew, the others are not
+   * touched. Throws NAME_INVALID, BODY_INVALID, ENCRYPTION_KEY_MISSING, STORE_UNAVAILABLE.
+   */
+  async putSecret(
+    wanted: SecretName & { value: string },
+    actor: AuditActor,
+  ): Promise<{ secret: SecretView; created: boolean }> {
+    return await this.#secrets.put(wanted, actor);
+  }
+
+  /** Removes a secret; servers that refer to it fail from now on. Throws NOT_FOUND. */
+  async removeSecret(wanted: SecretName, actor: AuditActor): Promise<void> {
+    await this.#secrets.remove(wanted, actor);
+  }
+
+  /** Seals a portion of what an earlier key has sealed with the key in use. Throws ENCRYPTION_KEY_MISSING, STORE_UNAVAILABLE. */
+  async resealSecrets(
+    from: { after: string; limit: number },
+    actor: AuditActor,
+  ): Promise<Resealing> {
+    return await this.#secrets.reseal(from, actor);
+  }
+
+  /** Writes when keys and secrets were last used; runs by itself every ten seconds. */
   async flushLastUsed(): Promise<void> {
     await this.#keys.flushLastUsed();
+    await this.#secrets.flushLastUsed();
+  }
+
+  async #test(definition: ServerDefinition, signal: AbortSignal): Promise<TestReport> {
+    const filled = this.#references.fillOne(definition, this.#live.stored.secrets);
+    return await this.#deps.gateway.testServer(filled, signal);
   }
 
   #requireProject({ project = defaultProject }: { project?: string | undefined }): void {

@@ -57,6 +57,20 @@ export const apiKeys = signalbox.table("api_keys", {
   lastUsedAt: time("last_used_at"),
 });
 
+export const secrets = signalbox.table("secrets", {
+  id: text().primaryKey(),
+  project: text().notNull(),
+  owner: text(),
+  name: text().notNull(),
+  sealed: text().notNull(),
+  keyId: text("key_id").notNull(),
+  createdAt: time("created_at").notNull(),
+  createdBy: text("created_by").notNull(),
+  updatedAt: time("updated_at").notNull(),
+  updatedBy: text("updated_by").notNull(),
+  lastUsedAt: time("last_used_at"),
+});
+
 export const settings = signalbox.table("settings", {
   name: text().primaryKey(),
   value: jsonb().notNull(),

@@ -19,6 +19,8 @@ import { linkTransitionsIn } from "./link-transitions.ts";
 import type { LinkTransitions } from "./link-transitions.ts";
 import { migrate } from "./migrate.ts";
 import { bundles, projects, roles, servers } from "./schema.ts";
+import { secretsIn } from "./secrets.ts";
+import type { Secrets } from "./secrets.ts";
 import { settingsIn } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 import { storeError } from "./store-error.ts";
@@ -33,11 +35,12 @@ export interface Store extends AsyncDisposable {
   readonly projects: Definitions;
   readonly roles: Definitions;
   readonly keys: Keys;
+  readonly secrets: Secrets;
   readonly calls: Calls;
   readonly linkTransitions: LinkTransitions;
   readonly audit: AuditLog;
   readonly settings: Settings;
-  /** Calls `fn` when another process changed servers, bundles, projects, roles or keys, or may have; returns the way to end that. */
+  /** Calls `fn` when another process changed servers, bundles, projects, roles, keys or secrets, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
   /** Throws when the database does not answer before the signal. */
   ping(signal: AbortSignal): Promise<void>;
@@ -147,6 +150,7 @@ function storeOver(parts: {
     projects: definitionsIn(database, projects),
     roles: definitionsIn(database, roles),
     keys: keysIn(database),
+    secrets: secretsIn(database),
     calls: callsIn(database),
     linkTransitions: linkTransitionsIn(database),
     audit: auditIn(database),

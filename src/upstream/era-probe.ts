@@ -16,6 +16,7 @@ import type { LaneContext } from "./lane.ts";
 import type { HttpEndpoint } from "./transports/http-endpoint.ts";
 import { failureOf, statusFailure } from "./transports/http-failure.ts";
 import { once, type OnceReply } from "./transports/http-once.ts";
+import { serverWords } from "./server-words.ts";
 
 export type EraFinding =
   | { readonly kind: "modern"; readonly discover: JsonObject }
@@ -99,7 +100,7 @@ function agreed(
     return { kind: "modern", discover };
   if (revisions.some((revision) => LEGACY_REVISIONS.includes(String(revision))))
     return { kind: "legacy" };
-  const named = revisions.slice(0, 8).map((revision) => String(revision).slice(0, 20));
+  const named = revisions.slice(0, 8).map((revision) => serverWords(String(revision), 20));
   throw failureOf(
     server,
     "SERVER_REFUSED",

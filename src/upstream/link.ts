@@ -212,7 +212,7 @@ export class Link implements SlotOwner, ReportListener {
       lastMs: deps.pool.max_reconnect_backoff,
     });
     this.#http =
-      endpoint.url === undefined
+      endpoint.url === undefined || definition.problem !== undefined
         ? undefined
         : new HttpEndpoint({
             url: endpoint.url,
@@ -227,6 +227,12 @@ export class Link implements SlotOwner, ReportListener {
     this.#keepsApart = mode !== "shared";
     this.#shared = new LaneSlot({ kind: "shared" }, this);
     this.#state = definition.options.enabled === false ? "disabled" : "idle";
+    if (definition.problem !== undefined) {
+      const { code, message } = definition.problem;
+      const error = failureOf(definition.name, code, message);
+      this.#state = "error";
+      this.#lastError = { error, at: clock.now() };
+    }
     this.history = new LinkHistory(this.#state, clock.now());
   }
 
@@ -265,6 +271,7 @@ export class Link implements SlotOwner, ReportListener {
   /** Whether it can take a call now, or may be asked to open. */
   get usable(): boolean {
     if (this.#closed || this.#draining || this.#state === "disabled") return false;
+    if (this.definition.problem !== undefined) return false;
     return this.#anyLane() !== undefined || this.#waitMs() <= 0;
   }
 
@@ -531,6 +538,8 @@ export class Link implements SlotOwner, ReportListener {
 
   #checkMayOpen(): void {
     if (this.#closed) throw this.#goneError();
+    if (this.definition.problem !== undefined && this.#lastError !== undefined)
+      throw this.#lastError.error;
     if (this.#state === "disabled")
       throw failureOf(this.name, "SERVER_DISABLED", "is disabled in its configuration");
     const crashLoop = this.#deps.processes?.crashLoop;

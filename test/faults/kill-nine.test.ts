@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
@@ -20,7 +21,7 @@ test("kill -9 under load leaves no process behind and loses no acknowledged row"
   server = await startEverything();
   const setup = {
     servers: { http: { url: server.url }, lines: everythingOverStdio() },
-    env: { SIGNALBOX_ADMIN_KEY: `sbx_${"k".repeat(43)}` },
+    env: { SIGNALBOX_ADMIN_KEY: `sbx_${randomBytes(32).toString("base64url")}` },
   };
   const first = await startGateway(setup);
   gateway = first;

@@ -1,8 +1,9 @@
 // An API over real HTTP with a real registry behind it, for the tests of this module.
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
-import { builtinRoleNames, hashKey, KeyRing, Roles } from "../../src/access/index.ts";
+import { builtinRoleNames, hashKey, KeyRing, Roles, Vault } from "../../src/access/index.ts";
 import type { BuiltinRole, KeyRecord } from "../../src/access/index.ts";
 import { createLog, manualClock, Metrics } from "../../src/foundation/index.ts";
 import type { AuditEvent } from "../../src/foundation/index.ts";
@@ -74,6 +75,7 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       new Map([["fixed", serverOptions.parse({ url: "https://a.example/mcp" })]]),
     configBundles: () => new Map(),
     builtin: [],
+    vault: unlockedVault(),
   });
   await registry.start();
   const metrics = new Metrics();
@@ -190,4 +192,10 @@ function recordOf(holder: Holder): KeyRecord {
     prefix: "sbx_",
     createdAt: 0,
   };
+}
+
+function unlockedVault(): Vault {
+  const vault = new Vault();
+  vault.unlock([randomBytes(32)]);
+  return vault;
 }

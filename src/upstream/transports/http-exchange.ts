@@ -45,6 +45,7 @@ import { lineMargin } from "./line-splitter.ts";
 import { findId, found, withFoundId } from "./minted-id.ts";
 import { callersToken, mintedBody } from "./minted-request.ts";
 import { WholeBody } from "./whole-body.ts";
+import { serverWords } from "../server-words.ts";
 
 /** What an exchange needs of its lane. */
 export interface ExchangeHost {
@@ -292,7 +293,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
         "SERVER_GARBAGE",
         type === ""
           ? "answered without saying what kind of content it sends"
-          : `answered with ${type.slice(0, 60)} where JSON or an event stream belongs`,
+          : `answered with ${serverWords(type, 60)} where JSON or an event stream belongs`,
       );
     }
   }

@@ -9,6 +9,7 @@ import {
   type JsonRpcResponse,
 } from "../../protocol/index.ts";
 import { failureOf, statusFailure } from "./http-failure.ts";
+import { serverWords } from "../server-words.ts";
 
 /** One refused request. */
 export interface Refusal {
@@ -66,7 +67,7 @@ export function refusalFailure(
   return failureOf(
     server,
     "SERVER_REFUSED",
-    `refused what the gateway sent: ${message.slice(0, 200)} (${code}, HTTP ${status})`,
+    `refused what the gateway sent: ${serverWords(message)} (${code}, HTTP ${status})`,
     { details: { status, rpcCode: code, delivered: "no" } },
   );
 }

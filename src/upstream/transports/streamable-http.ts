@@ -37,6 +37,7 @@ import { failureOf } from "./http-failure.ts";
 import { once } from "./http-once.ts";
 import { open as openHttpSse } from "./http-sse.ts";
 import { ServerStream, type ServerStreamHost } from "./server-stream.ts";
+import { serverWords } from "../server-words.ts";
 
 const closeTimeoutMs = 2000;
 const streamWaitMs = 300;
@@ -236,7 +237,7 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
       throw failureOf(
         this.serverName,
         "SERVER_REFUSED",
-        `answered initialize with revision ${JSON.stringify(revision)?.slice(0, 40)}, which the gateway does not speak`,
+        `answered initialize with revision ${serverWords(JSON.stringify(revision) ?? "none", 40)}, which the gateway does not speak`,
       );
     }
     this.revision = revision;

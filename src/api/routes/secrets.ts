@@ -1,0 +1,154 @@
+import { z } from "@hono/zod-openapi";
+import type { Principal } from "../../access/index.ts";
+import type { AuditActor } from "../../foundation/index.ts";
+import { DEFAULT_PROJECT } from "../../registry/index.ts";
+import type { SecretView } from "../../registry/index.ts";
+import { route } from "../route.ts";
+import type { Route } from "../route.ts";
+
+const project = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, "must be 1 to 32 of a-z, 0-9, - and _")
+  .describe("The project it belongs to.");
+const owner = z
+  .string()
+  .min(1)
+  .max(100)
+  .optional()
+  .describe("The id of the principal whose own it is; without one it is the project's.");
+const place = z.strictObject({ project: project.default(DEFAULT_PROJECT), owner });
+
+const secret = z
+  .object({
+    name: z.string(),
+    project: z.string(),
+    owner: z.string().optional(),
+    createdAt: z.iso.datetime(),
+    createdBy: z.string(),
+    updatedAt: z.iso.datetime(),
+    updatedBy: z.string(),
+    lastUsedAt: z.iso.datetime().optional().describe("When a server was last given it."),
+    keyId: z.string().describe("The encryption key it is sealed with."),
+    current: z.boolean().describe("Whether that is the key in use."),
+    usedBy: z.array(z.string()).describe("The servers that refer to it."),
+  })
+  .openapi("Secret");
+const example = {
+  name: "github",
+  project: "default",
+  createdAt: "2026-11-20T08:00:00.000Z",
+  createdBy: "key_01980f6e-5b8f-7c53-a3c5-6c1f7c1f4b90",
+  updatedAt: "2026-11-20T08:00:00.000Z",
+  updatedBy: "key_01980f6e-5b8f-7c53-a3c5-6c1f7c1f4b90",
+  keyId: "Jx0vT2aQ9k",
+  current: true,
+  usedBy: ["github"],
+};
+
+const list: Route = route({
+  method: "get",
+  path: "/api/secrets",
+  scope: "admin",
+  tag: "Secrets",
+  summary: "Every secret, without its value",
+  description: "No address gives a value back.",
+  query: z.strictObject({ project: project.optional() }),
+  answer: {
+    status: 200,
+    description: "Names, ages, and who uses them.",
+    schema: z.object({ secrets: z.array(secret) }),
+    example: { secrets: [example] },
+  },
+  handle: ({ query }, { registry }) => ({
+    body: { secrets: registry.listSecrets(query.project).map(presented) },
+  }),
+});
+
+const put: Route = route({
+  method: "put",
+  path: "/api/secrets/{name}",
+  scope: "admin",
+  tag: "Secrets",
+  summary: "Store a secret, or a new value for it",
+  description:
+    "Servers refer to it as `${secret:name}` in `env` and `headers`. Those that do are opened anew; the others are not touched.",
+  body: place
+    .extend({ value: z.string().describe("1 byte to 64 KiB; never given back.") })
+    .openapi("SecretValue"),
+  bodyExample: { value: "<the secret>" },
+  answer: { status: 200, description: "Replaced.", schema: secret, example },
+  otherAnswers: [{ status: 201, description: "Created.", schema: secret }],
+  errors: ["NAME_INVALID", "CONFLICT", "ENCRYPTION_KEY_MISSING", "STORE_UNAVAILABLE"],
+  handle: async ({ params, body, principal }, { registry }) => {
+    const name = params["name"] ?? "";
+    const stored = await registry.putSecret({ name, ...body }, actorOf(principal));
+    return { status: stored.created ? 201 : 200, body: presented(stored.secret) };
+  },
+});
+
+const remove: Route = route({
+  method: "delete",
+  path: "/api/secrets/{name}",
+  scope: "admin",
+  tag: "Secrets",
+  summary: "Remove a secret",
+  description: "Servers that refer to it fail with `SECRET_MISSING` from then on.",
+  query: place,
+  answer: { status: 204, description: "Removed." },
+  errors: ["NOT_FOUND", "STORE_UNAVAILABLE"],
+  handle: async ({ params, query, principal }, { registry }) => {
+    await registry.removeSecret({ name: params["name"] ?? "", ...query }, actorOf(principal));
+    return { status: 204 };
+  },
+});
+
+const rotate: Route = route({
+  method: "post",
+  path: "/api/secrets/rotate",
+  scope: "admin",
+  tag: "Secrets",
+  summary: "Seal a portion of what an earlier encryption key has sealed with the key in use",
+  description:
+    "Ask again with `after` set to the `next` of the answer, until there is none. It may be broken off and begun again.",
+  body: z
+    .strictObject({
+      after: z.string().max(500).default("").describe("The `next` of the portion before."),
+      limit: z.int().min(1).max(1000).default(200),
+    })
+    .openapi("SecretRotation"),
+  bodyExample: {},
+  answer: {
+    status: 200,
+    description: "What was done.",
+    schema: z.object({
+      resealed: z.int(),
+      unreadable: z.array(z.string()).describe("What no configured key opens."),
+      next: z.string().optional(),
+    }),
+    example: { resealed: 12, unreadable: [] },
+  },
+  errors: ["BODY_INVALID", "ENCRYPTION_KEY_MISSING", "STORE_UNAVAILABLE"],
+  handle: async ({ body, principal }, { registry }) => ({
+    body: await registry.resealSecrets(body, actorOf(principal)),
+  }),
+});
+
+/** `/api/secrets`. */
+export const secretRoutes: readonly Route[] = [list, rotate, put, remove];
+
+function actorOf({ id, name, keyId }: Principal): AuditActor {
+  return { id, name, kind: keyId === undefined ? "anonymous" : "key" };
+}
+
+function presented({ id: _id, createdAt, updatedAt, lastUsedAt, ...rest }: SecretView): object {
+  return {
+    ...rest,
+    createdAt: iso(createdAt),
+    updatedAt: iso(updatedAt),
+    ...(lastUsedAt !== undefined && { lastUsedAt: iso(lastUsedAt) }),
+  };
+}
+
+function iso(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}
