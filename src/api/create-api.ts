@@ -98,6 +98,7 @@ function addRoute(app: App, route: Route, deps: ApiDeps): void {
         body,
         principal,
         headers: c.req.raw.headers,
+        address: c.env.incoming.socket.remoteAddress,
         requestId: c.get("requestId"),
         signal: c.req.raw.signal,
       },

@@ -1,6 +1,12 @@
 // What the API needs of the rest of the gateway; `main.ts` hands it in.
 import type { IncomingHttpHeaders } from "node:http";
-import type { AuthOutcome, Principal } from "../access/index.ts";
+import type {
+  AuthOutcome,
+  CallerView,
+  KeyLimits,
+  LimitedCaller,
+  Principal,
+} from "../access/index.ts";
 import type { Clock, Log, Metrics } from "../foundation/index.ts";
 import type { CheckResult } from "../ops/index.ts";
 import type { CatalogView, Registry } from "../registry/index.ts";
@@ -45,6 +51,7 @@ export interface ApiDeps {
     limit: number;
     before?: number;
   }): Promise<readonly LinkHistoryEntry[]>;
+  limits: LimitsPort;
   /** Answers that are kept. */
   cache: CachePort;
   /** The last results of the background checks; never waits. */
@@ -54,6 +61,33 @@ export interface ApiDeps {
   metrics: Metrics;
   log: Log;
   clock: Clock;
+}
+
+/** How often callers may do what. */
+export interface LimitsPort {
+  /** What a caller is under; nothing is counted. */
+  view(caller: LimitedCaller, address: string | undefined): CallerView;
+  /** How gateways count together. */
+  counting(): {
+    readonly store: "memory" | "postgres" | "redis";
+    readonly up: boolean;
+    readonly gateways: number;
+    readonly lease: number;
+  };
+  /** What is set for a key alone. */
+  keyLimits(keyId: string): KeyLimits | undefined;
+  /** Throws STORE_UNAVAILABLE. */
+  setKeyLimits(keyId: string, limits: KeyLimits, by: Principal): Promise<void>;
+  /** Calls of the periods of now, of these subjects or of all. Throws STORE_UNAVAILABLE. */
+  usage(now: number, subjects: readonly string[] | undefined): Promise<readonly QuotaUsage[]>;
+}
+
+export interface QuotaUsage {
+  readonly subject: string;
+  readonly period: "day" | "month";
+  /** Epoch milliseconds. */
+  readonly startsAt: number;
+  readonly used: number;
 }
 
 export interface LinkHistoryEntry {

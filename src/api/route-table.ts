@@ -7,6 +7,7 @@ import { callRoutes } from "./routes/calls.ts";
 import { catalogRoutes } from "./routes/catalog.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { keyRoutes } from "./routes/keys.ts";
+import { limitRoutes } from "./routes/limits.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { serverRoutes } from "./routes/servers.ts";
 import { startRoutes } from "./routes/start.ts";
@@ -35,6 +36,7 @@ export const routeTable: readonly Route[] = [
   ...serverRoutes,
   ...bundleRoutes,
   ...keyRoutes,
+  ...limitRoutes,
   ...callRoutes,
   ...cacheRoutes,
   ...catalogRoutes,

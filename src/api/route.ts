@@ -42,6 +42,8 @@ export interface RouteRequest<Query, Body> {
   /** Who asks; `anonymous` on public routes. */
   readonly principal: Principal;
   readonly headers: Headers;
+  /** The socket's peer. */
+  readonly address: string | undefined;
   readonly requestId: string;
   /** Ends when the client goes away. */
   readonly signal: AbortSignal;

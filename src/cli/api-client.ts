@@ -31,6 +31,10 @@ export class ApiClient {
     );
   }
 
+  put<T>(path: string, body: unknown, shape: z.ZodType<T>): Promise<T> {
+    return this.#request({ method: "PUT", path, body }, shape);
+  }
+
   async delete(path: string): Promise<void> {
     await this.#request({ method: "DELETE", path }, z.unknown());
   }

@@ -1,7 +1,7 @@
 // Every module keeps the options of what it does beside the code; here they are joined into one tree. What no single module
 // owns (where to listen, where data lies) is defined here.
 import { z } from "zod";
-import { authOptions, hostOptions } from "../access/index.ts";
+import { authOptions, hostOptions, quotaOptions, rateLimitOptions } from "../access/index.ts";
 import { duration, logOptions, metricsOptions } from "../foundation/index.ts";
 import {
   bundleName,
@@ -48,6 +48,8 @@ export const configSchema = z.strictObject({
   database: databaseOptions.prefault({}),
   auth: authOptions.prefault({}),
   limits: limitOptions.prefault({}),
+  rate_limit: rateLimitOptions.prefault({}),
+  quotas: quotaOptions.prefault({}),
   call_log: callLogOptions.prefault({}),
   ...guardOptions.shape,
   cache: cacheOptions.prefault({}),

@@ -2,12 +2,19 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { checkHost, type AuthOutcome, type HostPolicy, type Principal } from "../access/index.ts";
+import {
+  checkHost,
+  type AuthOutcome,
+  type CallerLimits,
+  type HostPolicy,
+  type Principal,
+} from "../access/index.ts";
 import {
   SignalboxError,
   isSignalboxError,
   messageOf,
   randomToken,
+  type AuditSink,
   type Clock,
   type Log,
   type Metrics,
@@ -55,6 +62,7 @@ import { SingleStreamDoor } from "./single-stream-door.ts";
 import { buildSnapshot, newServers, type GatewayConfiguration, type Snapshot } from "./snapshot.ts";
 import { Authenticate } from "./stages/authenticate.ts";
 import { authorize } from "./stages/authorize.ts";
+import { Limit } from "./stages/limit.ts";
 import { Record, type CallRecord } from "./stages/record.ts";
 import { testServer, type TestReport } from "./test-server.ts";
 import { Traffic } from "./traffic.ts";
@@ -71,6 +79,9 @@ export interface GatewayDeps {
   /** Answers that are kept; nothing is where it is left out. */
   readonly cache?: { readonly results: ResultCache; readonly options: CacheOptions };
   readonly hostPolicy: HostPolicy;
+  /** How often callers may do what; as often as they like where it is left out. */
+  readonly callerLimits?: CallerLimits;
+  readonly audit?: AuditSink;
   /** Takes a finished call; must neither wait nor throw. */
   readonly record: (call: CallRecord) => void;
   /** Hears of every change of state of a server's link; must neither wait nor throw. */
@@ -152,10 +163,12 @@ export class Gateway {
       write: deps.record,
       withArguments: deps.recordArguments,
     });
+    const limit = new Limit({ limits: deps.callerLimits, metrics, log, audit: deps.audit });
     const requests = new Requests({
       limits,
       clock,
       log,
+      limit,
       record,
       traffic: this.#traffic,
       cache: deps.cache?.results,
@@ -164,6 +177,7 @@ export class Gateway {
     this.#modern = new ModernDoor({ requests, listens: this.#listens, identity });
     this.#legacy = new LegacyDoor({
       requests,
+      limit,
       sessions: this.#sessions,
       identity,
       limits,
@@ -171,7 +185,7 @@ export class Gateway {
       log,
       watchChanged: () => this.#watchChanged(),
     });
-    this.#single = new SingleStreamDoor({ legacy: this.#legacy, sessions: this.#sessions });
+    this.#single = new SingleStreamDoor({ legacy: this.#legacy, limit, sessions: this.#sessions });
     const servers = (): UpstreamServer[] =>
       [...this.#snapshot.catalogs.values()].map((catalog) => catalog.server);
     this.#serverMeters = new ServerMeters(metrics, clock, servers);

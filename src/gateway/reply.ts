@@ -13,6 +13,8 @@ export interface StreamSource {
 }
 
 export interface Reply {
+  /** Headers for the response, name and value in turn, where it is this reply's own and has not begun. */
+  addHeaders(headers: readonly string[]): void;
   /** A notification or a server's request, ahead of the answer; false where the client takes no event stream for it. */
   message(json: string): boolean;
   /** The answer; `status` is the HTTP status where the answer is the whole response. */
@@ -46,12 +48,17 @@ export class PostReply implements Reply {
   #state: "open" | "json" | "events" | "ended" = "open";
   /** An answer is being streamed, and nothing may come between its pieces. */
   #streaming = false;
+  #headers: readonly string[] = NO_HEADERS;
 
   /** `events`: whether the client takes an event stream. `session`: a legacy one, whose streams can be resumed. */
   constructor(res: ServerResponse, events: boolean, session?: StreamSource) {
     this.#res = res;
     this.#events = events;
     this.#session = session;
+  }
+
+  addHeaders(headers: readonly string[]): void {
+    this.#headers = this.#headers === NO_HEADERS ? headers : [...this.#headers, ...headers];
   }
 
   message(json: string): boolean {
@@ -63,7 +70,7 @@ export class PostReply implements Reply {
 
   answer(json: Buffer | string, status: number): void {
     if (this.#state === "ended") return;
-    if (this.#state === "open") endJson(this.#res, json, status);
+    if (this.#state === "open") endJson(this.#res, json, status, this.#headers);
     else {
       const line = oneLine(json.toString());
       if (this.#stream === undefined) this.#res.end(`${DATA}${line}${END_OF_EVENT}`);
@@ -80,12 +87,12 @@ export class PostReply implements Reply {
     this.#streaming = true;
     if (this.#state === "open") {
       this.#state = "json";
-      this.#res.writeHead(
-        200,
-        length === undefined
-          ? { "content-type": "application/json" }
-          : { "content-type": "application/json", "content-length": length },
-      );
+      this.#res.writeHead(200, [
+        "content-type",
+        "application/json",
+        ...(length === undefined ? [] : ["content-length", String(length)]),
+        ...this.#headers,
+      ]);
       return this.#relay(first);
     }
     this.#relay(DATA);
@@ -138,7 +145,7 @@ export class PostReply implements Reply {
     if (this.#state === "events") return true;
     if (this.#state !== "open" || !this.#events) return false;
     this.#state = "events";
-    startEvents(this.#res);
+    startEvents(this.#res, this.#headers);
     const session = this.#session;
     if (session !== undefined) {
       this.#stream = session.openStream();
@@ -167,6 +174,8 @@ export class GatheringReply implements Reply {
     this.#answer = answer;
     this.#cancel = cancel;
   }
+
+  addHeaders(_headers: readonly string[]): void {}
 
   message(json: string): boolean {
     if (!this.#ended) this.#message(json);
@@ -212,21 +221,30 @@ export class GatheringReply implements Reply {
 
 // Node writes a head and a string in one piece but a head and a buffer in two, which costs more than turning a small
 // buffer into a string of the same bytes.
-function endJson(res: ServerResponse, json: Buffer | string, status: number): void {
+function endJson(
+  res: ServerResponse,
+  json: Buffer | string,
+  status: number,
+  headers: readonly string[],
+): void {
   if (typeof json === "string") {
-    res.writeHead(status, jsonHeaders(Buffer.byteLength(json)));
+    res.writeHead(status, jsonHeaders(Buffer.byteLength(json), headers));
     res.end(json);
     return;
   }
-  res.writeHead(status, jsonHeaders(json.length));
+  res.writeHead(status, jsonHeaders(json.length, headers));
   if (json.length <= ONE_WRITE_BYTES) res.end(json.toString("latin1"), "latin1");
   else res.end(json);
 }
 
 const ONE_WRITE_BYTES = 16 * 1024;
 
-function jsonHeaders(length: number): string[] {
-  return ["content-type", "application/json", "content-length", String(length)];
+const NO_HEADERS: readonly string[] = [];
+
+function jsonHeaders(length: number, more: readonly string[]): string[] {
+  const headers = ["content-type", "application/json", "content-length", String(length)];
+  if (more.length > 0) headers.push(...more);
+  return headers;
 }
 
 // A line break in JSON can only be white space between tokens; an event's data cannot hold one.

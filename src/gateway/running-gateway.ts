@@ -4,8 +4,15 @@ import { StringDecoder } from "node:string_decoder";
 import { defineService, defineTool, text, type Service, type Tool } from "@signalbox/kit";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
-import { hostPolicy, type KeyRecord } from "../access/index.ts";
-import { Metrics, silentLog, systemClock, type Clock, type Log } from "../foundation/index.ts";
+import { hostPolicy, type CallerLimits, type KeyRecord } from "../access/index.ts";
+import {
+  Metrics,
+  silentLog,
+  systemClock,
+  type AuditSink,
+  type Clock,
+  type Log,
+} from "../foundation/index.ts";
 import {
   META,
   MODERN_REVISION,
@@ -43,11 +50,14 @@ export async function runGateway(
     authRequired?: boolean;
     clock?: Clock;
     log?: Log;
+    callerLimits?: CallerLimits;
+    audit?: AuditSink;
+    metrics?: Metrics;
   } = {},
 ): Promise<RunningGateway> {
   const limits = limitOptions.parse({ list_timeout: 1_000, drain: 500, ...more.limits });
   const calls: CallRecord[] = [];
-  const metrics = new Metrics();
+  const { metrics = new Metrics(), callerLimits, audit } = more;
   const { clock = systemClock, log = silentLog } = more;
   const cached = cacheOptions.parse(more.cache ?? {});
   const gateway = new Gateway({
@@ -59,6 +69,8 @@ export async function runGateway(
     hostPolicy: hostPolicy({ host: "127.0.0.1" }),
     record: (call) => calls.push(call),
     recordArguments: true,
+    ...(callerLimits && { callerLimits }),
+    ...(audit && { audit }),
     authRequired: more.authRequired ?? false,
     version: "0.0.1",
   });

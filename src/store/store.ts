@@ -11,11 +11,17 @@ import { definitionsIn } from "./definitions.ts";
 import type { Definitions } from "./definitions.ts";
 import { startEmbeddedServer } from "./embedded/embedded-server.ts";
 import { lockHome } from "./home-lock.ts";
+import { keyLimitsIn } from "./key-limits.ts";
+import type { KeyLimitRows } from "./key-limits.ts";
 import { keysIn } from "./keys.ts";
 import type { Keys } from "./keys.ts";
 import { linkTransitionsIn } from "./link-transitions.ts";
 import type { LinkTransitions } from "./link-transitions.ts";
 import { migrate } from "./migrate.ts";
+import { quotasIn } from "./quotas.ts";
+import type { Quotas } from "./quotas.ts";
+import { rateCountsIn } from "./rate-counts.ts";
+import type { RateCounts } from "./rate-counts.ts";
 import { bundles, servers } from "./schema.ts";
 import { settingsIn } from "./settings.ts";
 import type { Settings } from "./settings.ts";
@@ -32,6 +38,9 @@ export interface Store extends AsyncDisposable {
   readonly calls: Calls;
   readonly linkTransitions: LinkTransitions;
   readonly settings: Settings;
+  readonly rateCounts: RateCounts;
+  readonly quotas: Quotas;
+  readonly keyLimits: KeyLimitRows;
   /** Calls `fn` when another process changed servers, bundles or keys, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
   /** Throws when the database does not answer before the signal. */
@@ -143,6 +152,9 @@ function storeOver(parts: {
     calls: callsIn(database),
     linkTransitions: linkTransitionsIn(database),
     settings: settingsIn(database),
+    rateCounts: rateCountsIn(database),
+    quotas: quotasIn(database),
+    keyLimits: keyLimitsIn(database),
     onChange: (fn) => changes.onChange(fn),
     ping: (signal) => before(signal, database.query("SELECT 1")),
     poolUse: () => database.use(),

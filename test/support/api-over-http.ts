@@ -2,7 +2,13 @@
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
-import { hashKey, KeyRing } from "../../src/access/index.ts";
+import {
+  CallerLimits,
+  hashKey,
+  KeyRing,
+  quotaOptions,
+  rateLimitOptions,
+} from "../../src/access/index.ts";
 import type { Role } from "../../src/access/index.ts";
 import { createLog, manualClock, Metrics } from "../../src/foundation/index.ts";
 import { serverOptions } from "../../src/gateway/index.ts";
@@ -75,6 +81,10 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
   });
   await registry.start();
   const metrics = new Metrics();
+  const limits = new CallerLimits(
+    { rate: rateLimitOptions.parse({}), quota: quotaOptions.parse({}) },
+    { clock, log },
+  );
   const filters: CallFilter[] = [];
   const deps: ApiDeps = {
     version: "0.1.0",
@@ -92,6 +102,16 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       return await Promise.resolve([]);
     },
     linkHistory: async () => await Promise.resolve([]),
+    limits: {
+      view: (caller, address) => limits.view(caller, address),
+      counting: () => ({ store: "memory", up: true, gateways: 1, lease: 0.2 }),
+      keyLimits: (id) => limits.keyLimits(id),
+      setKeyLimits: async (id, own) => {
+        limits.setKeyLimits(new Map([[id, own]]));
+        await Promise.resolve();
+      },
+      usage: async () => await Promise.resolve([]),
+    },
     cache: {
       statistics: () => ({
         enabled: true,
