@@ -75,8 +75,8 @@ test("days and months are those of UTC", () => {
   });
 });
 
-test("a lease is a hundredth of the quota, 1,000 at most", () => {
-  expect([5, 1_000, 1_000_000].map((quota) => leaseOf(quota))).toEqual([1, 10, 1_000]);
+test("a lease is a twentieth of the quota, 1,000 at most", () => {
+  expect([5, 1_000, 1_000_000].map((quota) => leaseOf(quota))).toEqual([1, 50, 1_000]);
 });
 
 test("as many calls as the quota are made, and no more; what was reserved is given back at the end", async () => {

@@ -71,7 +71,7 @@ export interface QuotaKeeperDeps {
 }
 
 const COUNTS_MAX = 50_000;
-const LEASE_SHARE = 0.01;
+const LEASE_SHARE = 0.05;
 const LEASE_MAX = 1_000;
 /** As many calls may begin before the first answer of the ledger, or the whole quota where that is less. */
 const DEBT_MIN = 50;
@@ -231,7 +231,7 @@ function wantedOf({ quota, used = 0, held }: QuotaCount): number {
   return Math.max(1, Math.min(leaseOf(quota), Math.floor(left / 4)));
 }
 
-/** How many calls one gateway may reserve, or begin ahead of the ledger: a hundredth of the quota, `least`, 1,000 at most. */
+/** How many calls one gateway may reserve, or begin ahead of the ledger: a twentieth of the quota, `least`, 1,000 at most. */
 export function leaseOf(quota: number, least = 1): number {
   return Math.min(quota, LEASE_MAX, Math.max(least, Math.ceil(quota * LEASE_SHARE)));
 }
