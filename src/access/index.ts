@@ -17,6 +17,7 @@ export type {
   LimitedCaller,
   LimitRefusal,
   QuotaView,
+  RateRefusal,
 } from "./limits/caller-limits.ts";
 export { keyLimits, quotaOptions, rateLimitOptions } from "./limits/limit-options.ts";
 export type { KeyLimits, QuotaOptions, RateLimitOptions } from "./limits/limit-options.ts";

@@ -81,14 +81,17 @@ test("a caller that sends more than its limit is told so, by status, headers and
     expect(headers).toMatchObject({
       "ratelimit-policy": '"caller";q=3;w=10',
       ratelimit: `"caller";r=${left};t=11`,
-      "ratelimit-limit": "3",
-      "ratelimit-remaining": String(left),
-      "ratelimit-reset": "11",
     });
   }
   const refused = await call(gateway.url, "one__a");
   expect(refused.status).toBe(429);
-  expect(refused.headers).toMatchObject({ "retry-after": "11", ratelimit: '"caller";r=0;t=11' });
+  expect(refused.headers).toMatchObject({
+    "retry-after": "11",
+    ratelimit: '"caller";r=0;t=11',
+    "ratelimit-limit": "3",
+    "ratelimit-remaining": "0",
+    "ratelimit-reset": "11",
+  });
   expect(refused.error).toMatchObject({
     code: -32603,
     message:

@@ -3,7 +3,13 @@
  * whatever it asks for; a call, when it goes on to its server, so that an answer out of the cache costs none.
  */
 import type { Socket } from "node:net";
-import type { Allowance, CallerLimits, LimitRefusal, Principal } from "../../access/index.ts";
+import type {
+  Allowance,
+  CallerLimits,
+  LimitRefusal,
+  Principal,
+  RateRefusal,
+} from "../../access/index.ts";
 import {
   SignalboxError,
   type AuditSink,
@@ -90,9 +96,22 @@ export class Limit {
   }
 }
 
-/** The headers of an answer that refuses for now. */
+/**
+ * The headers of an answer that refuses for now, with the three fields that clients of the draft's forerunners read. Those
+ * are on refusals alone: each header costs every answer more than counting does.
+ */
 export function retryHeaders(error: SignalboxError): string[] {
-  return ["retry-after", seconds(retryAfterOf(error) ?? 0)];
+  const after = seconds(retryAfterOf(error) ?? 0);
+  const limit: unknown = error.details?.["limit"] ?? error.details?.["quota"];
+  return [
+    "retry-after",
+    after,
+    ...(typeof limit === "number" ? ["ratelimit-limit", String(limit)] : []),
+    "ratelimit-remaining",
+    "0",
+    "ratelimit-reset",
+    after,
+  ];
 }
 
 function errorOf(refusal: LimitRefusal): SignalboxError {
@@ -114,7 +133,7 @@ function errorOf(refusal: LimitRefusal): SignalboxError {
   });
 }
 
-function whose({ scope, of }: LimitRefusal): string {
+function whose({ scope, of }: RateRefusal): string {
   switch (scope) {
     case "caller":
       return "of this caller";
@@ -122,7 +141,7 @@ function whose({ scope, of }: LimitRefusal): string {
       return "of all callers together";
     case "server":
       return `for server "${of}"`;
-    default:
+    case "tool":
       return `for the tools "${of}"`;
   }
 }
@@ -133,20 +152,13 @@ function ownerOf(subject: string): string {
   return kind === "principal" ? "this caller" : `${kind} "${subject.slice(colon + 1)}"`;
 }
 
-// draft-ietf-httpapi-ratelimit-headers-11, and the three fields of its forerunners.
+// draft-ietf-httpapi-ratelimit-headers-11.
 function headersOf({ max, windowMs, remaining, nextMs }: Allowance): string[] {
-  const reset = seconds(nextMs);
   return [
     "ratelimit-policy",
     `"caller";q=${max};w=${seconds(windowMs)}`,
     "ratelimit",
-    `"caller";r=${remaining};t=${reset}`,
-    "ratelimit-limit",
-    String(max),
-    "ratelimit-remaining",
-    String(remaining),
-    "ratelimit-reset",
-    reset,
+    `"caller";r=${remaining};t=${seconds(nextMs)}`,
   ];
 }
 
