@@ -88,6 +88,8 @@ export class GatewayProcess {
   readonly #limits: CallerLimits;
   readonly #keyLimits: KeyLimitBook;
   #redisRates: RedisRates | undefined;
+  /** The store that quotas are counted in. */
+  #countsIn: Store | undefined;
   readonly #gateway: Gateway;
   readonly #registry: Registry;
   readonly #listener: Server;
@@ -458,6 +460,8 @@ export class GatewayProcess {
   }
 
   async #countIn(store: Store): Promise<void> {
+    if (this.#countsIn === store) return;
+    this.#countsIn = store;
     await this.#keyLimits.attachStore(store);
     this.#limits.keepQuotasIn(store.quotas);
     if (this.#countingStore() !== "postgres") return;

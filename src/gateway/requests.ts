@@ -13,7 +13,7 @@ import type { LaneKey, UpstreamServer } from "../upstream/index.ts";
 import { cacheKey, type CacheKey } from "./cache/cache-key.ts";
 import { isPlainRequest, scopeNow } from "./cache/cache-policy.ts";
 import type { ResultCache } from "./cache/result-cache.ts";
-import { Call, type Incoming } from "./call.ts";
+import { Call, type CallDeps, type Incoming } from "./call.ts";
 import { limitFailure, replyFailure, unresolved, type Failure } from "./failure.ts";
 import { CLIENT_GONE } from "./open-posts.ts";
 import type { Limits } from "./options.ts";
@@ -34,10 +34,10 @@ export class Requests {
   readonly #traffic: Traffic;
   readonly #log: Log;
   readonly #limits: Limits;
-  readonly #clock: Clock;
   readonly #limit: Limit;
   readonly #record: Record;
   readonly #cache: ResultCache | undefined;
+  readonly #callDeps: CallDeps;
 
   constructor(deps: {
     limits: Limits;
@@ -52,9 +52,10 @@ export class Requests {
     this.#traffic = deps.traffic;
     this.#log = deps.log;
     this.#limits = deps.limits;
-    this.#clock = deps.clock;
     this.#limit = deps.limit;
     this.#record = deps.record;
+    const { clock, limit, record, cache } = deps;
+    this.#callDeps = { end: record, clock, limit, cache };
   }
 
   /** Answers a request of either era; false where the method is none of these. The call, if any, can be cancelled. */
@@ -216,12 +217,7 @@ export class Requests {
   }
 
   #call(incoming: Incoming, route: Route): Call {
-    const call = new Call(incoming, route, {
-      end: this.#record,
-      clock: this.#clock,
-      limit: this.#limit,
-      cache: this.#cache,
-    });
+    const call = new Call(incoming, route, this.#callDeps);
     this.#record.started(call);
     if (incoming.session?.ended === true) {
       call.cancel("the session ended");

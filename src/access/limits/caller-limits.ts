@@ -86,6 +86,7 @@ interface Account {
   readonly role: string;
   readonly project: string | undefined;
   readonly own: RateCount | undefined;
+  readonly all: RateCount | undefined;
   readonly quotas: readonly QuotaCount[];
   /** By server, then by tool; "" for what is no tool. */
   readonly tolls: Map<string, Map<string, Toll>>;
@@ -113,10 +114,9 @@ export class CallerLimits {
   readonly #clock: Clock;
   readonly #limiter: RateLimiter;
   readonly #keeper: QuotaKeeper;
-  readonly #all: RateCount | undefined;
   readonly #patterns: readonly { readonly text: string; readonly shape: RegExp }[];
   #keys: ReadonlyMap<string, KeyLimits> = new Map();
-  #accounts = new Map<string, Account>();
+  readonly #accounts = new Map<string, Account>();
   /** Whether any request, and any call, is counted at all. */
   #counts = { requests: false, calls: false };
 
@@ -128,9 +128,9 @@ export class CallerLimits {
     this.#rate = rate;
     this.#quota = quota;
     this.#clock = deps.clock;
-    this.#limiter = new RateLimiter({ ...deps, leaseShare: rate.lease });
-    this.#keeper = new QuotaKeeper({ ...deps, allowUncounted: quota.without_database === "allow" });
-    this.#all = rate.all && this.#limiter.count("all", { ...rate.all, windowMs: rate.all.window });
+    const more = { ...deps, evicted: () => this.#accounts.clear() };
+    this.#limiter = new RateLimiter({ ...more, leaseShare: rate.lease });
+    this.#keeper = new QuotaKeeper({ ...more, allowUncounted: quota.without_database === "allow" });
     this.#patterns = Object.keys(rate.tools).map((text) => ({ text, shape: shapeOf(text) }));
     this.#recount();
   }
@@ -148,7 +148,7 @@ export class CallerLimits {
   /** The limits of single keys, by the key's id, in place of those before. */
   setKeyLimits(limits: ReadonlyMap<string, KeyLimits>): void {
     this.#keys = limits;
-    this.#accounts = new Map();
+    this.#accounts.clear();
     this.#recount();
   }
 
@@ -165,12 +165,11 @@ export class CallerLimits {
   /** Counts a request that came in. */
   request(caller: LimitedCaller, address: string | undefined): RateRefusal | undefined {
     if (!this.#counts.requests) return undefined;
-    const { own } = this.#account(caller, address);
+    const { own, all } = this.#account(caller, address);
     const nowMs = this.#clock.monotonicMs();
     if (own !== undefined && this.#limiter.left(own, nowMs) < 1) {
       return this.#refusal(own, "caller", idOf(caller, address), nowMs);
     }
-    const all = this.#all;
     if (all !== undefined) {
       if (this.#limiter.left(all, nowMs) < 1) return this.#refusal(all, "all", "", nowMs);
       this.#limiter.take(all);
@@ -218,12 +217,12 @@ export class CallerLimits {
   /** What a caller is under; nothing is counted. */
   view(caller: LimitedCaller, address: string | undefined): CallerView {
     const id = idOf(caller, address);
-    const { own, quotas } = this.#account(caller, address);
+    const { own, all, quotas } = this.#account(caller, address);
     const of = (count: RateCount): Allowance => this.#allowanceOf(count);
     const from = this.#keys.get(caller.keyId ?? "")?.rate === undefined ? "configuration" : "key";
     return {
       rate: own && { ...of(own), from },
-      all: this.#all && of(this.#all),
+      all: all && of(all),
       servers: Object.entries(this.#rate.servers).map(([server, { per }]) => ({
         server,
         per,
@@ -278,19 +277,21 @@ export class CallerLimits {
   #open(caller: LimitedCaller, id: string): Account {
     const limits = this.#keys.get(caller.keyId ?? "");
     const { max, windowMs } = limits?.rate ?? { max: this.#rate.max, windowMs: this.#rate.window };
-    const given = this.#quota.roles[caller.role] ?? this.#quota;
+    const { all } = this.#rate;
+    const given = ownOf(this.#quota.roles, caller.role) ?? this.#quota;
     const quotas = periods.flatMap((period) => {
       const quota = limits?.quota?.[period] ?? given[period] ?? 0;
       return quota === 0 ? [] : [this.#keeper.count(`principal:${id}`, period, quota)];
     });
     const { project } = caller;
     if (project !== undefined) {
-      quotas.push(...this.#quotasOf(`project:${project}`, this.#quota.projects[project]));
+      quotas.push(...this.#quotasOf(`project:${project}`, ownOf(this.#quota.projects, project)));
     }
     return {
       role: caller.role,
       project,
       own: max === 0 ? undefined : this.#limiter.count(`caller:${id}`, { max, windowMs }),
+      all: all && this.#limiter.count("all", { max: all.max, windowMs: all.window }),
       quotas,
       tolls: new Map(),
     };
@@ -344,11 +345,7 @@ export class CallerLimits {
   }
 
   #serverQuotas(server: string): QuotaCount[] {
-    const { servers } = this.#quota;
-    return this.#quotasOf(
-      `server:${server}`,
-      Object.hasOwn(servers, server) ? servers[server] : {},
-    );
+    return this.#quotasOf(`server:${server}`, ownOf(this.#quota.servers, server));
   }
 
   #quotasOf(
@@ -376,14 +373,14 @@ export class CallerLimits {
 
   #refusal(count: RateCount, scope: LimitScope, of: string, nowMs: number): RateRefusal {
     const { max, window } = count;
-    const full = window.sumAt(nowMs) >= max;
+    const soon = this.#limiter.waitsForTelling(count);
     return {
       code: "RATE_LIMITED",
       scope,
       of,
       max,
       windowMs: window.windowMs,
-      retryAfterMs: full ? Math.max(1, Math.ceil(window.untilNextMs(nowMs))) : SOON_MS,
+      retryAfterMs: soon ? SOON_MS : Math.max(1, Math.ceil(window.untilNextMs(nowMs))),
       first: announces(count, nowMs, window.windowMs),
     };
   }
@@ -411,6 +408,11 @@ function announces(count: { quietUntilMs: number }, nowMs: number, windowMs: num
   if (nowMs < count.quietUntilMs) return false;
   count.quietUntilMs = nowMs + Math.max(windowMs, QUIET_MIN_MS);
   return true;
+}
+
+// A name may be one that every object has.
+function ownOf<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
 }
 
 // Callers without a credential of their own are told apart by where they come from.

@@ -37,7 +37,7 @@ class FakeLedger implements QuotaLedger {
 const START = Date.UTC(2026, 1, 27, 12);
 
 function keeperOn(clock: ManualClock, ledger?: QuotaLedger, allowUncounted = true): QuotaKeeper {
-  const keeper = new QuotaKeeper({ clock, log: silentLog, allowUncounted });
+  const keeper = new QuotaKeeper({ clock, log: silentLog, allowUncounted, evicted: () => {} });
   if (ledger !== undefined) keeper.keepIn(ledger);
   return keeper;
 }

@@ -68,8 +68,11 @@ export interface QuotaKeeperDeps {
   readonly log: Log;
   /** Whether calls go on while the ledger is away. */
   readonly allowUncounted: boolean;
+  /** Counts made room for others: whoever holds any must ask for them anew. */
+  readonly evicted: () => void;
 }
 
+/** Counts at once; where none makes room, the rest is counted as one. */
 const COUNTS_MAX = 50_000;
 const LEASE_SHARE = 0.05;
 const LEASE_MAX = 1_000;
@@ -83,6 +86,7 @@ export class QuotaKeeper {
   /** Debts of periods that are over, for the ledger's next turn. */
   #owed: QuotaAsk[] = [];
   #shared: { readonly ledger: QuotaLedger; readonly settler: Settler<QuotaCount> } | undefined;
+  #closing = false;
 
   constructor(deps: QuotaKeeperDeps) {
     this.#deps = deps;
@@ -110,6 +114,7 @@ export class QuotaKeeper {
       known.quota = quota;
       return known;
     }
+    if (this.#counts.size >= COUNTS_MAX) this.#makeRoom();
     if (this.#counts.size >= COUNTS_MAX && subject !== REST) return this.count(REST, period, quota);
     const count = new QuotaCount(subject, period, quota);
     this.#counts.set(name, count);
@@ -138,14 +143,22 @@ export class QuotaKeeper {
   async close(): Promise<void> {
     if (this.#shared === undefined) return;
     const { settler } = this.#shared;
-    this.#closing = true;
-    for (const count of this.#counts.values()) {
-      if (count.held > 0 || count.debt > 0) settler.add(count);
-    }
-    await settler.close();
+    await settler.close(() => {
+      this.#closing = true;
+      for (const count of this.#counts.values()) {
+        if (count.held > 0 || count.debt > 0 || this.#owed.length > 0) settler.add(count);
+      }
+    });
   }
 
-  #closing = false;
+  // What the ledger knows all of needs no place here.
+  #makeRoom(): void {
+    const now = this.#deps.clock.now();
+    for (const [name, { held, debt, endsAt }] of this.#counts) {
+      if (debt === 0 && (held === 0 || endsAt <= now)) this.#counts.delete(name);
+    }
+    this.#deps.evicted();
+  }
 
   // What was reserved for a period that is over is of no use any more; what was spent in it still counts there.
   #begin(count: QuotaCount, now: number): void {

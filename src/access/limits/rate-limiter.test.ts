@@ -36,7 +36,7 @@ class FakeLedger implements RateLedger {
 const MINUTE = { max: 100, windowMs: 60_000 };
 
 function limiterOn(clock: ManualClock, ledger?: RateLedger): RateLimiter {
-  const limiter = new RateLimiter({ clock, log: silentLog, leaseShare: 0.2 });
+  const limiter = new RateLimiter({ clock, log: silentLog, leaseShare: 0.2, evicted: () => {} });
   if (ledger !== undefined) limiter.share(ledger);
   return limiter;
 }

@@ -52,6 +52,8 @@ export interface RateLimiterDeps {
   readonly log: Log;
   /** The part of a limit that a gateway may admit ahead of telling, 0 to 1. */
   readonly leaseShare: number;
+  /** Counts made room for others: whoever holds any must ask for them anew. */
+  readonly evicted: () => void;
 }
 
 /** Things that are counted; what has been idle for a window makes room, and where nothing has, the rest is counted as one. */
@@ -124,6 +126,11 @@ export class RateLimiter {
     return Math.min(count.max - sum, count.lease - count.untold);
   }
 
+  /** Whether it may go on as soon as the others know what was admitted here. */
+  waitsForTelling(count: RateCount): boolean {
+    return this.sharing?.up === true && count.untold >= count.lease;
+  }
+
   /** Counts one; `left` has said that there may be. */
   take(count: RateCount): void {
     count.window.add(1);
@@ -161,6 +168,7 @@ export class RateLimiter {
     for (const [name, count] of this.#counts) {
       if (count.untold === 0 && count.window.sumAt(nowMs) === 0) this.#counts.delete(name);
     }
+    this.#deps.evicted();
   }
 }
 

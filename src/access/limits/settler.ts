@@ -60,13 +60,15 @@ export class Settler<Item> {
     this.#soon ??= setImmediate(() => this.#start());
   }
 
-  /** Tells what is left, once, and takes nothing more. */
-  async close(): Promise<void> {
+  /** Waits for what is under way, calls `last` for what else there is to add, and tells all that is left, once. */
+  async close(last: () => void = () => {}): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
     clearImmediate(this.#soon);
     await this.#telling;
-    if (this.#waiting.size > 0) await this.#tell();
+    this.#failures = 0;
+    last();
+    while (this.#waiting.size > 0 && this.#failures === 0) await this.#tell();
   }
 
   #start(): void {

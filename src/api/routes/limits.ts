@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { allows, keyLimits, periodAt } from "../../access/index.ts";
-import type { Allowance, CallerView, Principal } from "../../access/index.ts";
+import type { Allowance, CallerView, LimitedCaller, Principal } from "../../access/index.ts";
 import { isSignalboxError, SignalboxError } from "../../foundation/index.ts";
 import type { ApiDeps, LimitsPort, QuotaUsage } from "../ports.ts";
 import { route } from "../route.ts";
@@ -164,7 +164,7 @@ function callerOf(
   key: string | undefined,
   principal: Principal,
   { registry }: Pick<ApiDeps, "registry">,
-): Principal {
+): LimitedCaller & { name: string } {
   if (key === undefined || key === principal.keyId) return principal;
   if (!allows(principal.role, "admin")) {
     throw new SignalboxError(

@@ -117,7 +117,7 @@ export function retryHeaders(error: SignalboxError): string[] {
 function errorOf(refusal: LimitRefusal): SignalboxError {
   if (refusal.code === "RATE_LIMITED") {
     const { max, windowMs, retryAfterMs, scope } = refusal;
-    const message = `Rate limit exceeded: the rate limit ${whose(refusal)} is ${max} requests in ${seconds(windowMs)} s; try again in ${seconds(retryAfterMs)} s.`;
+    const message = `Rate limit exceeded: the rate limit ${WHOSE[scope](refusal.of)} is ${max} requests in ${seconds(windowMs)} s; try again in ${seconds(retryAfterMs)} s.`;
     return new SignalboxError("RATE_LIMITED", message, {
       details: { scope, limit: max, windowMs, retryAfterMs },
     });
@@ -133,18 +133,12 @@ function errorOf(refusal: LimitRefusal): SignalboxError {
   });
 }
 
-function whose({ scope, of }: RateRefusal): string {
-  switch (scope) {
-    case "caller":
-      return "of this caller";
-    case "all":
-      return "of all callers together";
-    case "server":
-      return `for server "${of}"`;
-    case "tool":
-      return `for the tools "${of}"`;
-  }
-}
+const WHOSE: Readonly<Record<RateRefusal["scope"], (of: string) => string>> = {
+  caller: () => "of this caller",
+  all: () => "of all callers together",
+  server: (of) => `for server "${of}"`,
+  tool: (of) => `for the tools "${of}"`,
+};
 
 function ownerOf(subject: string): string {
   const colon = subject.indexOf(":");
