@@ -16,7 +16,7 @@ const few = (record: object): boolean => Object.keys(record).length <= RULES_MAX
 
 const ratePattern = z
   .string()
-  .regex(/^[^\s]{1,200}$/, 'a pattern has no blanks, such as "files__*"');
+  .regex(/^[!-~]{1,200}$/, 'a pattern is printable ASCII without blanks, such as "files__*"');
 
 /** So many requests in any stretch of time as long as the window. */
 const rateOptions = z.strictObject({

@@ -9,6 +9,7 @@
  * While the ledger is away, calls go on and are counted when it is back, or are refused, as configured.
  */
 import type { Clock, Log } from "../../foundation/index.ts";
+import { ledgerName } from "./ledger-name.ts";
 import { periodAt, type Period } from "./periods.ts";
 import { Settler } from "./settler.ts";
 
@@ -107,7 +108,8 @@ export class QuotaKeeper {
   }
 
   /** The count of a subject, made where there is none; its quota is what is given now. */
-  count(subject: string, period: Period, quota: number): QuotaCount {
+  count(whose: string, period: Period, quota: number): QuotaCount {
+    const subject = ledgerName(whose);
     const name = `${period} ${subject}`;
     const known = this.#counts.get(name);
     if (known !== undefined) {

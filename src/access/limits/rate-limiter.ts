@@ -8,6 +8,7 @@
  * While the ledger is away, each of the `n` gateways there were admits `max / n`.
  */
 import { repeat, type Clock, type Log } from "../../foundation/index.ts";
+import { ledgerName } from "./ledger-name.ts";
 import { Settler } from "./settler.ts";
 import { SLICES_COUNTED, SlidingWindow, sliceMsOf } from "./sliding-window.ts";
 
@@ -102,7 +103,7 @@ export class RateLimiter {
 
   /** The count of that name, made where there is none; its limit is what is given now. */
   count(what: string, { max, windowMs }: { max: number; windowMs: number }): RateCount {
-    const name = `${what}/${windowMs}`;
+    const name = ledgerName(`${what}/${windowMs}`);
     const known = this.#counts.get(name);
     const lease = leaseOf(max, this.#deps.leaseShare);
     if (known !== undefined) {
