@@ -3,6 +3,7 @@ import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import {
+  CallerLimits,
   Vault,
   anonymous,
   callsSeenBy,
@@ -10,6 +11,7 @@ import {
   hostPolicy,
   isPrincipal,
   loadEncryptionKeys,
+  periodAt,
   refuseWeakSecrets,
   type Principal,
 } from "./access/index.ts";
@@ -39,17 +41,20 @@ import {
   repeat,
   systemClock,
   writePrivateFile,
+  type AuditActor,
   type Log,
 } from "./foundation/index.ts";
 import {
   Gateway,
   ResultCache,
   isFailing,
+  openRedisRates,
   openRedisStore,
   redisUrlOf,
   createListener,
   listen,
   type CallRecord,
+  type RedisRates,
   type RedisStore,
   type ServerStatus,
 } from "./gateway/index.ts";
@@ -61,7 +66,7 @@ import {
   diskSpaceCheck,
   type CheckResult,
 } from "./ops/index.ts";
-import { Registry } from "./registry/index.ts";
+import { KeyLimitBook, Registry } from "./registry/index.ts";
 import {
   signalboxService,
   type ServerDetail,
@@ -87,6 +92,8 @@ const PRIVATE_FILES = [
 ];
 const PRUNE_FIRST_MS = 10_000;
 const PRUNE_EVERY_MS = 3_600_000;
+/** Usage of quotas is kept for two years. */
+const QUOTAS_KEPT_MS = 730 * 86_400_000;
 /** What stopping may take beside draining: the call log's last rows, the database. */
 const STOP_MARGIN_MS = 20_000;
 
@@ -105,6 +112,11 @@ export class GatewayProcess {
   readonly #cache: ResultCache;
   #redis: RedisStore | undefined;
   readonly #vault = new Vault();
+  readonly #limits: CallerLimits;
+  readonly #keyLimits: KeyLimitBook;
+  #redisRates: RedisRates | undefined;
+  /** The store that quotas are counted in. */
+  #countsIn: Store | undefined;
   readonly #gateway: Gateway;
   readonly #registry: Registry;
   readonly #listener: Server;
@@ -160,6 +172,12 @@ export class GatewayProcess {
       log: log.child({ area: "cache" }),
       metrics: this.#metrics,
     });
+    const area = { clock, log: log.child({ area: "limits" }) };
+    this.#limits = new CallerLimits({ rate: values.rate_limit, quota: values.quotas }, area);
+    this.#keyLimits = new KeyLimitBook({
+      log: area.log,
+      changed: (limits) => this.#limits.setKeyLimits(limits),
+    });
     this.#gateway = new Gateway({
       clock,
       log: log.child({ area: "gateway" }),
@@ -174,6 +192,7 @@ export class GatewayProcess {
         allowedHosts: values.allowed_hosts,
         allowedOrigins: values.allowed_origins,
       }),
+      callerLimits: this.#limits,
       record: (call) => this.#record(call),
       linkChanged: (server, change) => this.#linkLog.add({ server, ...change }),
       recordArguments: values.call_log.arguments,
@@ -312,6 +331,11 @@ export class GatewayProcess {
       },
     });
     this.lifecycle.add({
+      name: "limits",
+      start: () => this.#shareLimits(),
+      stop: () => this.#settleLimits(),
+    });
+    this.lifecycle.add({
       name: "cache",
       start: () => this.#shareCache(),
       stop: async () => this.#redis?.close(),
@@ -365,6 +389,7 @@ export class GatewayProcess {
         this.#store = store;
         this.#storeProblem = undefined;
         await this.#registry.attachStore(store);
+        await this.#countIn(store);
         this.log.info({}, "The database is reachable");
         return;
       } catch (error) {
@@ -519,6 +544,45 @@ export class GatewayProcess {
     return { status, links: links.length, failing };
   }
 
+  async #shareLimits(): Promise<void> {
+    if (this.#store !== undefined) await this.#countIn(this.#store);
+    const { redis_url: url, redis_prefix: prefix } = this.#values.cache;
+    if (this.#countingStore() !== "redis" || url === undefined) return;
+    const deps = {
+      log: this.log.child({ area: "limits" }),
+      gateway: randomToken(REDIS_TOKEN_BYTES),
+    };
+    this.#redisRates = await openRedisRates({ url, prefix }, deps);
+    this.#limits.share(this.#redisRates);
+  }
+
+  async #countIn(store: Store): Promise<void> {
+    if (this.#countsIn === store) return;
+    this.#countsIn = store;
+    await this.#keyLimits.attachStore(store);
+    this.#limits.keepQuotasIn(store.quotas);
+    if (this.#countingStore() !== "postgres") return;
+    const gateway = randomToken(REDIS_TOKEN_BYTES);
+    this.#limits.share({
+      settle: (told) => store.rateCounts.settle(told),
+      beat: () => store.rateCounts.beat(gateway),
+    });
+  }
+
+  async #settleLimits(): Promise<void> {
+    this.#keyLimits.stop();
+    await this.#limits.close();
+    await this.#redisRates?.close();
+  }
+
+  /** Where rates are counted: nobody else can be on an embedded database. */
+  #countingStore(): "memory" | "postgres" | "redis" {
+    const { rate_limit, cache, database } = this.#values;
+    if (rate_limit.store !== undefined) return rate_limit.store;
+    if (cache.redis_url !== undefined) return "redis";
+    return database.url === undefined ? "memory" : "postgres";
+  }
+
   async #shareCache(): Promise<void> {
     const { cache } = this.#values;
     const url = redisUrlOf(cache);
@@ -597,6 +661,7 @@ export class GatewayProcess {
       const before = systemClock.now() - this.#values.call_log.retention;
       await this.#store?.calls.prune(before);
       await this.#store?.linkTransitions.prune(before);
+      await this.#store?.quotas.prune(systemClock.now() - QUOTAS_KEPT_MS);
     };
     repeat(prune, {
       firstMs: PRUNE_FIRST_MS,
@@ -656,6 +721,22 @@ export class GatewayProcess {
       linkHistory: (filter) => this.#requireStore().linkTransitions.recent(filter),
       linkUptime: (server) =>
         this.#requireStore().linkTransitions.uptime(server, systemClock.now()),
+      limits: {
+        view: (caller, address) => this.#limits.view(caller, address),
+        counting: () => ({
+          store: this.#countingStore(),
+          lease: this.#values.rate_limit.lease,
+          ...(this.#limits.sharing ?? { up: this.#countingStore() === "memory", gateways: 1 }),
+        }),
+        keyLimits: (id) => this.#keyLimits.of(id),
+        setKeyLimits: (id, limits, by) => this.#keyLimits.set(id, limits, actorOf(by)),
+        usage: async (now, subjects) =>
+          this.#requireStore().quotas.usage({
+            dayStartsAt: periodAt("day", now).startsAt,
+            monthStartsAt: periodAt("month", now).startsAt,
+            ...(subjects !== undefined && { subjects }),
+          }),
+      },
       cache: {
         statistics: () => ({
           enabled: this.#values.cache.enabled,
@@ -749,6 +830,10 @@ export class GatewayProcess {
 // A caller inside the process is nobody in particular.
 function principalOf(caller: object): Principal {
   return isPrincipal(caller) ? caller : anonymous;
+}
+
+function actorOf({ id, name, kind }: Principal): AuditActor {
+  return { id, name, kind };
 }
 
 function codeOf(error: unknown): string {

@@ -30,3 +30,17 @@ export { refuseWeakSecrets } from "./start-secrets.ts";
 export type { StartSecrets } from "./start-secrets.ts";
 export { Vault, keyIdOfSealed } from "./vault.ts";
 export type { Sealer } from "./vault.ts";
+export { CallerLimits } from "./limits/caller-limits.ts";
+export type {
+  Allowance,
+  CallerView,
+  LimitedCaller,
+  LimitRefusal,
+  QuotaView,
+  RateRefusal,
+} from "./limits/caller-limits.ts";
+export { keyLimits, quotaOptions, rateLimitOptions } from "./limits/limit-options.ts";
+export type { KeyLimits, QuotaOptions, RateLimitOptions } from "./limits/limit-options.ts";
+export { periodAt } from "./limits/periods.ts";
+export type { QuotaLedger } from "./limits/quota-keeper.ts";
+export type { RateLedger, RateTold } from "./limits/rate-limiter.ts";

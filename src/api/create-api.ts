@@ -110,6 +110,7 @@ function addRoute(app: App, route: Route, deps: ApiDeps, denials: Denials): void
           principal,
           hid: denied,
           headers: c.req.raw.headers,
+          address: c.env.incoming.socket.remoteAddress,
           requestId: c.get("requestId"),
           signal: c.req.raw.signal,
         },

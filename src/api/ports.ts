@@ -1,6 +1,12 @@
 // What the API needs of the rest of the gateway; `main.ts` hands it in.
 import type { IncomingHttpHeaders } from "node:http";
-import type { AuthOutcome, Principal } from "../access/index.ts";
+import type {
+  AuthOutcome,
+  CallerView,
+  KeyLimits,
+  LimitedCaller,
+  Principal,
+} from "../access/index.ts";
 import type { AuditSink, Clock, Log, Metrics } from "../foundation/index.ts";
 import type { CheckResult, CheckStatus } from "../ops/index.ts";
 import type { CatalogView, Explanation, Question, Registry } from "../registry/index.ts";
@@ -57,6 +63,7 @@ export interface ApiDeps {
   }): Promise<readonly LinkHistoryEntry[]>;
   /** What the stored changes of state say of how long a server's links were up. Throws STORE_UNAVAILABLE. */
   linkUptime(server: string): Promise<readonly LinkUptime[]>;
+  limits: LimitsPort;
   /** Answers that are kept. */
   cache: CachePort;
   /** The last results of the background checks; never waits. */
@@ -74,6 +81,33 @@ export interface AccessPort {
   /** Whether a principal can use anything of a server in that way. */
   mayUse(principal: Principal, server: string, action: "read" | "write"): boolean;
   explain(principal: Principal, question: Question): Promise<Explanation>;
+}
+
+/** How often callers may do what. */
+export interface LimitsPort {
+  /** What a caller is under; nothing is counted. */
+  view(caller: LimitedCaller, address: string | undefined): CallerView;
+  /** How gateways count together. */
+  counting(): {
+    readonly store: "memory" | "postgres" | "redis";
+    readonly up: boolean;
+    readonly gateways: number;
+    readonly lease: number;
+  };
+  /** What is set for a key alone. */
+  keyLimits(keyId: string): KeyLimits | undefined;
+  /** Throws STORE_UNAVAILABLE. */
+  setKeyLimits(keyId: string, limits: KeyLimits, by: Principal): Promise<void>;
+  /** Calls of the periods of now, of these subjects or of all. Throws STORE_UNAVAILABLE. */
+  usage(now: number, subjects: readonly string[] | undefined): Promise<readonly QuotaUsage[]>;
+}
+
+export interface QuotaUsage {
+  readonly subject: string;
+  readonly period: "day" | "month";
+  /** Epoch milliseconds. */
+  readonly startsAt: number;
+  readonly used: number;
 }
 
 export interface LinkHistoryEntry {

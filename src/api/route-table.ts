@@ -8,6 +8,7 @@ import { callRoutes } from "./routes/calls.ts";
 import { catalogRoutes } from "./routes/catalog.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { keyRoutes } from "./routes/keys.ts";
+import { limitRoutes } from "./routes/limits.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { projectRoutes } from "./routes/projects.ts";
 import { roleRoutes } from "./routes/roles.ts";
@@ -43,6 +44,7 @@ export const routeTable: readonly Route[] = [
   ...projectRoutes,
   ...accessRoutes,
   ...secretRoutes,
+  ...limitRoutes,
   ...callRoutes,
   ...cacheRoutes,
   ...catalogRoutes,

@@ -46,6 +46,8 @@ export interface RouteRequest<Query, Body> {
   /** Tells that something was not shown to the principal, as `kind:name`, and how that was answered. */
   readonly hid: (target: string, code: ErrorCode) => void;
   readonly headers: Headers;
+  /** The socket's peer. */
+  readonly address: string | undefined;
   readonly requestId: string;
   /** Ends when the client goes away. */
   readonly signal: AbortSignal;

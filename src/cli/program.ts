@@ -10,6 +10,7 @@ import { addAccessCommands } from "./commands/access.ts";
 import { addProjectsCommands } from "./commands/projects.ts";
 import { addRolesCommands } from "./commands/roles.ts";
 import { addSecretsCommands } from "./commands/secrets.ts";
+import { addLimitsCommands } from "./commands/limits.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addServersCommands } from "./commands/servers.ts";
 import { addStatusCommand } from "./commands/status.ts";
@@ -58,6 +59,7 @@ export function buildProgram(state: RunState, argv: readonly string[]): Command 
   addProjectsCommands(program, state);
   addAccessCommands(program, state);
   addSecretsCommands(program, state);
+  addLimitsCommands(program, state);
   program.commandsGroup("Configuration:");
   addConfigCommand(program, state, argv);
   return program.addHelpText("after", rootHelp);

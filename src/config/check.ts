@@ -51,6 +51,11 @@ function crossFindings(values: ConfigValues): Finding[] {
     const message = `must differ from port, which is ${values.port} too`;
     findings.push({ path: ["metrics", "port"], message });
   }
+  const { rate_limit, cache } = values;
+  if (rate_limit.store === "redis" && cache.redis_url === undefined) {
+    const message = "needs the address of a Redis: set cache.redis_url or REDIS_URL";
+    findings.push({ path: ["rate_limit", "store"], message });
+  }
   return findings;
 }
 

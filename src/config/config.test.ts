@@ -107,6 +107,8 @@ test.each<[string, string, string, (config: Config) => unknown, unknown]>([
     (c) => c.values.database.query_timeout,
     1500,
   ],
+  ["RATE_LIMIT_WINDOW_MS", "30000", "rate_limit.window", (c) => c.values.rate_limit.window, 30_000],
+  ["RATE_LIMIT_MAX_REQUESTS", "500", "rate_limit.max", (c) => c.values.rate_limit.max, 500],
   ["DEFAULT_TIMEOUT_MS", "7000", "limits.call_timeout", (c) => c.values.limits.call_timeout, 7000],
   ["NODE_ENV", "production", "profile", (c) => c.values.profile, "production"],
   ["SIGNALBOX_HOME", "/srv/box", "home", (c) => c.values.home, "/srv/box"],

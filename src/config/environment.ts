@@ -39,6 +39,8 @@ export const variables: readonly Variable[] = [
   { name: "DB_IDLE_TIMEOUT_MS", path: ["database", "idle_timeout"], kind: "number" },
   { name: "DB_QUERY_TIMEOUT_MS", path: ["database", "query_timeout"], kind: "number" },
   { name: "DEFAULT_TIMEOUT_MS", path: ["limits", "call_timeout"], kind: "number" },
+  { name: "RATE_LIMIT_WINDOW_MS", path: ["rate_limit", "window"], kind: "number" },
+  { name: "RATE_LIMIT_MAX_REQUESTS", path: ["rate_limit", "max"], kind: "number" },
   { name: "REDIS_URL", path: ["cache", "redis_url"], kind: "text" },
   { name: "CACHE_TTL", path: ["cache", "ttl"], kind: "seconds" },
   { name: "SIGNALBOX_ADMIN_KEY", path: ["auth", "admin_key"], kind: "text" },

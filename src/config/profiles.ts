@@ -21,9 +21,10 @@ const profiles: Record<ProfileName, (terminal: boolean) => Record<string, unknow
   }),
 
   // For a team: lines for machines, also on a terminal, and time for calls under way when a new version is rolled out.
-  // Switching authentication off is refused, also on loopback.
+  // Switching authentication off is refused, also on loopback. No caller takes more than its share.
   production: () => ({
     log: { level: "info", format: "json" },
     limits: { drain: "25s" },
+    rate_limit: { max: 100 },
   }),
 };

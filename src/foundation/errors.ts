@@ -112,6 +112,18 @@ export const errorTable = {
     remedy:
       "`signalbox projects` lists them. A project is made with `signalbox projects create`, or in `[projects.<name>]` of signalbox.toml.",
   },
+  RATE_LIMITED: {
+    status: 429,
+    summary: "More requests came than a limit permits.",
+    remedy:
+      "Wait as long as `retryAfterMs` in the error's data (or the header Retry-After) says. `signalbox limits` shows what a key may do and what is left of it; an administrator raises it with `signalbox limits set`, or under `[rate_limit]`.",
+  },
+  QUOTA_EXCEEDED: {
+    status: 429,
+    summary: "As many calls as permitted were made today or this month.",
+    remedy:
+      "The error's data says whose quota it is and, in `resetsAt`, when the next period begins. An administrator raises it with `signalbox limits set`, or under `[quotas]`.",
+  },
   HOST_REFUSED: {
     status: 403,
     summary: "The request's Host header names an address this gateway does not serve.",

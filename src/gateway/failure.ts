@@ -7,6 +7,8 @@ import type { Resolution } from "./view.ts";
 export interface Failure {
   readonly rpcCode: number;
   readonly message: string;
+  /** The HTTP status where the answer is the whole response, where it is not the one that goes with `rpcCode`. */
+  readonly status?: number;
   readonly data: { readonly code: ErrorCode; readonly [key: string]: unknown };
 }
 
@@ -17,6 +19,11 @@ export function serverFailure(error: SignalboxError, server: string): Failure {
     message: error.message,
     data: { code: error.code, server, ...toldOf(error) },
   };
+}
+
+/** A limit's refusal; its data says how long to wait. */
+export function limitFailure({ code, message, status, details }: SignalboxError): Failure {
+  return { rpcCode: RPC.internalError, message, status, data: { code, ...details } };
 }
 
 /** What of a failure's details helps the caller to decide what to do next. */

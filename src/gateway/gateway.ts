@@ -7,6 +7,7 @@ import {
   allows,
   checkHost,
   type AuthOutcome,
+  type CallerLimits,
   type HostPolicy,
   type Principal,
 } from "../access/index.ts";
@@ -63,6 +64,7 @@ import { SingleStreamDoor } from "./single-stream-door.ts";
 import { buildSnapshot, newServers, type GatewayConfiguration, type Snapshot } from "./snapshot.ts";
 import { Authenticate } from "./stages/authenticate.ts";
 import { authorize } from "./stages/authorize.ts";
+import { Limit } from "./stages/limit.ts";
 import { Record, type CallRecord } from "./stages/record.ts";
 import { testServer, type TestReport } from "./test-server.ts";
 import { Traffic } from "./traffic.ts";
@@ -79,6 +81,8 @@ export interface GatewayDeps {
   /** Answers that are kept; nothing is where it is left out. */
   readonly cache?: { readonly results: ResultCache; readonly options: CacheOptions };
   readonly hostPolicy: HostPolicy;
+  /** How often callers may do what; as often as they like where it is left out. */
+  readonly callerLimits?: CallerLimits;
   /** Takes a finished call; must neither wait nor throw. */
   readonly record: (call: CallRecord) => void;
   /** Hears of every change of state of a server's link; must neither wait nor throw. */
@@ -165,10 +169,12 @@ export class Gateway {
       write: deps.record,
       withArguments: deps.recordArguments,
     });
+    const limit = new Limit({ limits: deps.callerLimits, metrics, log, audit: deps.audit });
     const requests = new Requests({
       limits,
       clock,
       log,
+      limit,
       record,
       traffic: this.#traffic,
       denials: this.#denials,
@@ -178,6 +184,7 @@ export class Gateway {
     this.#modern = new ModernDoor({ requests, listens: this.#listens, identity });
     this.#legacy = new LegacyDoor({
       requests,
+      limit,
       sessions: this.#sessions,
       identity,
       limits,
@@ -188,6 +195,7 @@ export class Gateway {
     });
     this.#single = new SingleStreamDoor({
       legacy: this.#legacy,
+      limit,
       sessions: this.#sessions,
       traffic: this.#traffic,
     });

@@ -6,6 +6,8 @@ export { openRedisStore } from "./cache/open-redis-store.ts";
 export type { RedisStore } from "./cache/redis-store.ts";
 export { ResultCache } from "./cache/result-cache.ts";
 export { Gateway, type GatewayDeps } from "./gateway.ts";
+export { openRedisRates } from "./redis/open-redis-rates.ts";
+export type { RedisRates } from "./redis/redis-rates.ts";
 export { createListener, listen, type ListenerOptions } from "./listener.ts";
 export {
   bundleName,

@@ -13,11 +13,12 @@ import type { LaneKey, UpstreamServer } from "../upstream/index.ts";
 import { cacheKey, type CacheKey } from "./cache/cache-key.ts";
 import { isPlainRequest, scopeNow } from "./cache/cache-policy.ts";
 import type { ResultCache } from "./cache/result-cache.ts";
-import { Call, type Incoming } from "./call.ts";
-import { replyFailure, unresolved, type Failure } from "./failure.ts";
+import { Call, type CallDeps, type Incoming } from "./call.ts";
+import { limitFailure, replyFailure, unresolved, type Failure } from "./failure.ts";
 import { CLIENT_GONE } from "./open-posts.ts";
 import type { Limits } from "./options.ts";
 import type { ListKind } from "./server-catalog.ts";
+import { retryHeaders, type Limit } from "./stages/limit.ts";
 import type { Record } from "./stages/record.ts";
 import type { Traffic } from "./traffic.ts";
 import type { Resolution, Route } from "./view.ts";
@@ -33,14 +34,16 @@ export class Requests {
   readonly #traffic: Traffic;
   readonly #log: Log;
   readonly #limits: Limits;
-  readonly #clock: Clock;
+  readonly #limit: Limit;
   readonly #record: Record;
   readonly #cache: ResultCache | undefined;
   readonly #denials: Denials;
+  readonly #callDeps: CallDeps;
 
   constructor(deps: {
     limits: Limits;
     clock: Clock;
+    limit: Limit;
     record: Record;
     log: Log;
     traffic: Traffic;
@@ -52,12 +55,15 @@ export class Requests {
     this.#traffic = deps.traffic;
     this.#log = deps.log;
     this.#limits = deps.limits;
-    this.#clock = deps.clock;
+    this.#limit = deps.limit;
     this.#record = deps.record;
+    const { clock, limit, record, cache } = deps;
+    this.#callDeps = { end: record, clock, limit, cache };
   }
 
   /** Answers a request of either era; false where the method is none of these. The call, if any, can be cancelled. */
   handle(incoming: Incoming): boolean {
+    if (!this.#admitted(incoming)) return true;
     const { method } = incoming.message;
     if (method === "tools/call") this.#named(incoming, "tools");
     else if (LISTS.has(method)) this.#list(incoming, LISTS.get(method) ?? "tools");
@@ -86,7 +92,8 @@ export class Requests {
 
   refuse(incoming: Incoming, failure: Failure): void {
     this.#traffic.refused(failure.data.code);
-    const status = incoming.era === "modern" ? modernStatusOf(failure.rpcCode) : 200;
+    const usual = incoming.era === "modern" ? modernStatusOf(failure.rpcCode) : 200;
+    const status = failure.status ?? usual;
     replyFailure(incoming.reply, incoming.message.id, failure, incoming.requestId, status);
   }
 
@@ -109,6 +116,16 @@ export class Requests {
       this.#denials.add({ principal, scope: "call", target, code, requestId });
     }
     this.refuse(incoming, failure);
+  }
+
+  #admitted(incoming: Incoming): boolean {
+    const refused = this.#limit.request(incoming);
+    const headers = this.#limit.headers(incoming);
+    if (headers !== undefined) incoming.reply.addHeaders(headers);
+    if (refused === undefined) return true;
+    incoming.reply.addHeaders(retryHeaders(refused));
+    this.refuse(incoming, limitFailure(refused));
+    return false;
   }
 
   #list(incoming: Incoming, kind: ListKind): void {
@@ -223,7 +240,7 @@ export class Requests {
   }
 
   #call(incoming: Incoming, route: Route): Call {
-    const call = new Call(incoming, route, this.#record, this.#clock, this.#cache);
+    const call = new Call(incoming, route, this.#callDeps);
     this.#record.started(call);
     if (incoming.session?.ended === true) {
       call.cancel("the session ended");

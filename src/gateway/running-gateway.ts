@@ -4,12 +4,20 @@ import { StringDecoder } from "node:string_decoder";
 import { defineService, defineTool, text, type Service, type Tool } from "@signalbox/kit";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
-import { Roles, hostPolicy, type Grant, type KeyRecord, type Principal } from "../access/index.ts";
+import {
+  Roles,
+  hostPolicy,
+  type CallerLimits,
+  type Grant,
+  type KeyRecord,
+  type Principal,
+} from "../access/index.ts";
 import {
   Metrics,
   silentLog,
   systemClock,
   type AuditEvent,
+  type AuditSink,
   type Clock,
   type Log,
 } from "../foundation/index.ts";
@@ -53,12 +61,15 @@ export async function runGateway(
     authRequired?: boolean;
     clock?: Clock;
     log?: Log;
+    callerLimits?: CallerLimits;
+    audit?: AuditSink;
+    metrics?: Metrics;
   } = {},
 ): Promise<RunningGateway> {
   const limits = limitOptions.parse({ list_timeout: 1_000, drain: 500, ...more.limits });
   const calls: CallRecord[] = [];
   const audited: AuditEvent[] = [];
-  const metrics = new Metrics();
+  const { metrics = new Metrics(), callerLimits, audit } = more;
   const { clock = systemClock, log = silentLog } = more;
   const cached = cacheOptions.parse(more.cache ?? {});
   const gateway = new Gateway({
@@ -69,8 +80,12 @@ export async function runGateway(
     cache: { results: new ResultCache(cached, { clock, metrics, log }), options: cached },
     hostPolicy: hostPolicy({ host: "127.0.0.1" }),
     record: (call) => calls.push(call),
-    audit: (event) => void audited.push(event),
+    audit: (event) => {
+      audited.push(event);
+      audit?.(event);
+    },
     recordArguments: true,
+    ...(callerLimits && { callerLimits }),
     authRequired: more.authRequired ?? false,
     version: "0.0.1",
   });

@@ -17,6 +17,7 @@ import type { LegacyDoor } from "./legacy-door.ts";
 import type { LegacySession } from "./legacy-session.ts";
 import type { Post } from "./modern-door.ts";
 import type { Sessions } from "./sessions.ts";
+import type { Limit } from "./stages/limit.ts";
 import type { Traffic } from "./traffic.ts";
 import type { Bound } from "./view.ts";
 
@@ -33,12 +34,14 @@ interface Stream {
 
 export class SingleStreamDoor {
   readonly #legacy: LegacyDoor;
+  readonly #limit: Limit;
   readonly #sessions: Sessions;
   readonly #traffic: Traffic;
   readonly #streams = new Map<string, Stream>();
 
-  constructor(deps: { legacy: LegacyDoor; sessions: Sessions; traffic: Traffic }) {
+  constructor(deps: { legacy: LegacyDoor; limit: Limit; sessions: Sessions; traffic: Traffic }) {
     this.#legacy = deps.legacy;
+    this.#limit = deps.limit;
     this.#traffic = deps.traffic;
     this.#sessions = deps.sessions;
   }
@@ -83,8 +86,17 @@ export class SingleStreamDoor {
       return;
     }
     const { message } = read;
+    const { principal, requestId, req } = post;
+    const begins = isRequest(message) && message.method === "initialize";
+    // Every other request is counted where it is answered.
+    const from = { principal, requestId, socket: req.socket };
+    const refused = begins ? this.#limit.request(from) : undefined;
+    if (refused !== undefined) {
+      sendError(post.res, refused, requestId);
+      return;
+    }
     try {
-      if (isRequest(message) && message.method === "initialize") this.#start(stream, message, post);
+      if (begins) this.#start(stream, message, post);
     } catch (error) {
       if (!isSignalboxError(error)) throw error;
       this.#refuse(post, error);

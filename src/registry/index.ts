@@ -10,6 +10,8 @@ export type {
   CatalogStatus,
   TestReport,
 } from "../gateway/index.ts";
+export { KeyLimitBook } from "./key-limits.ts";
+export type { KeyLimitStore } from "./key-limits.ts";
 export type { KeyView, NewKey } from "./key-input.ts";
 export type { DefinitionTable, RegistryGateway, RegistryStore, StoredDefinition } from "./ports.ts";
 export { Registry } from "./registry.ts";

@@ -9,3 +9,6 @@ export { CallEncoder } from "./calls.ts";
 export type { CallFilter, CallOutcome, CallRow, Calls } from "./calls.ts";
 export type { LinkTransitionRow, LinkTransitions } from "./link-transitions.ts";
 export type { Settings } from "./settings.ts";
+export type { KeyLimitRows } from "./key-limits.ts";
+export type { QuotaUsage, Quotas } from "./quotas.ts";
+export type { RateCounts } from "./rate-counts.ts";

@@ -114,3 +114,17 @@ export const linkTransitions = signalbox.table("link_transitions", {
   reason: text().notNull(),
   code: text(),
 });
+
+export const quotaUsage = signalbox.table("quota_usage", {
+  subject: text().notNull(),
+  period: text({ enum: ["day", "month"] }).notNull(),
+  startsAt: time("starts_at").notNull(),
+  used: bigint({ mode: "number" }).notNull(),
+  granted: bigint({ mode: "number" }).notNull(),
+});
+
+export const keyLimits = signalbox.table("key_limits", {
+  keyId: text("key_id").primaryKey(),
+  limits: jsonb().notNull(),
+  updatedAt: time("updated_at").notNull().defaultNow(),
+});

@@ -13,11 +13,17 @@ import { definitionsIn } from "./definitions.ts";
 import type { Definitions } from "./definitions.ts";
 import { startEmbeddedServer } from "./embedded/embedded-server.ts";
 import { lockHome } from "./home-lock.ts";
+import { keyLimitsIn } from "./key-limits.ts";
+import type { KeyLimitRows } from "./key-limits.ts";
 import { keysIn } from "./keys.ts";
 import type { Keys } from "./keys.ts";
 import { linkTransitionsIn } from "./link-transitions.ts";
 import type { LinkTransitions } from "./link-transitions.ts";
 import { migrate } from "./migrate.ts";
+import { quotasIn } from "./quotas.ts";
+import type { Quotas } from "./quotas.ts";
+import { rateCountsIn } from "./rate-counts.ts";
+import type { RateCounts } from "./rate-counts.ts";
 import { bundles, projects, roles, servers } from "./schema.ts";
 import { secretsIn } from "./secrets.ts";
 import type { Secrets } from "./secrets.ts";
@@ -40,6 +46,9 @@ export interface Store extends AsyncDisposable {
   readonly linkTransitions: LinkTransitions;
   readonly audit: AuditLog;
   readonly settings: Settings;
+  readonly rateCounts: RateCounts;
+  readonly quotas: Quotas;
+  readonly keyLimits: KeyLimitRows;
   /** Calls `fn` when another process changed servers, bundles, projects, roles, keys or secrets, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
   /** Throws when the database does not answer before the signal. */
@@ -155,6 +164,9 @@ function storeOver(parts: {
     linkTransitions: linkTransitionsIn(database),
     audit: auditIn(database),
     settings: settingsIn(database),
+    rateCounts: rateCountsIn(database),
+    quotas: quotasIn(database),
+    keyLimits: keyLimitsIn(database),
     onChange: (fn) => changes.onChange(fn),
     ping: (signal) => before(signal, database.query("SELECT 1")),
     poolUse: () => database.use(),

@@ -3,7 +3,16 @@ import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
-import { builtinRoleNames, hashKey, KeyRing, Roles, Vault } from "../../src/access/index.ts";
+import {
+  builtinRoleNames,
+  CallerLimits,
+  hashKey,
+  KeyRing,
+  quotaOptions,
+  rateLimitOptions,
+  Roles,
+  Vault,
+} from "../../src/access/index.ts";
 import type { BuiltinRole, KeyRecord } from "../../src/access/index.ts";
 import { createLog, manualClock, Metrics } from "../../src/foundation/index.ts";
 import type { AuditEvent } from "../../src/foundation/index.ts";
@@ -79,6 +88,10 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
   });
   await registry.start();
   const metrics = new Metrics();
+  const limits = new CallerLimits(
+    { rate: rateLimitOptions.parse({}), quota: quotaOptions.parse({}) },
+    { clock, log },
+  );
   const filters: CallFilter[] = [];
   const audited: AuditEvent[] = [];
   const ring = (): KeyRing => new KeyRing(gateway.now.keys, clock, new Roles(gateway.now.roles));
@@ -107,6 +120,16 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
     },
     linkHistory: async () => await Promise.resolve([]),
     linkUptime: async () => await Promise.resolve([]),
+    limits: {
+      view: (caller, address) => limits.view(caller, address),
+      counting: () => ({ store: "memory", up: true, gateways: 1, lease: 0.2 }),
+      keyLimits: (id) => limits.keyLimits(id),
+      setKeyLimits: async (id, own) => {
+        limits.setKeyLimits(new Map([[id, own]]));
+        await Promise.resolve();
+      },
+      usage: async () => await Promise.resolve([]),
+    },
     cache: {
       statistics: () => ({
         enabled: true,
