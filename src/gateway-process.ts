@@ -2,7 +2,16 @@
 import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
-import { hostPolicy } from "./access/index.ts";
+import {
+  LockOut,
+  ProtectedResources,
+  RefusalReports,
+  bearerTokens,
+  fetchJson,
+  hostPolicy,
+  issueToken,
+  networkBypass,
+} from "./access/index.ts";
 import { createApi, createMetricsListener } from "./api/index.ts";
 import {
   loadConfigAside,
@@ -25,6 +34,7 @@ import {
   repeat,
   systemClock,
   writePrivateFile,
+  type AuditSink,
   type Log,
 } from "./foundation/index.ts";
 import {
@@ -81,10 +91,13 @@ export class GatewayProcess {
   readonly #cache: ResultCache;
   #redis: RedisStore | undefined;
   readonly #gateway: Gateway;
+  readonly #resources: ProtectedResources;
   readonly #registry: Registry;
   readonly #listener: Server;
   readonly #metricsListener: ReturnType<typeof createMetricsListener>;
   readonly #stopping = new AbortController();
+  // Until there is a trail of its own, what is refused stands in the log.
+  readonly #audit: AuditSink = (event) => this.log.info({ audit: event }, "Audit");
   #values: Config["values"];
   #store: Store | undefined;
   /** Why there is no store: what the last attempt to open it said. */
@@ -131,6 +144,11 @@ export class GatewayProcess {
       log: log.child({ area: "cache" }),
       metrics: this.#metrics,
     });
+    this.#resources = new ProtectedResources({
+      base: () => this.#values.public_url ?? this.url,
+      issuers: Object.values(values.auth.oauth.issuers).map(({ issuer }) => issuer),
+      initialScopes: values.auth.oauth.initial_scopes,
+    });
     this.#gateway = new Gateway({
       clock,
       log: log.child({ area: "gateway" }),
@@ -148,7 +166,20 @@ export class GatewayProcess {
       record: (call) => this.#record(call),
       linkChanged: (server, change) => this.#linkLog.add({ server, ...change }),
       recordArguments: values.call_log.arguments,
-      authRequired: values.auth.required,
+      auth: {
+        required: values.auth.required,
+        resources: this.#resources,
+        tokens: bearerTokens({
+          ...values.auth,
+          resources: this.#resources,
+          fetchJson,
+          clock,
+          log: log.child({ area: "tokens" }),
+        }),
+        bypass: networkBypass(values.auth),
+        lockOut: new LockOut(values.auth.lock_out, clock),
+        reports: new RefusalReports(this.#audit, clock),
+      },
       version,
     });
     this.#registry = new Registry({
@@ -530,7 +561,10 @@ export class GatewayProcess {
       version: this.#version,
       startedAt: this.#startedAt,
       registry: this.#registry,
-      authenticate: (headers) => this.#gateway.authenticate(headers),
+      authenticate: (request, requestId) => this.#gateway.authenticate(request, requestId),
+      lacksScope: (principal, scope) => this.#gateway.lacksScope(principal, scope),
+      resourceMetadata: (place) => this.#resources.metadataOf(place),
+      issueToken: (wanted) => issueToken(wanted, this.#values.auth.jwt, systemClock),
       catalog: async (principal, bundle) => {
         const catalog = await this.#gateway.catalog(principal, bundle);
         if (catalog !== undefined) return catalog;

@@ -9,7 +9,15 @@ export interface Principal {
   name: string;
   role: Role;
   bundles: readonly string[] | "all";
+  /** How it proved who it is; left out where it was a key. */
+  kind?: "token" | "network";
   keyId?: string;
+  /** What its token was granted, with all that this includes; without it the role alone decides. */
+  scopes?: ReadonlySet<string>;
+  /** The project its token names. */
+  project?: string;
+  /** When its token ends, epoch milliseconds: what it has open then ends too. */
+  expiresAt?: number;
 }
 
 /** Who calls where authentication is switched off: allowed on a loopback bind only, and never more than a caller. */

@@ -33,8 +33,8 @@ export function createApi(deps: ApiDeps, routes: readonly Route[] = routeTable):
   for (const route of routes) addRoute(app, route, deps);
   refuseOtherMethods(app, routes, deps);
   // A route and not `notFound`, whose errors would pass by the recording of traffic.
-  app.all("*", (c) => {
-    requireKeyBelowApi(c, deps);
+  app.all("*", async (c) => {
+    await requireKeyBelowApi(c, deps);
     throw unknownAddress(c.req.method, c.req.path, routes);
   });
   app.onError((error, c) => responseOf(errorAnswer(error, c.get("requestId"), log)));
@@ -89,7 +89,7 @@ function addRoute(app: App, route: Route, deps: ApiDeps): void {
   }
   app.on(route.method.toUpperCase(), routerPath(route), async (c) => {
     c.set("route", route.path);
-    const principal = admit(c, route, deps);
+    const principal = await admit(c, route, deps);
     const body = route.body === undefined ? undefined : await bodyOf(c, route);
     const answer = await route.handle(
       {
@@ -107,9 +107,11 @@ function addRoute(app: App, route: Route, deps: ApiDeps): void {
   });
 }
 
-function admit(c: RequestContext, route: Route, deps: ApiDeps): Principal {
+async function admit(c: RequestContext, route: Route, deps: ApiDeps): Promise<Principal> {
   if (route.scope === "public") return anonymous;
-  const principal = authenticated(c, deps);
+  const principal = await authenticated(c, deps);
+  const lacks = deps.lacksScope(principal, route.scope);
+  if (lacks !== undefined) throw lacks;
   if (allows(principal.role, route.scope)) return principal;
   throw new SignalboxError(
     "FORBIDDEN",
@@ -118,10 +120,12 @@ function admit(c: RequestContext, route: Route, deps: ApiDeps): Principal {
   );
 }
 
-function authenticated(c: RequestContext, deps: ApiDeps): Principal {
-  const { headers, socket } = c.env.incoming;
-  const outcome = deps.authenticate(headers, socket.remoteAddress);
-  if (!outcome.ok) throw new SignalboxError(outcome.code, outcome.message);
+async function authenticated(c: RequestContext, deps: ApiDeps): Promise<Principal> {
+  const outcome = await deps.authenticate(c.env.incoming, c.get("requestId"));
+  if (!outcome.ok) {
+    const { code, message, headers } = outcome;
+    throw new SignalboxError(code, message, headers === undefined ? {} : { headers });
+  }
   c.set("principal", outcome.principal.name);
   return outcome.principal;
 }
@@ -149,9 +153,9 @@ function refuseOtherMethods(app: App, routes: readonly Route[], deps: ApiDeps): 
     const methods = routes.filter((route) => route.path === path).map((route) => route.method);
     const allow = methods.map((method) => method.toUpperCase());
     if (methods.includes("get")) allow.push("HEAD");
-    app.all(routerPath({ path }), (c) => {
+    app.all(routerPath({ path }), async (c) => {
       c.set("route", path);
-      requireKeyBelowApi(c, deps);
+      await requireKeyBelowApi(c, deps);
       throw new SignalboxError("METHOD_NOT_ALLOWED", `${path} takes ${allow.join(", ")}.`, {
         details: { allow },
       });
@@ -160,8 +164,8 @@ function refuseOtherMethods(app: App, routes: readonly Route[], deps: ApiDeps): 
 }
 
 // A stranger is not told what exists below /api and what does not.
-function requireKeyBelowApi(c: RequestContext, deps: ApiDeps): void {
-  if (c.req.path === "/api" || c.req.path.startsWith("/api/")) authenticated(c, deps);
+async function requireKeyBelowApi(c: RequestContext, deps: ApiDeps): Promise<void> {
+  if (c.req.path === "/api" || c.req.path.startsWith("/api/")) await authenticated(c, deps);
 }
 
 function unknownAddress(method: string, path: string, routes: readonly Route[]): SignalboxError {

@@ -1,7 +1,7 @@
 // What the API needs of the rest of the gateway; `main.ts` hands it in.
-import type { IncomingHttpHeaders } from "node:http";
-import type { AuthOutcome, Principal } from "../access/index.ts";
-import type { Clock, Log, Metrics } from "../foundation/index.ts";
+import type { IncomingMessage } from "node:http";
+import type { AuthOutcome, Principal, Scope, WantedToken } from "../access/index.ts";
+import type { Clock, Log, Metrics, SignalboxError } from "../foundation/index.ts";
 import type { CheckResult } from "../ops/index.ts";
 import type { CatalogView, Registry } from "../registry/index.ts";
 
@@ -33,8 +33,17 @@ export interface ApiDeps {
     | "version"
     | "loaded"
   >;
-  /** Who presents these headers; never waits for anything. */
-  authenticate(headers: IncomingHttpHeaders, ip: string | undefined): AuthOutcome;
+  /** Who sends a request; waits only where a token has to be looked at that was not seen before. */
+  authenticate(
+    request: Pick<IncomingMessage, "headers" | "socket">,
+    requestId: string,
+  ): AuthOutcome | Promise<AuthOutcome>;
+  /** The refusal where the token of a principal does not reach a scope. */
+  lacksScope(principal: Principal, scope: Scope): SignalboxError | undefined;
+  /** What OAuth clients read about an endpoint such as `/mcp/coding`; undefined where there is nothing to read. */
+  resourceMetadata(place: string): object | undefined;
+  /** Makes a token signed with the shared secret; its end in epoch milliseconds. Throws TOKENS_OFF without a secret. */
+  issueToken(wanted: WantedToken): Promise<{ token: string; expiresAt: number }>;
   /** What a principal is offered at `/mcp` or `/mcp/{bundle}`; undefined where there is no such bundle. */
   catalog(principal: Principal, bundle: string | undefined): Promise<CatalogView | undefined>;
   /** The call log, newest first. Throws STORE_UNAVAILABLE. */

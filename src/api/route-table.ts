@@ -11,6 +11,8 @@ import { metricsRoutes } from "./routes/metrics.ts";
 import { serverRoutes } from "./routes/servers.ts";
 import { startRoutes } from "./routes/start.ts";
 import { statusRoutes } from "./routes/status.ts";
+import { tokenRoutes } from "./routes/tokens.ts";
+import { wellKnownRoutes } from "./routes/well-known.ts";
 
 const document: Route = route({
   method: "get",
@@ -29,12 +31,14 @@ const document: Route = route({
 /** Every address of the API. What is not in here does not exist, and what is in here has a scope. */
 export const routeTable: readonly Route[] = [
   ...startRoutes,
+  ...wellKnownRoutes,
   document,
   ...healthRoutes,
   ...statusRoutes,
   ...serverRoutes,
   ...bundleRoutes,
   ...keyRoutes,
+  ...tokenRoutes,
   ...callRoutes,
   ...cacheRoutes,
   ...catalogRoutes,

@@ -61,7 +61,8 @@ export class LegacySession implements Audience {
   readonly era = "legacy";
   memo?: { readonly epoch: number; readonly key: string };
   readonly id: string;
-  readonly principal: Principal;
+  /** Replaced when its holder comes with a newer token. */
+  principal: Principal;
   /** Replaced when the configuration changes. */
   view: View;
   readonly revision: Revision;

@@ -22,6 +22,7 @@ import { Gateway } from "./gateway.ts";
 import { createListener, listen } from "./listener.ts";
 import { bundleOptions, limitOptions, type BundleDefinition } from "./options.ts";
 import type { GatewayConfiguration } from "./snapshot.ts";
+import type { AuthenticateOptions } from "./stages/authenticate.ts";
 import type { CallRecord } from "./stages/record.ts";
 
 export interface RunningGateway {
@@ -41,6 +42,7 @@ export async function runGateway(
     limits?: object;
     cache?: object;
     authRequired?: boolean;
+    auth?: Partial<AuthenticateOptions>;
     clock?: Clock;
     log?: Log;
   } = {},
@@ -59,7 +61,7 @@ export async function runGateway(
     hostPolicy: hostPolicy({ host: "127.0.0.1" }),
     record: (call) => calls.push(call),
     recordArguments: true,
-    authRequired: more.authRequired ?? false,
+    auth: { required: more.authRequired ?? false, ...more.auth },
     version: "0.0.1",
   });
   let version = 0;

@@ -67,7 +67,7 @@ export function buildSnapshot(
     bundles: new Map(
       configuration.bundles.map((bundle) => [bundle.name, new View(bundle, all, deps.view)]),
     ),
-    keys: new KeyRing(configuration.keys, deps.clock),
+    keys: new KeyRing(configuration.keys, deps.clock, previous?.keys),
   };
   const dropped = [...(previous?.catalogs.values() ?? [])].filter(
     (catalog) => catalogs.get(catalog.server.name) !== catalog,

@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
-import { hashKey, KeyRing } from "../../src/access/index.ts";
+import { authOptions, hashKey, issueToken, KeyRing } from "../../src/access/index.ts";
 import type { Role } from "../../src/access/index.ts";
 import { createLog, manualClock, Metrics } from "../../src/foundation/index.ts";
 import { serverOptions } from "../../src/gateway/index.ts";
@@ -38,6 +38,8 @@ export interface Fixture {
     headers?: Record<string, string>,
   ) => Promise<Answered>;
 }
+
+const jwtSettings = authOptions.parse({ jwt: { secret: "a-secret-of-the-api-tests-1234567890" } }).jwt;
 
 export const keyOf = (role: Role | "bundled"): string => `key-of-the-${role}-in-this-test`;
 
@@ -80,7 +82,10 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
     version: "0.1.0",
     startedAt: clock.now() - 5_000,
     registry,
-    authenticate: (headers) => new KeyRing(gateway.now.keys, clock).authenticate(headers),
+    authenticate: ({ headers }) => new KeyRing(gateway.now.keys, clock).authenticate(headers),
+    lacksScope: () => undefined,
+    resourceMetadata: () => undefined,
+    issueToken: async (wanted) => await issueToken(wanted, jwtSettings, clock),
     catalog: async (_, bundle) =>
       await Promise.resolve(
         bundle === "absent"
