@@ -7,7 +7,10 @@ const PREFIX_BITS_MIN = 7;
 /** An address, or a network as `10.0.0.0/8`. */
 export const cidr = z
   .string()
-  .refine((text) => readNetwork(text) !== undefined, "must be an address or a network (10.0.0.0/8)");
+  .refine(
+    (text) => readNetwork(text) !== undefined,
+    "must be an address or a network (10.0.0.0/8)",
+  );
 
 /** Of `[auth]`: who may come without any credential, by the address of the socket's other end. */
 export const networkOptions = {

@@ -122,7 +122,8 @@ export const errorTable = {
   CREDENTIAL_MALFORMED: {
     status: 400,
     summary: "The Authorization header cannot be read.",
-    remedy: "Send one header `Authorization: Bearer <token>`, with one token and nothing behind it.",
+    remedy:
+      "Send one header `Authorization: Bearer <token>`, with one token and nothing behind it.",
   },
   AUTH_LOCKED: {
     status: 429,

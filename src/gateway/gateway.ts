@@ -395,12 +395,7 @@ export class Gateway {
     }
   }
 
-  #enterAs(
-    auth: AuthOutcome,
-    arrival: Arrival,
-    path: string,
-    bundle: string | undefined,
-  ): void {
+  #enterAs(auth: AuthOutcome, arrival: Arrival, path: string, bundle: string | undefined): void {
     const admitted = this.#admitted(auth, path, bundle === "" ? undefined : bundle);
     if (admitted instanceof SignalboxError) {
       arrival.req.resume();

@@ -39,7 +39,9 @@ export interface Fixture {
   ) => Promise<Answered>;
 }
 
-const jwtSettings = authOptions.parse({ jwt: { secret: "a-secret-of-the-api-tests-1234567890" } }).jwt;
+const jwtSettings = authOptions.parse({
+  jwt: { secret: "a-secret-of-the-api-tests-1234567890" },
+}).jwt;
 
 export const keyOf = (role: Role | "bundled"): string => `key-of-the-${role}-in-this-test`;
 
@@ -84,7 +86,7 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
     registry,
     authenticate: ({ headers }) => new KeyRing(gateway.now.keys, clock).authenticate(headers),
     lacksScope: () => undefined,
-    resourceMetadata: () => undefined,
+    resourceMetadata: (place) => ({ resource: `https://mcp.example.com${place}` }),
     issueToken: async (wanted) => await issueToken(wanted, jwtSettings, clock),
     catalog: async (_, bundle) =>
       await Promise.resolve(

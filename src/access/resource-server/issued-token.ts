@@ -25,7 +25,10 @@ export async function issueToken(
   }
   const lifetimeMs = wanted.lifetimeMs ?? expires_in;
   if (lifetimeMs > expires_in) {
-    throw new SignalboxError("BODY_INVALID", "A token may not last longer than auth.jwt.expires_in.");
+    throw new SignalboxError(
+      "BODY_INVALID",
+      "A token may not last longer than auth.jwt.expires_in.",
+    );
   }
   const issuedAt = Math.floor(clock.now() / 1000);
   const expiresAt = issuedAt + Math.ceil(lifetimeMs / 1000);

@@ -99,7 +99,9 @@ function metadataAddresses(issuer: string): string[] {
   const inserted = ["oauth-authorization-server", "openid-configuration"].map(
     (name) => `${origin}/.well-known/${name}${path}`,
   );
-  return path === "" ? inserted : [...inserted, `${origin}${path}/.well-known/openid-configuration`];
+  return path === ""
+    ? inserted
+    : [...inserted, `${origin}${path}/.well-known/openid-configuration`];
 }
 
 // RFC 6749, section 2.3.1: both are encoded as in a form first.

@@ -55,5 +55,7 @@ export const API_PLACE = "/api";
 
 // Whether there is a bundle of that name is not told to strangers, so every name has metadata.
 function isPlace(place: string): boolean {
-  return place === API_PLACE || place === "/sse" || /^\/mcp(\/[a-z0-9][a-z0-9_-]{0,63})?$/.test(place);
+  return (
+    place === API_PLACE || place === "/sse" || /^\/mcp(\/[a-z0-9][a-z0-9_-]{0,63})?$/.test(place)
+  );
 }

@@ -83,7 +83,12 @@ function textAt(claims: Claims, path: string): string | undefined {
 function wordsAt(claims: Claims, path: string, split = true): readonly string[] | undefined {
   const value = valueAt(claims, path);
   if (typeof value === "string") {
-    return split ? value.split(" ").filter((word) => word !== "").slice(0, WORDS_MAX) : [value];
+    return split
+      ? value
+          .split(" ")
+          .filter((word) => word !== "")
+          .slice(0, WORDS_MAX)
+      : [value];
   }
   if (!Array.isArray(value)) return undefined;
   return value.filter((word) => typeof word === "string").slice(0, WORDS_MAX);
@@ -94,7 +99,8 @@ function valueAt(claims: Claims, path: string): unknown {
   if (Object.hasOwn(claims, path)) return claims[path];
   let value: unknown = claims;
   for (const name of path.split(".")) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, name))
+      return undefined;
     value = Reflect.get(value, name);
   }
   return value;

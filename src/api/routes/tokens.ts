@@ -6,7 +6,10 @@ import type { Route } from "../route.ts";
 
 const newToken = z
   .strictObject({
-    subject: z.string().regex(/^[\x21-\x7e]{1,200}$/).describe("Who it is for, its `sub`."),
+    subject: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,200}$/)
+      .describe("Who it is for, its `sub`."),
     name: z.string().min(1).max(100).optional().describe("As logs show it."),
     role: z.enum(roles).default("caller"),
     bundles: z

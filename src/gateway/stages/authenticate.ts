@@ -64,7 +64,8 @@ export class Authenticate {
     }
     const outcome = keys.authenticate(headers);
     if (outcome.ok) return outcome;
-    if (outcome.code === "KEY_MISSING") return this.#unpresented(outcome, request, place, requestId);
+    if (outcome.code === "KEY_MISSING")
+      return this.#unpresented(outcome, request, place, requestId);
     const token = outcome.code === "KEY_INVALID" ? tokens?.verify(headers, place) : undefined;
     if (token instanceof Promise) return this.#endedLater(token, request, place, requestId);
     return this.#ended(token ?? outcome, request, place, requestId);
@@ -136,7 +137,8 @@ export class Authenticate {
     if (outcome.ok) return outcome;
     const { lockOut, reports } = this.#options;
     const { code, method = "key", reason } = outcome;
-    const wrong = code === "KEY_INVALID" || (code === "TOKEN_INVALID" && reason !== "not_yet_valid");
+    const wrong =
+      code === "KEY_INVALID" || (code === "TOKEN_INVALID" && reason !== "not_yet_valid");
     const credential = wrong ? credentialOf(headers) : undefined;
     if (credential !== undefined) lockOut?.failed(socket.remoteAddress, credential);
     const why = code.toLowerCase();
