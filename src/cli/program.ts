@@ -10,6 +10,7 @@ import { addServeCommand } from "./commands/serve.ts";
 import { addServersCommands } from "./commands/servers.ts";
 import { addStatusCommand } from "./commands/status.ts";
 import { addStdioCommand } from "./commands/stdio.ts";
+import { addTokensCommands } from "./commands/tokens.ts";
 import { addToolsCommand } from "./commands/tools.ts";
 import { addGlobalOptions } from "./invocation.ts";
 import type { RunState } from "./invocation.ts";
@@ -50,6 +51,7 @@ export function buildProgram(state: RunState, argv: readonly string[]): Command 
   addConnectCommand(program, state);
   addStdioCommand(program, state);
   addKeysCommands(program, state);
+  addTokensCommands(program, state);
   program.commandsGroup("Configuration:");
   addConfigCommand(program, state, argv);
   return program.addHelpText("after", rootHelp);

@@ -201,7 +201,7 @@ beforeEach(async (context) => {
 
 /** A right token of the issuer, but for what is said. */
 function issued(
-  claims: JWTPayload = {},
+  claims: { [Name in keyof JWTPayload]?: JWTPayload[Name] | undefined } = {},
   more: {
     header?: object;
     key?: CryptoKey | Uint8Array;
@@ -212,7 +212,7 @@ function issued(
 ): Promise<string> {
   const { clock, issuer } = more.at ?? setup;
   const now = Math.floor(clock.now() / 1000);
-  return new SignJWT({
+  const payload: Record<string, unknown> = {
     iss: issuer.url,
     sub: "ada",
     aud: `${BASE}/mcp`,
@@ -220,7 +220,8 @@ function issued(
     iat: now,
     exp: now + (more.endsIn ?? 300),
     ...claims,
-  })
+  };
+  return new SignJWT(payload)
     .setProtectedHeader({ alg: more.alg ?? "RS256", kid: "one", typ: "at+jwt", ...more.header })
     .sign(more.key ?? rsa.privateKey, { crit: { "x-ours": true } });
 }

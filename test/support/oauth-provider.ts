@@ -112,7 +112,7 @@ async function agree(start: URL): Promise<URLSearchParams> {
     }
     const next = answer.headers.get("location");
     // oxlint-disable-next-line no-await-in-loop -- only where it ends
-    if (next === null) throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
+    if (next === null) throw new Error(`${url.href}: ${answer.status} ${await answer.text()}`);
     url = new URL(next, url);
   }
   throw new Error("the provider never sent the person back");

@@ -1,7 +1,7 @@
 /** The public keys of an issuer: fetched once, kept, and asked for again when they are old or do not have a key, but not often. */
 import { createLocalJWKSet, errors, type JWTVerifyGetKey } from "jose";
 import { z } from "zod";
-import type { Clock } from "../../foundation/index.ts";
+import { SignalboxError, isSignalboxError, type Clock } from "../../foundation/index.ts";
 import type { FetchJson } from "../fetch-json.ts";
 
 type LocalKeys = ReturnType<typeof createLocalJWKSet>;
@@ -18,7 +18,7 @@ export class KeySet {
   #fetchedAt = -Infinity;
   #triedAt = -Infinity;
   #fetching: Promise<LocalKeys> | undefined;
-  #failure: unknown;
+  #failure: SignalboxError | undefined;
 
   constructor(deps: KeySetDeps) {
     this.#deps = deps;
@@ -75,14 +75,18 @@ export class KeySet {
       this.#failure = undefined;
       return this.#keys;
     } catch (error) {
-      this.#failure = error;
-      throw error;
+      this.#failure = isSignalboxError(error) ? error : unreadable(error);
+      throw this.#failure;
     }
   }
 
   #since(time: number): number {
     return this.#deps.clock.monotonicMs() - time;
   }
+}
+
+function unreadable(cause: unknown): SignalboxError {
+  return new SignalboxError("AUTH_UNAVAILABLE", "The issuer's keys cannot be read.", { cause });
 }
 
 const keySetShape = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(100) });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { duration } from "../../foundation/index.ts";
 import { claimOptions } from "./claim-options.ts";
-import { mcpScopes } from "./oauth-scopes.ts";
+import type { McpScope } from "./oauth-scopes.ts";
 
 // Signatures that only the issuer can make. No "none", and nothing symmetric: with HS256 on this list a public key would do
 // as the secret.
@@ -64,7 +64,7 @@ export const oauthOptions = z.strictObject({
   initial_scopes: z
     .array(z.string().min(1))
     .max(20)
-    .default(["mcp:read", "mcp:call"] satisfies (typeof mcpScopes)[number][])
+    .default(["mcp:read", "mcp:call"] satisfies McpScope[])
     .describe("What a client without a token is told to ask for."),
   issuers: z
     .record(

@@ -25,7 +25,7 @@ const records = [
 interface Asker {
   metrics: Metrics;
   events: AuditEvent[];
-  ask(headers: IncomingHttpHeaders, address?: string): AuthOutcome;
+  ask: (headers: IncomingHttpHeaders, address?: string) => AuthOutcome;
 }
 
 function asker(options: Partial<AuthenticateOptions> = {}): Asker {

@@ -148,25 +148,17 @@ export class Authenticate {
   }
 
   #challengeFor(code: AuthRefusal["code"], place: string): Record<string, string> {
-    const { resources } = this.#options;
-    switch (code) {
-      case "AUTH_LOCKED":
-        return {};
-      case "AUTH_UNAVAILABLE":
-        return { "retry-after": "5" };
-      case "CREDENTIAL_MALFORMED":
-        return challengeIn(resources?.challenge(place, "invalid_request"));
-      case "KEY_MISSING":
-        return challengeIn(resources?.challenge(place));
-      case "KEY_INVALID":
-      case "KEY_EXPIRED":
-      case "KEY_REVOKED":
-      case "TOKEN_INVALID":
-      case "TOKEN_EXPIRED":
-      case "TOKEN_AUDIENCE":
-        return challengeIn(resources?.challenge(place, "invalid_token"));
-    }
+    if (code === "AUTH_LOCKED") return {};
+    if (code === "AUTH_UNAVAILABLE") return { "retry-after": "5" };
+    const challenge = this.#options.resources?.challenge(place, bearerErrorOf(code));
+    return { "www-authenticate": challenge ?? 'Bearer realm="signalbox"' };
   }
+}
+
+// RFC 6750, section 3.1: who presented nothing is told of no error.
+function bearerErrorOf(code: AuthRefusal["code"]): string | undefined {
+  if (code === "KEY_MISSING") return undefined;
+  return code === "CREDENTIAL_MALFORMED" ? "invalid_request" : "invalid_token";
 }
 
 /** The refusal as an error to answer with. */
@@ -178,10 +170,6 @@ export function refusalError({ code, message, headers, reason }: AuthRefusal): S
 }
 
 const ANONYMOUS: AuthOutcome = { ok: true, principal: anonymous };
-
-function challengeIn(challenge: string | undefined): Record<string, string> {
-  return { "www-authenticate": challenge ?? 'Bearer realm="signalbox"' };
-}
 
 // The first that is presented stands for all of them.
 function credentialOf(headers: IncomingMessage["headers"]): string | undefined {
