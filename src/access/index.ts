@@ -11,7 +11,6 @@ export type { FetchJson } from "./fetch-json.ts";
 export { LockOut } from "./lock-out.ts";
 export { networkBypass } from "./network-bypass.ts";
 export type { NetworkBypass } from "./network-bypass.ts";
-export { plainAddress } from "./network-options.ts";
 export { RefusalReports } from "./refusal-reports.ts";
 export { bearerTokens } from "./resource-server/bearer-tokens.ts";
 export type { BearerTokens } from "./resource-server/bearer-tokens.ts";
