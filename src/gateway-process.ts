@@ -4,13 +4,20 @@ import type { Server } from "node:http";
 import { join } from "node:path";
 import {
   CallerLimits,
+  LockOut,
+  ProtectedResources,
+  RefusalReports,
   Vault,
   anonymous,
+  bearerTokens,
   callsSeenBy,
   encryptionKeyFile,
+  fetchJson,
   hostPolicy,
   isPrincipal,
+  issueToken,
   loadEncryptionKeys,
+  networkBypass,
   periodAt,
   refuseWeakSecrets,
   type Principal,
@@ -42,6 +49,7 @@ import {
   systemClock,
   writePrivateFile,
   type AuditActor,
+  type AuditSink,
   type Log,
 } from "./foundation/index.ts";
 import {
@@ -118,10 +126,13 @@ export class GatewayProcess {
   /** The store that quotas are counted in. */
   #countsIn: Store | undefined;
   readonly #gateway: Gateway;
+  readonly #resources: ProtectedResources;
   readonly #registry: Registry;
   readonly #listener: Server;
   readonly #metricsListener: ReturnType<typeof createMetricsListener>;
   readonly #stopping = new AbortController();
+  // Until there is a trail of its own, what is refused stands in the log.
+  readonly #audit: AuditSink = (event) => this.log.info({ audit: event }, "Audit");
   #values: Config["values"];
   /** With what `.env` adds, as it was when the configuration was read last. */
   #environment = readEnvironment(process.env, process.cwd());
@@ -178,6 +189,11 @@ export class GatewayProcess {
       log: area.log,
       changed: (limits) => this.#limits.setKeyLimits(limits),
     });
+    this.#resources = new ProtectedResources({
+      base: () => this.#values.public_url ?? this.url,
+      issuers: Object.values(values.auth.oauth.issuers).map(({ issuer }) => issuer),
+      initialScopes: values.auth.oauth.initial_scopes,
+    });
     this.#gateway = new Gateway({
       clock,
       log: log.child({ area: "gateway" }),
@@ -196,7 +212,20 @@ export class GatewayProcess {
       record: (call) => this.#record(call),
       linkChanged: (server, change) => this.#linkLog.add({ server, ...change }),
       recordArguments: values.call_log.arguments,
-      authRequired: values.auth.required,
+      auth: {
+        required: values.auth.required,
+        resources: this.#resources,
+        tokens: bearerTokens({
+          ...values.auth,
+          resources: this.#resources,
+          fetchJson,
+          clock,
+          log: log.child({ area: "tokens" }),
+        }),
+        bypass: networkBypass(values.auth),
+        lockOut: new LockOut(values.auth.lock_out, clock),
+        reports: new RefusalReports(this.#audit, clock),
+      },
       version,
     });
     this.#registry = new Registry({
@@ -710,7 +739,10 @@ export class GatewayProcess {
       version: this.#version,
       startedAt: this.#startedAt,
       registry: this.#registry,
-      authenticate: (headers) => this.#gateway.authenticate(headers),
+      authenticate: (request, requestId) => this.#gateway.authenticate(request, requestId),
+      lacksScope: (principal, scope) => this.#gateway.lacksScope(principal, scope),
+      resourceMetadata: (place) => this.#resources.metadataOf(place),
+      issueToken: (wanted) => issueToken(wanted, this.#values.auth.jwt, systemClock),
       catalog: async (principal, bundle) => {
         const catalog = await this.#gateway.catalog(principal, bundle);
         if (catalog !== undefined) return catalog;

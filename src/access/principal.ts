@@ -19,6 +19,10 @@ export interface Grant {
   /** Rules of its own, which narrow the role's. */
   readonly rules?: readonly Rule[];
   readonly keyId?: string;
+  /** What its token was granted, with all that this includes; without it the role alone decides. */
+  readonly scopes?: ReadonlySet<string>;
+  /** When its token ends, epoch milliseconds: what it has open then ends too. */
+  readonly expiresAt?: number;
 }
 
 /** Who calls. Made by `Roles.principal`, and nowhere else. */

@@ -7,7 +7,7 @@ import type { Route } from "./route.ts";
 
 const filled = (path: string): string => path.replaceAll(/\{\w+\}/g, "anything");
 
-test("every address but health, readiness and the start page refuses who has no key", async () => {
+test("every address but health, readiness, the start page and OAuth's metadata refuses who has no key", async () => {
   const { ask } = await startApi();
   const open: string[] = [];
   for (const { method, path } of routeTable) {
@@ -24,7 +24,14 @@ test("every address but health, readiness and the start page refuses who has no 
     });
     expect(answer.headers.get("www-authenticate")).toBe('Bearer realm="signalbox"');
   }
-  expect(open.toSorted()).toEqual(["/", "/health", "/ready"]);
+  expect(open.toSorted()).toEqual([
+    "/",
+    "/.well-known/oauth-protected-resource",
+    "/.well-known/oauth-protected-resource/mcp/{bundle}",
+    "/.well-known/oauth-protected-resource/{endpoint}",
+    "/health",
+    "/ready",
+  ]);
 });
 
 test("a wrong key is refused, from loopback too, and beside a right one", async () => {

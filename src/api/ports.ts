@@ -1,13 +1,15 @@
 // What the API needs of the rest of the gateway; `main.ts` hands it in.
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type {
   AuthOutcome,
   CallerView,
   KeyLimits,
   LimitedCaller,
   Principal,
+  Scope,
+  WantedToken,
 } from "../access/index.ts";
-import type { AuditSink, Clock, Log, Metrics } from "../foundation/index.ts";
+import type { AuditSink, Clock, Log, Metrics, SignalboxError } from "../foundation/index.ts";
 import type { CheckResult, CheckStatus } from "../ops/index.ts";
 import type { CatalogView, Explanation, Question, Registry } from "../registry/index.ts";
 
@@ -45,8 +47,17 @@ export interface ApiDeps {
     | "projects"
     | "roles"
   >;
-  /** Who presents these headers; never waits for anything. */
-  authenticate(headers: IncomingHttpHeaders, ip: string | undefined): AuthOutcome;
+  /** Who sends a request; waits only where a token has to be looked at that was not seen before. */
+  authenticate(
+    request: Pick<IncomingMessage, "headers" | "socket">,
+    requestId: string,
+  ): AuthOutcome | Promise<AuthOutcome>;
+  /** The refusal where the token of a principal does not reach a scope. */
+  lacksScope(principal: Principal, scope: Scope): SignalboxError | undefined;
+  /** What OAuth clients read about an endpoint such as `/mcp/coding`; undefined where there is nothing to read. */
+  resourceMetadata(place: string): object | undefined;
+  /** Makes a token signed with the shared secret; its end in epoch milliseconds. Throws TOKENS_OFF without a secret. */
+  issueToken(wanted: WantedToken): Promise<{ token: string; expiresAt: number }>;
   /** What a principal is offered at `/mcp` or `/mcp/{bundle}`; undefined where there is no such bundle. */
   catalog(principal: Principal, bundle: string | undefined): Promise<CatalogView | undefined>;
   /** What principals may do. */

@@ -16,6 +16,8 @@ import { secretRoutes } from "./routes/secrets.ts";
 import { serverRoutes } from "./routes/servers.ts";
 import { startRoutes } from "./routes/start.ts";
 import { statusRoutes } from "./routes/status.ts";
+import { tokenRoutes } from "./routes/tokens.ts";
+import { wellKnownRoutes } from "./routes/well-known.ts";
 
 const document: Route = route({
   method: "get",
@@ -34,6 +36,7 @@ const document: Route = route({
 /** Every address of the API. What is not in here does not exist, and what is in here has a scope. */
 export const routeTable: readonly Route[] = [
   ...startRoutes,
+  ...wellKnownRoutes,
   document,
   ...healthRoutes,
   ...statusRoutes,
@@ -45,6 +48,7 @@ export const routeTable: readonly Route[] = [
   ...accessRoutes,
   ...secretRoutes,
   ...limitRoutes,
+  ...tokenRoutes,
   ...callRoutes,
   ...cacheRoutes,
   ...catalogRoutes,

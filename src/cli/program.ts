@@ -15,6 +15,7 @@ import { addServeCommand } from "./commands/serve.ts";
 import { addServersCommands } from "./commands/servers.ts";
 import { addStatusCommand } from "./commands/status.ts";
 import { addStdioCommand } from "./commands/stdio.ts";
+import { addTokensCommands } from "./commands/tokens.ts";
 import { addToolsCommand } from "./commands/tools.ts";
 import { addGlobalOptions } from "./invocation.ts";
 import type { RunState } from "./invocation.ts";
@@ -60,6 +61,7 @@ export function buildProgram(state: RunState, argv: readonly string[]): Command 
   addAccessCommands(program, state);
   addSecretsCommands(program, state);
   addLimitsCommands(program, state);
+  addTokensCommands(program, state);
   program.commandsGroup("Configuration:");
   addConfigCommand(program, state, argv);
   return program.addHelpText("after", rootHelp);

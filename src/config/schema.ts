@@ -46,6 +46,12 @@ export const configSchema = z.strictObject({
   /** 0 takes any free port. */
   port: z.int().min(0).max(65_535).default(8100),
   ...hostOptions.shape,
+  /** Where clients reach the gateway when that is not where it listens, `https://host[:port]`. */
+  public_url: z
+    .url({ protocol: /^https?$/, error: "must be an http or https address" })
+    .refine(isOrigin, "must be scheme, host and port alone, such as https://mcp.example.com")
+    .transform((url) => new URL(url).origin)
+    .optional(),
   role: z
     .enum(["all"], {
       error: 'can only be "all" in this version: other roles come with running several replicas',
@@ -68,5 +74,10 @@ export const configSchema = z.strictObject({
   projects: z.record(projectName, projectOptions).default({}),
   roles: z.record(roleName, roleOptions).default({}),
 });
+
+function isOrigin(url: string): boolean {
+  const { origin, href } = URL.parse(url) ?? {};
+  return href === `${origin}/`;
+}
 
 export type ConfigValues = z.output<typeof configSchema>;

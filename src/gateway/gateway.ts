@@ -1,15 +1,18 @@
 /** The data plane: one snapshot, the sessions and streams of its clients, and the doors through which they come. */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import {
+  API_PLACE,
   Denials,
   allows,
+  apiScopeOf,
   checkHost,
   type AuthOutcome,
   type CallerLimits,
   type HostPolicy,
   type Principal,
+  type Scope,
 } from "../access/index.ts";
 import {
   SignalboxError,
@@ -62,9 +65,15 @@ import { ServerMeters } from "./server-meters.ts";
 import { Sessions } from "./sessions.ts";
 import { SingleStreamDoor } from "./single-stream-door.ts";
 import { buildSnapshot, newServers, type GatewayConfiguration, type Snapshot } from "./snapshot.ts";
-import { Authenticate } from "./stages/authenticate.ts";
+import {
+  Authenticate,
+  refusalError,
+  type AuthenticateOptions,
+  type Presented,
+} from "./stages/authenticate.ts";
 import { authorize } from "./stages/authorize.ts";
 import { Limit } from "./stages/limit.ts";
+import { neededScope } from "./stages/needed-scope.ts";
 import { Record, type CallRecord } from "./stages/record.ts";
 import { testServer, type TestReport } from "./test-server.ts";
 import { Traffic } from "./traffic.ts";
@@ -89,7 +98,7 @@ export interface GatewayDeps {
   readonly linkChanged?: (server: string, change: LinkChange) => void;
   /** Whether calls' arguments are put into their records. */
   readonly recordArguments: boolean;
-  readonly authRequired: boolean;
+  readonly auth: AuthenticateOptions;
   /** Hears what was refused because of who asked. */
   readonly audit?: AuditSink;
   readonly version: string;
@@ -125,7 +134,7 @@ export class Gateway {
   readonly #sweeper: NodeJS.Timeout;
   /** Servers that are no longer configured and finish their calls. */
   readonly #retiring = new Set<ServerCatalog>();
-  /** When the next key expires, epoch milliseconds: what it has open then ends. */
+  /** When the next key or token expires, epoch milliseconds: what it has open then ends. */
   #nextExpiry = Infinity;
   #lastKeepAlive = 0;
   #watchSoon: Promise<void> | undefined;
@@ -147,7 +156,7 @@ export class Gateway {
     this.#reconnects = new ReconnectRate(clock);
     this.#processes = new Processes(clock, { totalMax: limits.processes_total_max });
     this.#traffic = new Traffic(metrics);
-    this.#authenticate = new Authenticate(metrics, deps.authRequired);
+    this.#authenticate = new Authenticate(metrics, deps.auth);
     this.#denials = new Denials(metrics, deps.audit);
     this.#sessions = new Sessions({
       clock,
@@ -313,12 +322,30 @@ export class Gateway {
     return false;
   }
 
-  /** Who a request's headers say is calling, with what the roles of the moment permit. */
-  authenticate(headers: IncomingHttpHeaders): AuthOutcome {
-    const { keys, roles } = this.#snapshot;
-    const outcome = this.#authenticate.run(keys, headers);
+  /** Who calls the HTTP API; a promise only where a token has to be looked at. */
+  authenticate(request: Presented, requestId?: string): AuthOutcome | Promise<AuthOutcome> {
+    return this.#authenticated(request, API_PLACE, requestId);
+  }
+
+  // With what the roles of the moment permit: a token may have been looked at under others.
+  #authenticated(
+    request: Presented,
+    place: string,
+    requestId?: string,
+  ): AuthOutcome | Promise<AuthOutcome> {
+    const outcome = this.#authenticate.run(this.#snapshot.keys, request, place, requestId);
+    return outcome instanceof Promise ? outcome.then(this.#current) : this.#current(outcome);
+  }
+
+  readonly #current = (outcome: AuthOutcome): AuthOutcome => {
+    const { roles } = this.#snapshot;
     if (!outcome.ok || outcome.principal.permissions.issuer === roles) return outcome;
     return { ok: true, principal: roles.current(outcome.principal) };
+  };
+
+  /** The refusal where a principal's token does not reach a scope of the HTTP API. */
+  lacksScope(principal: Principal, scope: Scope): SignalboxError | undefined {
+    return this.#authenticate.lacks(principal, apiScopeOf(scope), API_PLACE);
   }
 
   /** The holder of a key on record, or why it could not be used; undefined where there is no such key. */
@@ -415,8 +442,31 @@ export class Gateway {
     await Promise.allSettled(catalogs.map((catalog) => catalog.server.close()));
   }
 
+  // Nearly always who calls is known at once. Where a token has to be looked at first, the body stays unread meanwhile.
   #enter(arrival: Arrival, path: string, bundle: string | undefined): void {
-    const admitted = this.#admitted(arrival, bundle === "" ? undefined : bundle);
+    const { req, requestId } = arrival;
+    const auth = this.#authenticated(req, placeOf(path), requestId);
+    if (auth instanceof Promise) void this.#enterLater(arrival, path, bundle, auth);
+    else this.#enterAs(auth, arrival, path, bundle);
+  }
+
+  async #enterLater(
+    arrival: Arrival,
+    path: string,
+    bundle: string | undefined,
+    later: Promise<AuthOutcome>,
+  ): Promise<void> {
+    try {
+      const auth = await later;
+      if (!arrival.open.gone) this.#enterAs(auth, arrival, path, bundle);
+    } catch (error) {
+      arrival.req.resume();
+      this.#broken(arrival.res, arrival.requestId, error);
+    }
+  }
+
+  #enterAs(auth: AuthOutcome, arrival: Arrival, path: string, bundle: string | undefined): void {
+    const admitted = this.#admitted(auth, arrival, path, bundle === "" ? undefined : bundle);
     if (admitted instanceof SignalboxError) {
       arrival.req.resume();
       this.#refuse(arrival, admitted);
@@ -430,13 +480,16 @@ export class Gateway {
 
   // Who may not use a bundle is not told whether there is one of that name.
   #admitted(
+    auth: AuthOutcome,
     { req, requestId }: Arrival,
+    path: string,
     bundle: string | undefined,
   ): { principal: Principal; view: View } | SignalboxError {
-    const auth = this.authenticate(req.headers);
-    if (!auth.ok) return new SignalboxError(auth.code, auth.message);
+    if (!auth.ok) return refusalError(auth);
     const { principal } = auth;
-    const refusal = authorize(principal, bundle);
+    const refusal =
+      authorize(principal, bundle) ??
+      this.#authenticate.lacks(principal, "mcp:read", placeOf(path));
     if (refusal !== undefined) {
       const address = req.socket.remoteAddress;
       const target = bundle === undefined ? "endpoint:/mcp" : `bundle:${bundle}`;
@@ -449,6 +502,9 @@ export class Gateway {
       return new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${bundle}".`);
     }
     if (this.#draining) return new SignalboxError("SHUTTING_DOWN", "The gateway is stopping.");
+    if (principal.expiresAt !== undefined) {
+      this.#nextExpiry = Math.min(this.#nextExpiry, principal.expiresAt);
+    }
     return { principal, view };
   }
 
@@ -513,6 +569,14 @@ export class Gateway {
       this.#traffic.refused("BODY_INVALID");
       refuse(post.res, 400, code, bounds ? `Invalid request: ${error.message}.` : "Parse error");
       return;
+    }
+    if (post.principal.scopes !== undefined) {
+      const needed = neededScope(value, post.view);
+      const refusal = this.#authenticate.lacks(post.principal, needed, placeOf(path));
+      if (refusal !== undefined) {
+        this.#refuse(post, refusal);
+        return;
+      }
     }
     if (path === "/messages") {
       const id = new URLSearchParams(post.req.url?.split("?")[1]).get("sessionId");
@@ -661,13 +725,17 @@ export class Gateway {
     });
   }
 
-  // Sessions and listens go on under the new snapshot, with what their principal may do now; those whose key or bundle is
-  // gone end.
+  // Sessions and listens go on under the new snapshot, with what their principal may do now; those whose key, token or
+  // bundle is gone end.
   #rebindClients(): void {
-    this.#nextExpiry = this.#expiryAfter(this.#deps.clock.now());
+    const now = this.#deps.clock.now();
+    this.#nextExpiry = this.#expiryAfter(now);
     const boundNow = ({ principal: before, view: { name } }: Bound): Bound | undefined => {
       const principal = this.#principalNow(before);
       if (principal === undefined || authorize(principal, name) !== undefined) return undefined;
+      const { expiresAt = Infinity } = principal;
+      if (expiresAt <= now) return undefined;
+      this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
       const view = this.#view(principal, name);
       return view === undefined ? undefined : { principal, view };
     };
@@ -759,6 +827,12 @@ function bundleOfPath(path: string): string | undefined {
   if (!path.startsWith("/mcp/")) return undefined;
   const name = path.slice("/mcp/".length);
   return bundleName.safeParse(name).success ? name : undefined;
+}
+
+// Under which name a path's tokens and metadata go: the two paths of 2024-11-05 are one endpoint.
+function placeOf(path: string): string {
+  if (path === "/messages") return "/sse";
+  return path === "/mcp/" ? MCP_PATH : path;
 }
 
 function isModern(req: IncomingMessage): boolean {

@@ -37,6 +37,7 @@ import { Gateway } from "./gateway.ts";
 import { createListener, listen } from "./listener.ts";
 import { bundleOptions, limitOptions, type BundleDefinition } from "./options.ts";
 import type { GatewayConfiguration } from "./snapshot.ts";
+import type { AuthenticateOptions } from "./stages/authenticate.ts";
 import type { CallRecord } from "./stages/record.ts";
 
 export interface RunningGateway {
@@ -59,6 +60,7 @@ export async function runGateway(
     limits?: object;
     cache?: object;
     authRequired?: boolean;
+    auth?: Partial<AuthenticateOptions>;
     clock?: Clock;
     log?: Log;
     callerLimits?: CallerLimits;
@@ -86,7 +88,7 @@ export async function runGateway(
     },
     recordArguments: true,
     ...(callerLimits && { callerLimits }),
-    authRequired: more.authRequired ?? false,
+    auth: { required: more.authRequired ?? false, ...more.auth },
     version: "0.0.1",
   });
   let version = 0;

@@ -4,9 +4,11 @@ import { createServer } from "node:http";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
 import {
+  authOptions,
   builtinRoleNames,
   CallerLimits,
   hashKey,
+  issueToken,
   KeyRing,
   quotaOptions,
   rateLimitOptions,
@@ -58,6 +60,10 @@ export interface Fixture {
  */
 export type Holder = BuiltinRole | "bundled" | "neighbour";
 
+const jwtSettings = authOptions.parse({
+  jwt: { secret: "a-secret-of-the-api-tests-1234567890" },
+}).jwt;
+
 export const keyOf = (holder: Holder): string => `key-of-the-${holder}-in-this-test`;
 
 /** A started API; it ends with the test. */
@@ -99,7 +105,10 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
     version: "0.1.0",
     startedAt: clock.now() - 5_000,
     registry,
-    authenticate: (headers) => ring().authenticate(headers),
+    authenticate: ({ headers }) => ring().authenticate(headers),
+    lacksScope: () => undefined,
+    resourceMetadata: (place) => ({ resource: `https://mcp.example.com${place}` }),
+    issueToken: async (wanted) => await issueToken(wanted, jwtSettings, clock),
     access: {
       keyHolder: (id) => ring().byId(id),
       mayUse: ({ permissions }, name, action) =>
