@@ -1,8 +1,18 @@
 /** The composition root: one gateway in this process, every part of it wired by hand, in the order they start. */
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:http";
-import { join } from "node:path";
-import { hostPolicy } from "./access/index.ts";
+import { dirname, join } from "node:path";
+import {
+  Connections,
+  OutboundFetch,
+  OutboundGuard,
+  createSealer,
+  hostPolicy,
+  lateConnectionStore,
+  type KeyRecord,
+} from "./access/index.ts";
 import { createApi, createMetricsListener } from "./api/index.ts";
 import {
   loadConfigAside,
@@ -80,6 +90,7 @@ export class GatewayProcess {
   readonly #linkLog: BatchQueue<LinkTransitionRow>;
   readonly #cache: ResultCache;
   #redis: RedisStore | undefined;
+  readonly #connections: Connections;
   readonly #gateway: Gateway;
   readonly #registry: Registry;
   readonly #listener: Server;
@@ -131,6 +142,7 @@ export class GatewayProcess {
       log: log.child({ area: "cache" }),
       metrics: this.#metrics,
     });
+    this.#connections = this.#createConnections();
     this.#gateway = new Gateway({
       clock,
       log: log.child({ area: "gateway" }),
@@ -148,6 +160,8 @@ export class GatewayProcess {
       record: (call) => this.#record(call),
       linkChanged: (server, change) => this.#linkLog.add({ server, ...change }),
       recordArguments: values.call_log.arguments,
+      oauth: this.#connections,
+      keysChanged: (keys) => this.#endConnections(keys),
       authRequired: values.auth.required,
       version,
     });
@@ -525,8 +539,41 @@ export class GatewayProcess {
     });
   }
 
+  #createConnections(): Connections {
+    const { connections, outbound } = this.#values;
+    const { client_name: clientName, client_metadata_url, public_url } = connections;
+    return new Connections({
+      store: lateConnectionStore(() => this.#requireStore().connections),
+      http: new OutboundFetch({
+        guard: new OutboundGuard(outbound),
+        timeoutMs: outbound.timeout,
+        responseBytesMax: outbound.response_bytes_max,
+      }),
+      sealerFor: (purpose) => createSealer(sealingKey(this.#values.home), purpose),
+      clock: systemClock,
+      log: this.log.child({ area: "connections" }),
+      publicUrl: () => public_url ?? this.url,
+      clientName,
+      ...(client_metadata_url !== undefined && { clientMetadataUrl: client_metadata_url }),
+      servers: () => this.#gateway.protectedServers(),
+      principal: (id) => this.#gateway.principal(id),
+      sees: (principal, server) => this.#gateway.sees(principal, server),
+      changed: (server) => this.#gateway.credentialsChanged(server),
+    });
+  }
+
+  // Whoever is revoked leaves no access behind, at other parties' servers either.
+  #endConnections(keys: readonly KeyRecord[]): void {
+    const revoked = keys.filter(({ revokedAt }) => revokedAt !== undefined);
+    if (this.#store === undefined || revoked.length === 0) return;
+    this.#connections.endAllOf(revoked.map(({ id }) => id)).catch((error: unknown) => {
+      this.log.warn({ error: messageOf(error) }, "Connections of a revoked key could not be ended");
+    });
+  }
+
   #createApi(): ReturnType<typeof createApi> {
     return createApi({
+      connections: this.#connections,
       version: this.#version,
       startedAt: this.#startedAt,
       registry: this.#registry,
@@ -620,6 +667,25 @@ export class GatewayProcess {
       : `in ${this.#keyFile()}`;
   }
 }
+
+/** What connections are sealed with: 32 bytes of the environment, or kept in the home. */
+function sealingKey(home: string): Buffer {
+  const given = Buffer.from(process.env["MCP_ENCRYPTION_KEY"] ?? "", "base64");
+  return given.length === SEALING_KEY_BYTES ? given : keptKey(join(home, "encryption.key"));
+}
+
+function keptKey(path: string): Buffer {
+  try {
+    return Buffer.from(readFileSync(path, "utf8").trim(), "base64");
+  } catch {
+    const made = randomBytes(SEALING_KEY_BYTES);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, `${made.toString("base64")}\n`, { mode: 0o600, flag: "wx" });
+    return made;
+  }
+}
+
+const SEALING_KEY_BYTES = 32;
 
 function codeOf(error: unknown): string {
   return isSignalboxError(error) ? error.code : "INTERNAL";

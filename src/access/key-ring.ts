@@ -58,6 +58,16 @@ export class KeyRing {
     return entry === undefined ? missing : this.#admit(entry);
   }
 
+  /** The principal of a key's id; undefined where the key is unknown, expired or revoked. */
+  principal(id: string): Principal | undefined {
+    for (const { record, outcome } of this.#byHash.values()) {
+      if (record.id !== id || !outcome.ok || record.revokedAt !== undefined) continue;
+      if (record.expiresAt === undefined || record.expiresAt > this.#clock.now())
+        return outcome.principal;
+    }
+    return undefined;
+  }
+
   /** Key ids used since the last time this was asked, each with the time of its last use (epoch ms). */
   takeLastUsed(): Map<string, number> {
     const taken = this.#lastUsed;

@@ -1,6 +1,6 @@
 // What the API needs of the rest of the gateway; `main.ts` hands it in.
 import type { IncomingHttpHeaders } from "node:http";
-import type { AuthOutcome, Principal } from "../access/index.ts";
+import type { AuthOutcome, Connections, Principal } from "../access/index.ts";
 import type { Clock, Log, Metrics } from "../foundation/index.ts";
 import type { CheckResult } from "../ops/index.ts";
 import type { CatalogView, Registry } from "../registry/index.ts";
@@ -47,6 +47,18 @@ export interface ApiDeps {
   }): Promise<readonly LinkHistoryEntry[]>;
   /** Answers that are kept. */
   cache: CachePort;
+  /** Connections to servers by OAuth. */
+  connections: Pick<
+    Connections,
+    | "list"
+    | "begin"
+    | "remove"
+    | "page"
+    | "start"
+    | "finish"
+    | "clientDocument"
+    | "secure"
+  >;
   /** The last results of the background checks; never waits. */
   health(): HealthReport;
   /** More about this process for `/api/status`: addresses, database, profile. No secrets. */

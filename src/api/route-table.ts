@@ -3,6 +3,7 @@ import { route } from "./route.ts";
 import type { Route } from "./route.ts";
 import { bundleRoutes } from "./routes/bundles.ts";
 import { cacheRoutes } from "./routes/cache.ts";
+import { connectRoutes } from "./routes/connect.ts";
 import { callRoutes } from "./routes/calls.ts";
 import { catalogRoutes } from "./routes/catalog.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -35,6 +36,7 @@ export const routeTable: readonly Route[] = [
   ...serverRoutes,
   ...bundleRoutes,
   ...keyRoutes,
+  ...connectRoutes,
   ...callRoutes,
   ...cacheRoutes,
   ...catalogRoutes,

@@ -1,7 +1,12 @@
 // Every module keeps the options of what it does beside the code; here they are joined into one tree. What no single module
 // owns (where to listen, where data lies) is defined here.
 import { z } from "zod";
-import { authOptions, hostOptions } from "../access/index.ts";
+import {
+  authOptions,
+  connectionOptions,
+  hostOptions,
+  outboundOptions,
+} from "../access/index.ts";
 import { duration, logOptions, metricsOptions } from "../foundation/index.ts";
 import {
   bundleName,
@@ -47,6 +52,8 @@ export const configSchema = z.strictObject({
   log: logOptions.prefault({}),
   database: databaseOptions.prefault({}),
   auth: authOptions.prefault({}),
+  connections: connectionOptions.prefault({}),
+  outbound: outboundOptions.prefault({}),
   limits: limitOptions.prefault({}),
   call_log: callLogOptions.prefault({}),
   ...guardOptions.shape,

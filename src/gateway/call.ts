@@ -37,6 +37,7 @@ import {
 import type { ExchangeHandle, Lane, LaneKey, OutboundRequest, Parcel } from "../upstream/index.ts";
 import type { CacheKey } from "./cache/cache-key.ts";
 import { learn, type CachePolicy } from "./cache/cache-policy.ts";
+import { consentAnswer, type ConsentPort } from "./consent.ts";
 import { cachedResponse, conclude } from "./cache/cached-result.ts";
 import type { CacheHit, CacheReader, Flight, Seat } from "./cache/flight.ts";
 import type { ResultCache } from "./cache/result-cache.ts";
@@ -88,6 +89,10 @@ export class Call implements Parcel, CacheReader {
   readonly #end: CallEnd;
   readonly #clock: Clock;
   readonly #cache: ResultCache | undefined;
+  readonly #consent: ConsentPort | undefined;
+  /** What the client said when it was asked to connect its user. */
+  consented: "accept" | "decline" | undefined;
+  #waiting: AbortController | undefined;
   /** Its place among those who wait for an answer of the cache. */
   #seat: Seat | undefined;
   /** The equal calls that wait for this one's answer. */
@@ -97,6 +102,7 @@ export class Call implements Parcel, CacheReader {
   #handle: ExchangeHandle | undefined;
   /** When it was first sent; 0 before. */
   #sentAt = 0;
+  #timeoutMs = 0;
   #timeoutMaxMs = 0;
   #done = false;
   outcome: CallOutcome = "ok";
@@ -105,12 +111,20 @@ export class Call implements Parcel, CacheReader {
   /** Milliseconds from sending to the end of the answer. */
   upstreamMs = 0;
 
-  constructor(start: Incoming, route: Route, end: CallEnd, clock: Clock, cache?: ResultCache) {
+  constructor(
+    start: Incoming,
+    route: Route,
+    end: CallEnd,
+    clock: Clock,
+    cache?: ResultCache,
+    consent?: ConsentPort,
+  ) {
     this.start = start;
     this.route = route;
     this.#end = end;
     this.#clock = clock;
     this.#cache = cache;
+    this.#consent = consent;
   }
 
   get id(): RequestId {
@@ -147,6 +161,8 @@ export class Call implements Parcel, CacheReader {
   /** Sends the request on. */
   run(key: LaneKey, times: CallTimes): void {
     if (this.#done) return;
+    this.#timeoutMs = times.timeoutMs;
+    if (this.consented !== undefined) this.#way = { key, times };
     this.#timeoutMaxMs = times.timeoutMaxMs;
     const handle = this.route.server.deliver(this, key, this.start.startedAt + times.timeoutMs);
     if (!this.#done) this.#handle = handle;
@@ -225,6 +241,7 @@ export class Call implements Parcel, CacheReader {
   cancel(reason: string): void {
     if (this.#done) return;
     this.outcome = "cancelled";
+    this.#waiting?.abort();
     this.#seat?.leave();
     this.#flight?.abandon();
     this.#clearWritten();
@@ -355,6 +372,30 @@ export class Call implements Parcel, CacheReader {
 
   fail(error: SignalboxError): void {
     if (this.#done) return;
+    if (error.code === "CONSENT_NEEDED" && this.consented === "accept") {
+      void this.#awaitConsent(error);
+      return;
+    }
+    this.#failNow(error);
+  }
+
+  // Its user has agreed to connect, and may be doing so just now.
+  async #awaitConsent(error: SignalboxError): Promise<void> {
+    this.consented = undefined;
+    const waiting = new AbortController();
+    this.#waiting = waiting;
+    const { principal, startedAt } = this.start;
+    const { name } = this.route.server;
+    const leftMs = startedAt + this.#timeoutMs - this.#clock.monotonicMs() - CONSENT_MARGIN_MS;
+    const connected = await this.#consent
+      ?.connectedWithin(principal, name, leftMs, waiting.signal)
+      .catch(() => false);
+    if (this.#done) return;
+    if (connected === true && this.#way !== undefined) this.run(this.#way.key, this.#way.times);
+    else this.#failNow(error);
+  }
+
+  #failNow(error: SignalboxError): void {
     this.#answered();
     this.#clearWritten();
     const standIn = this.#flight?.fail(error);
@@ -369,6 +410,15 @@ export class Call implements Parcel, CacheReader {
     const { reply, message, requestId } = this.start;
     // The server mirrors other arguments than its list said when it was fetched.
     if (error.details?.["rpcCode"] === RPC.headerMismatch) this.route.catalog.invalidate("tools");
+    const asked =
+      error.code === "CONSENT_NEEDED"
+        ? consentAnswer(this.start, error, this.#consent, this.consented !== "decline")
+        : undefined;
+    if (asked !== undefined) {
+      reply.answer(asked, 200);
+      this.#finish();
+      return;
+    }
     const failure = serverFailure(error, this.route.server.name);
     if (this.#begun) reply.abort(failureText(message.id, failure, requestId));
     else replyFailure(reply, message.id, failure, requestId, 200);
@@ -569,6 +619,9 @@ export class Call implements Parcel, CacheReader {
 
 /** Answers in which no URI has to change stream from this size on. */
 const UNLINKED_INSPECTED_BYTES = 64 * 1024;
+
+/** Left of a call's time when its user has not connected after all, so that it is answered in time. */
+const CONSENT_MARGIN_MS = 2_000;
 
 /** Answers up to this size are read in full before they are passed on, so that garbage is never relayed. */
 const CHECKED_BYTES = 8 * 1024;

@@ -2,7 +2,15 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { checkHost, type AuthOutcome, type HostPolicy, type Principal } from "../access/index.ts";
+import {
+  anonymous,
+  checkHost,
+  type AuthOutcome,
+  type HostPolicy,
+  type KeyRecord,
+  type Principal,
+  type ProtectedServer,
+} from "../access/index.ts";
 import {
   SignalboxError,
   isSignalboxError,
@@ -26,6 +34,7 @@ import {
   UpstreamServer,
   factsOf,
   serverCacheOptions,
+  type Credentials,
   type GuardOptions,
   type LinkChange,
   type ServerDefinition,
@@ -35,6 +44,7 @@ import {
 import { readBody } from "./body.ts";
 import { CallMeters } from "./call-meters.ts";
 import { readCatalog, type CatalogView } from "./catalog-view.ts";
+import type { ConsentPort } from "./consent.ts";
 import type { Identity } from "./greeting.ts";
 import { sendError } from "./http-errors.ts";
 import { LegacyDoor, refuse } from "./legacy-door.ts";
@@ -75,6 +85,10 @@ export interface GatewayDeps {
   readonly record: (call: CallRecord) => void;
   /** Hears of every change of state of a server's link; must neither wait nor throw. */
   readonly linkChanged?: (server: string, change: LinkChange) => void;
+  /** Connections to servers by OAuth; such servers are not to be had where it is left out. */
+  readonly oauth?: ConsentPort & { tokensFor(server: ProtectedServer): Credentials };
+  /** Hears which keys there are, whenever that changes. */
+  readonly keysChanged?: (keys: readonly KeyRecord[]) => void;
   /** Whether calls' arguments are put into their records. */
   readonly recordArguments: boolean;
   readonly authRequired: boolean;
@@ -159,6 +173,7 @@ export class Gateway {
       record,
       traffic: this.#traffic,
       cache: deps.cache?.results,
+      consent: deps.oauth,
     });
     const identity = this.#identity;
     this.#modern = new ModernDoor({ requests, listens: this.#listens, identity });
@@ -232,6 +247,7 @@ export class Gateway {
       },
       "Applied a configuration",
     );
+    this.#deps.keysChanged?.(configuration.keys);
     this.#warmUp.remove(dropped);
     this.#warmUp.add(created);
     this.#rebindClients();
@@ -277,6 +293,23 @@ export class Gateway {
   /** Who a request's headers say is calling. */
   authenticate(headers: IncomingHttpHeaders): AuthOutcome {
     return this.#authenticate.run(this.#snapshot.keys, headers);
+  }
+
+  /** The principal of that id; undefined where its key is unknown, expired or revoked. */
+  principal(id: string): Principal | undefined {
+    if (id === anonymous.id) return this.#deps.authRequired ? undefined : anonymous;
+    return this.#snapshot.keys.principal(id);
+  }
+
+  /** The servers that take tokens, as they are served. */
+  protectedServers(): ProtectedServer[] {
+    const servers = [...this.#snapshot.catalogs.values()];
+    return servers.flatMap(({ server }) => protectedServer(server.definition) ?? []);
+  }
+
+  /** Somebody connected to a server by OAuth, or disconnected. */
+  credentialsChanged(server: string): void {
+    this.#snapshot.catalogs.get(server)?.server.credentialsChanged();
   }
 
   /** When keys were last used since the last time this was asked: key id to epoch milliseconds. */
@@ -562,8 +595,10 @@ export class Gateway {
   }
 
   #upstream(definition: ServerDefinition): UpstreamServer {
-    const { clock, log, metrics, limits } = this.#deps;
+    const { clock, log, metrics, limits, oauth } = this.#deps;
+    const taking = oauth === undefined ? undefined : protectedServer(definition);
     return new UpstreamServer(definition, {
+      ...(taking && oauth && { credentials: oauth.tokensFor(taking) }),
       clock,
       log,
       metrics,
@@ -669,6 +704,12 @@ function bundleOfPath(path: string): string | undefined {
   if (!path.startsWith("/mcp/")) return undefined;
   const name = path.slice("/mcp/".length);
   return bundleName.safeParse(name).success ? name : undefined;
+}
+
+function protectedServer({ name, options }: ServerDefinition): ProtectedServer | undefined {
+  const url = options.url ?? options.endpoints?.[0]?.url;
+  if (options.oauth === undefined || url === undefined) return undefined;
+  return { name, url, oauth: options.oauth };
 }
 
 function isModern(req: IncomingMessage): boolean {

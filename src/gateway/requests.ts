@@ -1,5 +1,5 @@
 /** The requests that both eras have: lists, calls, reads, prompts and completion. */
-import { messageOf, type Clock, type Log } from "../foundation/index.ts";
+import { SignalboxError, messageOf, type Clock, type Log } from "../foundation/index.ts";
 import {
   RPC,
   errorResponse,
@@ -14,6 +14,7 @@ import { cacheKey, type CacheKey } from "./cache/cache-key.ts";
 import { isPlainRequest, scopeNow } from "./cache/cache-policy.ts";
 import type { ResultCache } from "./cache/result-cache.ts";
 import { Call, type Incoming } from "./call.ts";
+import { consentAnswer, takeConsentAnswer, type ConsentPort } from "./consent.ts";
 import { replyFailure, unresolved, type Failure } from "./failure.ts";
 import { CLIENT_GONE } from "./open-posts.ts";
 import type { Limits } from "./options.ts";
@@ -36,6 +37,7 @@ export class Requests {
   readonly #clock: Clock;
   readonly #record: Record;
   readonly #cache: ResultCache | undefined;
+  readonly #consent: ConsentPort | undefined;
 
   constructor(deps: {
     limits: Limits;
@@ -44,7 +46,9 @@ export class Requests {
     log: Log;
     traffic: Traffic;
     cache: ResultCache | undefined;
+    consent: ConsentPort | undefined;
   }) {
+    this.#consent = deps.consent;
     this.#cache = deps.cache;
     this.#traffic = deps.traffic;
     this.#log = deps.log;
@@ -112,9 +116,31 @@ export class Requests {
     }
     this.after(incoming, incoming.view.resolve(kind, name, incoming.audience), (resolution) => {
       if (resolution.ok) this.#toNamed(incoming, resolution.route);
-      else
-        this.refuse(incoming, unresolved(kind === "tools" ? "tool" : "prompt", name, resolution));
+      else this.#unresolved(incoming, kind === "tools" ? "tool" : "prompt", name, resolution);
     });
+  }
+
+  // What nobody has connected to yet has no lists, and the way to connect is all there is to answer.
+  #unresolved(
+    incoming: Incoming,
+    what: "tool" | "prompt" | "resource",
+    name: string,
+    resolution: Resolution & { ok: false },
+  ): void {
+    const failure = unresolved(what, name, resolution);
+    const { code, server } = failure.data;
+    if (code === "CONSENT_NEEDED" && typeof server === "string") {
+      takeConsentAnswer(incoming.message.params);
+      const details = { wish: { server, scopes: [] } };
+      const error = new SignalboxError(code, failure.message, { details });
+      const asked = consentAnswer(incoming, error, this.#consent, true);
+      if (asked !== undefined) {
+        this.#traffic.refused(code);
+        incoming.reply.answer(asked, 200);
+        return;
+      }
+    }
+    this.refuse(incoming, failure);
   }
 
   #toNamed(incoming: Incoming, route: Route): void {
@@ -144,7 +170,7 @@ export class Requests {
       return;
     }
     this.after(incoming, incoming.view.resolveUri(uri, incoming.audience), (resolution) => {
-      if (!resolution.ok) this.refuse(incoming, unresolved("resource", uri, resolution));
+      if (!resolution.ok) this.#unresolved(incoming, "resource", uri, resolution);
       else {
         const { params } = incoming.message;
         if (params !== undefined) params["uri"] = resolution.route.original;
@@ -200,7 +226,7 @@ export class Requests {
   }
 
   #call(incoming: Incoming, route: Route): Call {
-    const call = new Call(incoming, route, this.#record, this.#clock, this.#cache);
+    const call = this.#callOf(incoming, route);
     this.#record.started(call);
     if (incoming.session?.ended === true) {
       call.cancel("the session ended");
@@ -223,6 +249,15 @@ export class Requests {
     const cached = route.cache === undefined ? undefined : this.#cacheKey(incoming, route);
     if (cached === undefined || this.#cache === undefined) call.run(key, times);
     else call.read(cached, key, times);
+    return call;
+  }
+
+  #callOf(incoming: Incoming, route: Route): Call {
+    if (route.server.definition.options.oauth === undefined)
+      return new Call(incoming, route, this.#record, this.#clock, this.#cache);
+    const consented = takeConsentAnswer(incoming.message.params);
+    const call = new Call(incoming, route, this.#record, this.#clock, this.#cache, this.#consent);
+    call.consented = consented;
     return call;
   }
 

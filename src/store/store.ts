@@ -2,6 +2,8 @@ import { randomToken } from "../foundation/index.ts";
 import type { Log } from "../foundation/index.ts";
 import { callsIn } from "./calls.ts";
 import type { Calls } from "./calls.ts";
+import { connectionsIn } from "./connections.ts";
+import type { Connections } from "./connections.ts";
 import { ConfigChanges } from "./config-changes.ts";
 import { databaseOptions } from "./database-options.ts";
 import type { DatabaseOptions } from "./database-options.ts";
@@ -32,6 +34,7 @@ export interface Store extends AsyncDisposable {
   readonly calls: Calls;
   readonly linkTransitions: LinkTransitions;
   readonly settings: Settings;
+  readonly connections: Connections;
   /** Calls `fn` when another process changed servers, bundles or keys, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
   /** Throws when the database does not answer before the signal. */
@@ -143,6 +146,7 @@ function storeOver(parts: {
     calls: callsIn(database),
     linkTransitions: linkTransitionsIn(database),
     settings: settingsIn(database),
+    connections: connectionsIn(database),
     onChange: (fn) => changes.onChange(fn),
     ping: (signal) => before(signal, database.query("SELECT 1")),
     poolUse: () => database.use(),

@@ -30,6 +30,7 @@ import { BackOff } from "./back-off.ts";
 import { EndpointHealth } from "./balance/endpoint-health.ts";
 import { classify } from "./guard/failure-class.ts";
 import type { ConnectionPoolOptions } from "./connection-pool-options.ts";
+import type { Credentials } from "./credentials.ts";
 import { modernMeta, probeEra } from "./era-probe.ts";
 import { isFresh } from "./era-verdict.ts";
 import { LaneSlot, type LaneKey, type SlotOwner } from "./lane-slot.ts";
@@ -111,6 +112,8 @@ export interface LinkDeps {
   readonly reconnects: ReconnectRate;
   /** Of a local server. */
   readonly processes?: ProcessDeps;
+  /** Of a server that takes tokens. */
+  readonly credentials?: Credentials;
   readonly clientInfo: JsonObject;
   readonly responseBytesMax: number;
   readonly inspectBytesMax: number;
@@ -139,6 +142,8 @@ export class Link implements SlotOwner, ReportListener {
   readonly endpoint: EndpointDefinition;
   readonly health: EndpointHealth;
   readonly history: LinkHistory;
+  /** Whether requests over it carry their caller's tokens. */
+  readonly takesTokens: boolean;
   readonly #deps: LinkDeps;
   readonly #log: Log;
   readonly #backOff: BackOff;
@@ -174,6 +179,7 @@ export class Link implements SlotOwner, ReportListener {
     this.definition = definition;
     this.endpoint = endpoint;
     this.#deps = deps;
+    this.takesTokens = deps.credentials !== undefined;
     this.#log = deps.log;
     this.health = new EndpointHealth(clock);
     this.#backOff = new BackOff(clock, Math.random, {
@@ -292,6 +298,21 @@ export class Link implements SlotOwner, ReportListener {
     if (broken && this.#http !== undefined && this.health.failuresInARow >= brokenMax)
       this.#lose(error);
     else this.#judge();
+  }
+
+  /** A call failed for want of a consent. Where all callers share it, that is the server's state. */
+  consentNeeded(error: SignalboxError): void {
+    if (error.details?.["shared"] !== true) return;
+    this.#lastError = { error, at: this.#deps.clock.now() };
+    this.#enter("needs_auth", error.message, error.code);
+  }
+
+  /** Somebody connected to the server, or disconnected: what it refused it may now grant. */
+  credentialsChanged(): void {
+    this.#backOff.succeeded();
+    if (this.#state !== "needs_auth") return;
+    const open = this.#anyLane() !== undefined;
+    this.#enter(open ? "connected" : "idle", "its connections changed");
   }
 
   // A remote server's lanes do not notice that it is gone: calls do. What still runs may finish.
@@ -594,6 +615,12 @@ export class Link implements SlotOwner, ReportListener {
   }
 
   #contextOf(key: LaneKey, signal?: AbortSignal): LaneContext {
+    const context = this.#plainContextOf(key, signal);
+    const { credentials: of } = this.#deps;
+    return of === undefined ? context : { ...context, credentials: { of, subject: subjectOf(key) } };
+  }
+
+  #plainContextOf(key: LaneKey, signal?: AbortSignal): LaneContext {
     const { options } = this.definition;
     if (key.kind !== "session") {
       return {
@@ -662,6 +689,10 @@ export class Link implements SlotOwner, ReportListener {
   }
 
   #failed(error: SignalboxError): void {
+    if (error.code === "CONSENT_NEEDED") {
+      this.#notConsented(error);
+      return;
+    }
     this.#backOff.failed();
     this.#lastError = { error, at: this.#deps.clock.now() };
     this.#log.warn({ code: error.code, endpoint: this.id }, error.message);
@@ -671,6 +702,14 @@ export class Link implements SlotOwner, ReportListener {
     else if (!this.#sharedWasLost || this.#backOff.failures > fastReopensMax)
       this.#enter("error", error.message, error.code);
     else this.#enter("reconnecting", error.message, error.code);
+  }
+
+  // One caller's missing consent is no reason to leave the server in peace: the next one may have given it.
+  #notConsented(error: SignalboxError): void {
+    this.#log.debug({ code: error.code, endpoint: this.id }, error.message);
+    if (this.#anyLane() !== undefined) return;
+    this.#lastError = { error, at: this.#deps.clock.now() };
+    this.#enter("needs_auth", error.message, error.code);
   }
 
   // --- what slots and subscriptions report
@@ -948,6 +987,11 @@ export class Link implements SlotOwner, ReportListener {
       ? thrown
       : failureOf(this.name, "SERVER_UNREACHABLE", "could not be opened", { cause: thrown });
   }
+}
+
+function subjectOf(key: LaneKey): string | undefined {
+  if (key.kind === "shared") return undefined;
+  return key.kind === "principal" ? key.id : key.principalId;
 }
 
 function abandonable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -20,6 +20,7 @@ import { Bulkhead } from "./guard/bulkhead.ts";
 import { Retries } from "./guard/retries.ts";
 import { RetryPolicies, type ToolPolicy } from "./guard/retry-policies.ts";
 import { guardDefaults, settingsOf, type GuardOptions } from "./guard-options.ts";
+import type { Credentials } from "./credentials.ts";
 import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, Lane } from "./lane.ts";
 import {
@@ -76,6 +77,8 @@ export interface UpstreamDeps {
   reconnects?: ReconnectRate;
   /** Where local processes take their turn to start; one for all servers of a gateway. */
   processes?: Processes;
+  /** Where the tokens come from that its calls carry; for a server with `oauth` options. */
+  credentials?: Credentials;
   /** 0 up to 1; default Math.random. */
   random?: () => number;
 }
@@ -186,6 +189,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       pool: this.#pool,
       reconnects: deps.reconnects ?? new ReconnectRate(clock),
       ...(processes && { processes }),
+      ...(deps.credentials && { credentials: deps.credentials }),
       clientInfo: options.clientInfo,
       responseBytesMax: own.response_bytes_max ?? options.responseBytesMax ?? 64 * 1024 * 1024,
       inspectBytesMax: options.inspectBytesMax ?? 1024 * 1024,
@@ -347,6 +351,12 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   /** How many lanes are open. */
   get openLanes(): number {
     return this.links.reduce((sum, link) => sum + link.openLanes, 0);
+  }
+
+  /** Somebody connected to it by OAuth, or disconnected: what it offers may be other things now. */
+  credentialsChanged(): void {
+    for (const link of this.links) link.credentialsChanged();
+    for (const kind of LIST_KINDS) this.events.emit("listChanged", { kind });
   }
 
   /** The last lines of a local process's standard error. */
@@ -512,6 +522,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
 }
 
 const BY_HAND = "opened by an operator";
+const LIST_KINDS: readonly ListKind[] = ["tools", "prompts", "resources"];
 
 function pickOf(
   key: string | undefined,

@@ -2,9 +2,15 @@
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
-import { hashKey, KeyRing } from "../../src/access/index.ts";
+import {
+  Connections,
+  createSealer,
+  hashKey,
+  KeyRing,
+  lateConnectionStore,
+} from "../../src/access/index.ts";
 import type { Role } from "../../src/access/index.ts";
-import { createLog, manualClock, Metrics } from "../../src/foundation/index.ts";
+import { createLog, manualClock, Metrics, silentLog } from "../../src/foundation/index.ts";
 import { serverOptions } from "../../src/gateway/index.ts";
 import { FakeGateway, FakeStore } from "../../src/registry/port-fakes.ts";
 import { Registry } from "../../src/registry/index.ts";
@@ -106,6 +112,7 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       }),
       clear: () => 0,
     },
+    connections: noConnections(),
     health: () => ({
       ready: true,
       checks: { database: { status: "ok", address: "db.internal" }, mcp_servers: { status: "ok" } },
@@ -159,4 +166,25 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       };
     },
   };
+}
+
+// None of these servers takes tokens.
+function noConnections(): Connections {
+  const http = { fetch: () => Promise.reject(new Error("nothing is fetched here")) };
+  const none = (): never => {
+    throw new Error("nothing is stored here");
+  };
+  return new Connections({
+    store: lateConnectionStore(none),
+    http,
+    sealerFor: (purpose) => createSealer(Buffer.alloc(32), purpose),
+    clock: manualClock(),
+    log: silentLog,
+    publicUrl: () => "http://127.0.0.1",
+    clientName: "Signalbox",
+    servers: () => [],
+    principal: () => undefined,
+    sees: () => false,
+    changed: () => undefined,
+  });
 }
