@@ -157,7 +157,7 @@ export class Connections {
       .filter((view) => view.mayConnect && view.state !== "automatic")
       .map((view) => {
         const wanted = view.server === opened.wish?.server;
-        const wish = wanted && opened.wish ? opened.wish : { server: view.server, scopes: [] };
+        const wish = this.#wishAt(view.server, wanted ? opened.wish : undefined);
         const start = this.#tickets.start({ principalId: principal.id, wish, browserHash }, now);
         return { ...view, wanted, start: `${CONNECT_PATH}/start?ticket=${start}` };
       })
@@ -325,6 +325,14 @@ export class Connections {
       url: `${this.#deps.publicUrl()}${CONNECT_PATH}?ticket=${ticket}`,
       expiresAt: now + TICKET_MS,
     };
+  }
+
+  // Who asks for a connection by hand does not know what the server wants; the server may have said so.
+  #wishAt(name: string, wish: Wish | undefined): Wish {
+    const server = this.#server(name);
+    if (server === undefined || (wish !== undefined && wish.scopes.length > 0))
+      return wish ?? { server: name, scopes: [] };
+    return this.tokensFor(server).wish;
   }
 
   #server(name: string): ProtectedServer | undefined {

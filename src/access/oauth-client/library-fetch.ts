@@ -10,7 +10,7 @@ export function libraryFetch(
   options: {
     method: string;
     headers: Record<string, string>;
-    body?: URLSearchParams | string | undefined;
+    body?: URLSearchParams | undefined;
     signal?: AbortSignal;
   },
 ) => Promise<Response> {

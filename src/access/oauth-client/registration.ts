@@ -1,18 +1,12 @@
 // As which client the gateway asks for tokens: the one the operator registered, else its metadata document where the
 // authorization server takes such, else one that it registers there and keeps. What was agreed with one authorization
 // server is kept under its issuer and never shown to another.
-import {
-  customFetch,
-  allowInsecureRequests,
-  dynamicClientRegistrationRequest,
-  processDynamicClientRegistrationResponse,
-} from "oauth4webapi";
+import { z } from "zod";
 import { SignalboxError } from "../../foundation/index.ts";
 import type { Sealer } from "../sealer.ts";
 import type { OAuthClient } from "./client-authentication.ts";
 import type { ConnectionStore } from "./connection-store.ts";
 import type { AuthorizationServerMetadata } from "./discovery.ts";
-import { libraryFetch, oauthFailure } from "./library-fetch.ts";
 import type { OutboundFetch } from "../outbound-fetch.ts";
 import type { ProtectedServer } from "./settings.ts";
 
@@ -104,28 +98,45 @@ async function register(
       { details: { server: server.name } },
     );
   }
-  try {
-    const response = await dynamicClientRegistrationRequest(
-      metadata,
-      { ...clientMetadata(identity), token_endpoint_auth_method: methodWanted(metadata) },
-      { [customFetch]: libraryFetch(deps.http), [allowInsecureRequests]: true },
-    );
-    const made = await processDynamicClientRegistrationResponse(response);
-    const { client_id, client_secret, client_secret_expires_at, token_endpoint_auth_method } = made;
-    const client: OAuthClient = {
-      client_id,
-      ...(typeof client_secret === "string" && { client_secret }),
-      ...(typeof token_endpoint_auth_method === "string" && { token_endpoint_auth_method }),
-    };
-    const expires = Number(client_secret_expires_at ?? 0);
-    const kept: Kept = { client, ...(expires > 0 && { expiresAt: expires * 1000 }) };
-    const sealed = sealer.seal(JSON.stringify(kept), contextOf(metadata.issuer, identity));
-    await store.putClient(metadata.issuer, identity.redirectUri, sealed);
-    return client;
-  } catch (error) {
-    throw oauthFailure(server.name, "the gateway could not be registered as a client", error);
-  }
+  const made = await askToRegister(server, metadata.registration_endpoint, metadata, deps);
+  const { client_secret_expires_at: expires = 0, ...client } = made;
+  const kept: Kept = { client, ...(expires > 0 && { expiresAt: expires * 1000 }) };
+  const sealed = sealer.seal(JSON.stringify(kept), contextOf(metadata.issuer, identity));
+  await store.putClient(metadata.issuer, identity.redirectUri, sealed);
+  return client;
 }
+
+// The library insists on members that the standard requires of an answer and many authorization servers leave out.
+async function askToRegister(
+  server: ProtectedServer,
+  endpoint: string,
+  metadata: AuthorizationServerMetadata,
+  { http, identity }: RegistrationDeps,
+): Promise<z.output<typeof registered>> {
+  const wanted = { ...clientMetadata(identity), token_endpoint_auth_method: methodWanted(metadata) };
+  const response = await http.fetch(endpoint, {
+    method: "POST",
+    headers: { accept: "application/json", "content-type": "application/json" },
+    body: JSON.stringify(wanted),
+  });
+  const answer: unknown = await response.json().catch(() => undefined);
+  const parsed = registered.safeParse(answer);
+  if ((response.status === 201 || response.status === 200) && parsed.success) return parsed.data;
+  const refusal = refused.safeParse(answer).data?.error ?? `HTTP status ${response.status}`;
+  throw new SignalboxError(
+    "OAUTH_FAILED",
+    `No tokens for server "${server.name}": ${metadata.issuer} did not register the gateway as a client: ${refusal}.`,
+    { details: { server: server.name } },
+  );
+}
+
+const registered = z.object({
+  client_id: z.string().min(1).max(2048),
+  client_secret: z.string().min(1).max(4096).exactOptional(),
+  client_secret_expires_at: z.number().exactOptional(),
+  token_endpoint_auth_method: z.string().max(64).exactOptional(),
+});
+const refused = z.object({ error: z.string().regex(/^[\w -]{1,64}$/) });
 
 function methodWanted({ token_endpoint_auth_methods_supported: supported }: AuthorizationServerMetadata): string {
   if (supported === undefined) return "client_secret_basic";

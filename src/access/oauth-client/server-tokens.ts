@@ -76,6 +76,8 @@ export class ServerTokens {
   readonly shared: boolean;
   readonly #deps: ServerTokensDeps;
   readonly #log: Log;
+  /** What the server last asked for where a request came without a token it takes. */
+  #asked: Wish | undefined;
   readonly #entries = new Map<string, Entry>();
   readonly #loading = new Map<string, Promise<Entry>>();
   #discovery: { readonly found: Promise<Discovery>; readonly until: number } | undefined;
@@ -124,7 +126,13 @@ export class ServerTokens {
     }
     if (entry !== undefined) this.#spend(entry);
     if (this.#byItself) throw this.#unauthorized("refuses the token of the gateway's own credentials");
+    this.#asked = this.#wishOf(asked);
     throw this.#consentNeeded(asked);
+  }
+
+  /** What a consent has to be for, as far as the server has said. */
+  get wish(): Wish {
+    return this.#asked ?? { server: this.server.name, scopes: [] };
   }
 
   /** What is known of the server's authorization server, asked for where it is not. */
@@ -438,13 +446,14 @@ export class ServerTokens {
 
   // --- failures
 
-  #consentNeeded({ scopes, resourceMetadata }: BearerChallenge): SignalboxError {
+  #wishOf({ scopes, resourceMetadata }: BearerChallenge): Wish {
+    const { name: server } = this.server;
+    return { server, scopes, ...(resourceMetadata !== undefined && { resourceMetadata }) };
+  }
+
+  #consentNeeded(asked: BearerChallenge): SignalboxError {
     const { name } = this.server;
-    const wish: Wish = {
-      server: name,
-      scopes,
-      ...(resourceMetadata !== undefined && { resourceMetadata }),
-    };
+    const wish = this.#wishOf(asked);
     const sentence = this.shared
       ? `Server "${name}" has to be connected by an operator: \`signalbox servers login ${name}\`.`
       : `Server "${name}" needs your consent before it can be used: \`signalbox servers login ${name}\`.`;
