@@ -17,6 +17,8 @@ export interface ConnectionRow {
   readonly updatedAt: number;
 }
 
+type NewConnection = Omit<ConnectionRow, "version" | "createdAt" | "updatedAt">;
+
 /** A consent under way. */
 export interface FlowRow {
   readonly stateHash: string;
@@ -30,9 +32,12 @@ export interface Connections {
   /** Of one subject, or all of them. */
   list(subject?: string): Promise<readonly ConnectionRow[]>;
   newestSubject(server: string): Promise<string | undefined>;
-  /** In place of what is there, whoever holds the lease; the new version. */
-  put(row: Omit<ConnectionRow, "version" | "createdAt" | "updatedAt">): Promise<number>;
-  remove(server: string, subject: string): Promise<ConnectionRow | undefined>;
+  /** A new connection, in place of what is there, whoever holds the lease; its version. */
+  put(row: NewConnection): Promise<number>;
+  /** The same connection with other tokens; its new version, undefined where `version` is not the one that is there. */
+  renew(row: NewConnection, version: number): Promise<number | undefined>;
+  /** With a version, only that one. */
+  remove(server: string, subject: string, version?: number): Promise<ConnectionRow | undefined>;
   removeOfSubjects(subjects: readonly string[]): Promise<readonly ConnectionRow[]>;
   /** False where the version is another one, or somebody has the lease. */
   lease(server: string, subject: string, version: number, leaseMs: number): Promise<boolean>;
@@ -64,20 +69,17 @@ export function connectionsIn(database: Database): Connections {
       return rows.length === 0 ? undefined : String(rows[0]?.subject);
     },
     async put(row): Promise<number> {
-      const { server, subject, issuer, scopes, sealed, expiresAt } = row;
-      const { rows } = await database.query(putStatement, [
-        server,
-        subject,
-        issuer,
-        [...scopes],
-        sealed,
-        expiresAt === undefined ? null : new Date(expiresAt),
-      ]);
+      const { rows } = await database.query(putStatement, valuesOf(row));
       return Number(rows[0]?.version);
     },
-    async remove(server, subject): Promise<ConnectionRow | undefined> {
-      const text = `DELETE FROM ${tokens} WHERE server = $1 AND subject = $2 RETURNING ${columns}`;
-      return one(await database.query(text, [server, subject]));
+    async renew(row, version): Promise<number | undefined> {
+      const { rows } = await database.query(renewStatement, [...valuesOf(row), version]);
+      return rows.length === 0 ? undefined : Number(rows[0]?.version);
+    },
+    async remove(server, subject, version): Promise<ConnectionRow | undefined> {
+      const where = "server = $1 AND subject = $2 AND ($3::bigint IS NULL OR version = $3)";
+      const text = `DELETE FROM ${tokens} WHERE ${where} RETURNING ${columns}`;
+      return one(await database.query(text, [server, subject, version ?? null]));
     },
     async removeOfSubjects(subjects): Promise<readonly ConnectionRow[]> {
       const text = `DELETE FROM ${tokens} WHERE subject = ANY($1) RETURNING ${columns}`;
@@ -149,8 +151,20 @@ const putStatement = `
   VALUES ($1, $2, $3, $4, $5, $6)
   ON CONFLICT (server, subject) DO UPDATE
   SET issuer = $3, scopes = $4, sealed = $5, expires_at = $6, lease_until = NULL,
-      version = oauth_tokens.version + 1, updated_at = now()
+      version = nextval('signalbox.oauth_versions'), created_at = now(), updated_at = now()
   RETURNING version`;
+
+const renewStatement = `
+  UPDATE ${tokens}
+  SET issuer = $3, scopes = $4, sealed = $5, expires_at = $6, lease_until = NULL,
+      version = nextval('signalbox.oauth_versions'), updated_at = now()
+  WHERE server = $1 AND subject = $2 AND version = $7
+  RETURNING version`;
+
+function valuesOf({ server, subject, issuer, scopes, sealed, expiresAt }: NewConnection): unknown[] {
+  const expires = expiresAt === undefined ? null : new Date(expiresAt);
+  return [server, subject, issuer, [...scopes], sealed, expires];
+}
 
 const connectionSchema = z
   .object({

@@ -9,7 +9,7 @@ export interface ConnectionRow {
   readonly scopes: readonly string[];
   /** The tokens, sealed. */
   readonly sealed: string;
-  /** Grows with every change, so that who holds an older one knows. */
+  /** Another one with every change, so that who holds an older one knows; never 0. */
   readonly version: number;
   readonly expiresAt?: number;
   readonly createdAt: number;
@@ -42,10 +42,12 @@ export interface ConnectionStore {
   list(subject?: string): Promise<readonly ConnectionRow[]>;
   /** The subject whose connection to a server is the newest. */
   newestSubject(server: string): Promise<string | undefined>;
-  /** Stores it in place of what is there; its version. */
+  /** Stores a new connection in place of what is there; its version. */
   put(connection: NewConnection): Promise<number>;
-  /** What was removed, so that it can be revoked. */
-  remove(server: string, subject: string): Promise<ConnectionRow | undefined>;
+  /** Stores other tokens of the same connection; undefined where `version` is no longer the one that is there. */
+  renew(connection: NewConnection, version: number): Promise<number | undefined>;
+  /** What was removed, so that it can be revoked; with a version, only that one. */
+  remove(server: string, subject: string, version?: number): Promise<ConnectionRow | undefined>;
   removeOfSubjects(subjects: readonly string[]): Promise<readonly ConnectionRow[]>;
   /** Takes the right to renew version `version` for `leaseMs`; false where somebody has it, or has renewed it. */
   lease(server: string, subject: string, version: number, leaseMs: number): Promise<boolean>;
@@ -67,6 +69,7 @@ export function lateConnectionStore(store: () => ConnectionStore): ConnectionSto
     list: async (...given) => store().list(...given),
     newestSubject: async (...given) => store().newestSubject(...given),
     put: async (...given) => store().put(...given),
+    renew: async (...given) => store().renew(...given),
     remove: async (...given) => store().remove(...given),
     removeOfSubjects: async (...given) => store().removeOfSubjects(...given),
     lease: async (...given) => store().lease(...given),

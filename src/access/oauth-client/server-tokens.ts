@@ -352,7 +352,6 @@ export class ServerTokens {
   }
 
   async #renewHere(entry: Entry): Promise<void> {
-    const { store, sealer, clock } = this.#deps;
     let tokens: KeptTokens;
     try {
       tokens = await this.#fetchTokens(entry.tokens);
@@ -360,15 +359,25 @@ export class ServerTokens {
       await this.#renewalFailed(entry, error);
       return;
     }
-    this.#adopt(entry, tokens, entry.version);
-    entry.renewedAt = clock.now();
+    entry.renewedAt = this.#deps.clock.now();
+    await this.#store(entry, tokens);
+    this.#log.debug({ subject: entry.subject }, "Renewed a token");
+  }
+
+  async #store(entry: Entry, tokens: KeptTokens): Promise<void> {
+    const { store, sealer } = this.#deps;
+    const row = sealTokens(this.server, entry.subject, tokens, sealer);
+    const { version } = entry;
+    this.#adopt(entry, tokens, version);
     try {
-      entry.version = await store.put(sealTokens(this.server, entry.subject, tokens, sealer));
+      const stored = version === 0 ? await store.put(row) : await store.renew(row, version);
+      if (stored !== undefined) entry.version = stored;
+      // Meanwhile it was ended, or a person has consented anew.
+      else await this.#lookAgain(entry);
     } catch (error) {
       // It is used from memory; after a restart a person may have to consent again.
       this.#log.error({ error: messageOf(error) }, "A renewed token could not be stored");
     }
-    this.#log.debug({ subject: entry.subject }, "Renewed a token");
   }
 
   async #fetchTokens(old: KeptTokens | undefined, more: readonly string[] = []): Promise<KeptTokens> {
@@ -407,7 +416,7 @@ export class ServerTokens {
     const { store } = this.#deps;
     const over = error instanceof Moved || OVER.has(oauthErrorOf(error) ?? "");
     if (over && !this.#byItself) {
-      await store.remove(this.server.name, entry.subject);
+      await store.remove(this.server.name, entry.subject, entry.version);
       this.#none(entry);
       this.#log.info({ subject: entry.subject }, "A connection is over and needs a new consent");
       return;
@@ -432,15 +441,7 @@ export class ServerTokens {
     if (asked.scopes.every((scope) => had.has(scope)))
       throw this.#unauthorized("refuses a token for which all it asks for was requested");
     if (!this.#byItself || entry === undefined) throw this.#consentNeeded(asked);
-    const widened = await this.#fetchTokens(tokens, asked.scopes);
-    this.#adopt(entry, widened, entry.version);
-    const row = sealTokens(this.server, entry.subject, widened, this.#deps.sealer);
-    await this.#deps.store.put(row).then(
-      (version) => {
-        entry.version = version;
-      },
-      (error: unknown) => this.#log.debug({ error: messageOf(error) }, "A token was not stored"),
-    );
+    await this.#store(entry, await this.#fetchTokens(tokens, asked.scopes));
     return entry.header;
   }
 

@@ -1,12 +1,15 @@
 -- Connections to servers by OAuth: whose tokens, sealed by the gateway. The lease is the right to renew them, so that of
 -- several gateways one does.
+CREATE SEQUENCE signalbox.oauth_versions;
+
 CREATE TABLE signalbox.oauth_tokens (
   server text NOT NULL,
   subject text NOT NULL,
   issuer text NOT NULL,
   scopes text[] NOT NULL,
   sealed text NOT NULL,
-  version bigint NOT NULL DEFAULT 1,
+  -- Never the same twice, not even for a row that was removed and made anew.
+  version bigint NOT NULL DEFAULT nextval('signalbox.oauth_versions'),
   expires_at timestamptz,
   lease_until timestamptz,
   created_at timestamptz NOT NULL DEFAULT now(),
