@@ -34,7 +34,13 @@ interface Setup {
   readonly refused?: (address: string, problem: string) => void;
 }
 
-function fetcher({ allow = [], lookup, timeoutMs = 5000, bytesMax = 1000, refused }: Setup): OutboundFetch {
+function fetcher({
+  allow = [],
+  lookup,
+  timeoutMs = 5000,
+  bytesMax = 1000,
+  refused,
+}: Setup): OutboundFetch {
   return new OutboundFetch({
     guard: new OutboundGuard({ allow, deny: [] }),
     timeoutMs,
@@ -74,19 +80,20 @@ test("a name is refused where one of its addresses is private", async () => {
   expect(await codeOf(http.fetch("https://two.example/"))).toBe("OUTBOUND_REFUSED");
 });
 
-test.each(["http://169.254.169.254/latest/meta-data", "https://169.254.169.254/", "http://[fd00:ec2::254]/"])(
-  "a redirect to %s is refused, and whoever watches hears of it",
-  async (location) => {
-    const server = await serve("127.0.0.1", (_, response) => {
-      response.writeHead(302, { location }).end();
-    });
-    const heard: string[] = [];
-    const http = fetcher({ allow: ["127.0.0.1:*"], refused: (address) => heard.push(address) });
-    const fetched = http.fetch(`http://127.0.0.1:${server.port}/`, { redirectsMax: 3 });
-    expect(await codeOf(fetched)).toBe("OUTBOUND_REFUSED");
-    expect(heard).toHaveLength(1);
-  },
-);
+test.each([
+  "http://169.254.169.254/latest/meta-data",
+  "https://169.254.169.254/",
+  "http://[fd00:ec2::254]/",
+])("a redirect to %s is refused, and whoever watches hears of it", async (location) => {
+  const server = await serve("127.0.0.1", (_, response) => {
+    response.writeHead(302, { location }).end();
+  });
+  const heard: string[] = [];
+  const http = fetcher({ allow: ["127.0.0.1:*"], refused: (address) => heard.push(address) });
+  const fetched = http.fetch(`http://127.0.0.1:${server.port}/`, { redirectsMax: 3 });
+  expect(await codeOf(fetched)).toBe("OUTBOUND_REFUSED");
+  expect(heard).toHaveLength(1);
+});
 
 test("redirects are followed so often and no more, and not at all unless that is asked for", async () => {
   const server = await serve("127.0.0.1", (request, response) => {

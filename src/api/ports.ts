@@ -50,14 +50,7 @@ export interface ApiDeps {
   /** Connections to servers by OAuth. */
   connections: Pick<
     Connections,
-    | "list"
-    | "begin"
-    | "remove"
-    | "page"
-    | "start"
-    | "finish"
-    | "clientDocument"
-    | "secure"
+    "list" | "begin" | "remove" | "page" | "start" | "finish" | "clientDocument" | "secure"
   >;
   /** The last results of the background checks; never waits. */
   health(): HealthReport;

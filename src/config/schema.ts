@@ -1,12 +1,7 @@
 // Every module keeps the options of what it does beside the code; here they are joined into one tree. What no single module
 // owns (where to listen, where data lies) is defined here.
 import { z } from "zod";
-import {
-  authOptions,
-  connectionOptions,
-  hostOptions,
-  outboundOptions,
-} from "../access/index.ts";
+import { authOptions, connectionOptions, hostOptions, outboundOptions } from "../access/index.ts";
 import { duration, logOptions, metricsOptions } from "../foundation/index.ts";
 import {
   bundleName,

@@ -117,7 +117,7 @@ export const errorTable = {
     status: 403,
     summary: "The server asks for a person's consent before it can be used.",
     remedy:
-      "Follow the link that came with the answer, or run `signalbox servers login <name>`, and consent. Where all callers share the connection (`oauth.mode` is \"gateway\"), an operator has to do so once.",
+      'Follow the link that came with the answer, or run `signalbox servers login <name>`, and consent. Where all callers share the connection (`oauth.mode` is "gateway"), an operator has to do so once.',
   },
   CONNECT_LINK_INVALID: {
     status: 410,

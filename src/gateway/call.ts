@@ -387,12 +387,19 @@ export class Call implements Parcel, CacheReader {
     const { principal, startedAt } = this.start;
     const { name } = this.route.server;
     const leftMs = startedAt + this.#timeoutMs - this.#clock.monotonicMs() - CONSENT_MARGIN_MS;
-    const connected = await this.#consent
-      ?.connectedWithin(principal, name, leftMs, waiting.signal)
-      .catch(() => false);
+    const { signal } = waiting;
+    const connected = await this.#connectedWithin(principal, name, leftMs, signal);
     if (this.#done) return;
-    if (connected === true && this.#way !== undefined) this.run(this.#way.key, this.#way.times);
+    if (connected && this.#way !== undefined) this.run(this.#way.key, this.#way.times);
     else this.#failNow(error);
+  }
+
+  async #connectedWithin(...wait: Parameters<ConsentPort["connectedWithin"]>): Promise<boolean> {
+    try {
+      return (await this.#consent?.connectedWithin(...wait)) === true;
+    } catch {
+      return false;
+    }
   }
 
   #failNow(error: SignalboxError): void {

@@ -35,7 +35,9 @@ export interface ConsentPort {
 const ASKED = "signalbox-connect";
 
 /** Takes the client's answer out of a repeated request, which is not the server's business; undefined where there is none. */
-export function takeConsentAnswer(params: JsonObject | undefined): "accept" | "decline" | undefined {
+export function takeConsentAnswer(
+  params: JsonObject | undefined,
+): "accept" | "decline" | undefined {
   const responses = params?.["inputResponses"];
   if (params === undefined || !isJsonObject(responses)) return undefined;
   const answer = responses[ASKED];
@@ -59,7 +61,12 @@ export function consentAnswer(
   const { era, message, session, envelope } = start;
   const { url } = link;
   const said = `Server "${wish.server}" needs your consent before it can be used. Open this link, then try again.`;
-  if (mayAsk && era === "modern" && takesUrls(envelope.capabilities) && MAY_ASK.has(message.method)) {
+  if (
+    mayAsk &&
+    era === "modern" &&
+    takesUrls(envelope.capabilities) &&
+    MAY_ASK.has(message.method)
+  ) {
     const params = { mode: "url", message: said, url };
     const inputRequests = { [ASKED]: { method: "elicitation/create", params } };
     return resultText(message.id, { resultType: "input_required", inputRequests });
@@ -72,7 +79,10 @@ export function consentAnswer(
   const text = `${said} ${url}`;
   if (message.method === "tools/call") {
     const result: JsonObject = { content: [{ type: "text", text }], isError: true };
-    return resultText(message.id, era === "modern" ? { resultType: "complete", ...result } : result);
+    return resultText(
+      message.id,
+      era === "modern" ? { resultType: "complete", ...result } : result,
+    );
   }
   const data = { code: error.code, server: wish.server, url, requestId: start.requestId };
   return stringify(errorResponse(message.id, RPC.internalError, text, data));

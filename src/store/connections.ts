@@ -55,11 +55,15 @@ export function connectionsIn(database: Database): Connections {
   return {
     async get(server, subject): Promise<ConnectionRow | undefined> {
       const where = "WHERE server = $1 AND subject = $2";
-      return one(await database.query(`SELECT ${columns} FROM ${tokens} ${where}`, [server, subject]));
+      return one(
+        await database.query(`SELECT ${columns} FROM ${tokens} ${where}`, [server, subject]),
+      );
     },
     async list(subject): Promise<readonly ConnectionRow[]> {
       const where = "WHERE $1::text IS NULL OR subject = $1 ORDER BY server, subject LIMIT 10000";
-      return all(await database.query(`SELECT ${columns} FROM ${tokens} ${where}`, [subject ?? null]));
+      return all(
+        await database.query(`SELECT ${columns} FROM ${tokens} ${where}`, [subject ?? null]),
+      );
     },
     async newestSubject(server): Promise<string | undefined> {
       const { rows } = await database.query(
@@ -161,7 +165,14 @@ const renewStatement = `
   WHERE server = $1 AND subject = $2 AND version = $7
   RETURNING version`;
 
-function valuesOf({ server, subject, issuer, scopes, sealed, expiresAt }: NewConnection): unknown[] {
+function valuesOf({
+  server,
+  subject,
+  issuer,
+  scopes,
+  sealed,
+  expiresAt,
+}: NewConnection): unknown[] {
   const expires = expiresAt === undefined ? null : new Date(expiresAt);
   return [server, subject, issuer, [...scopes], sealed, expires];
 }

@@ -617,7 +617,9 @@ export class Link implements SlotOwner, ReportListener {
   #contextOf(key: LaneKey, signal?: AbortSignal): LaneContext {
     const context = this.#plainContextOf(key, signal);
     const { credentials: of } = this.#deps;
-    return of === undefined ? context : { ...context, credentials: { of, subject: subjectOf(key) } };
+    return of === undefined
+      ? context
+      : { ...context, credentials: { of, subject: subjectOf(key) } };
   }
 
   #plainContextOf(key: LaneKey, signal?: AbortSignal): LaneContext {

@@ -56,7 +56,10 @@ function problemsOf(options: {
   if (proof !== undefined && issuer === undefined)
     problems.push(["issuer", "name the authorization server that the secret or key is for"]);
   if (grant === "client_credentials" && proof === undefined)
-    problems.push(["grant", "client_credentials needs client_id, and client_secret or private_key"]);
+    problems.push([
+      "grant",
+      "client_credentials needs client_id, and client_secret or private_key",
+    ]);
   if (grant === "client_credentials" && mode === "principal")
     problems.push(["mode", "client_credentials are the gateway's own: mode can only be gateway"]);
   return problems;

@@ -54,9 +54,7 @@ describe("a server on which each principal connects", () => {
     const alice = await newKey("alice");
     const bob = await newKey("bob");
     await connect("own", alice, "alice");
-    await until("the tools are listed", async () =>
-      (await toolNames(bob)).includes("own__whoami"),
-    );
+    await until("the tools are listed", async () => (await toolNames(bob)).includes("own__whoami"));
     expect(await textOf("own__whoami", alice)).toBe("You are alice");
     const refused = await call("own__whoami", bob);
     const page = await consent(new Browser(), linkIn(refused.result), "bob");
@@ -163,9 +161,9 @@ describe("a server on which each principal connects", () => {
     await connect("own", key, "jim");
     const before = authorization.revoked.length;
     await gateway.api("DELETE", `/api/keys/${id}`);
-    await until("the tokens are revoked", () =>
-      authorization.revoked.slice(before).includes("refresh_token"),
-    );
+    const revoked = (): boolean => authorization.revoked.slice(before).includes("refresh_token");
+    await until("the tokens are revoked", revoked);
+    expect((await api("GET", "/api/connections", key)).status).toBe(401);
   });
 });
 

@@ -13,7 +13,11 @@ import {
 } from "../../src/access/index.ts";
 import { manualClock, silentLog, type Clock } from "../../src/foundation/index.ts";
 import type { Store } from "../../src/store/index.ts";
-import { openTestDatabase, openTestStore, type TestDatabase } from "../../src/store/test-database.ts";
+import {
+  openTestDatabase,
+  openTestStore,
+  type TestDatabase,
+} from "../../src/store/test-database.ts";
 import {
   startAuthorizationServer,
   startProtectedServer,
@@ -79,7 +83,9 @@ describe("a token that has run out", () => {
     const second = await openTestStore(database);
     onTestFinished(() => second.close());
     const other = connectionsOver(second, [server], clock);
-    expect(await other.tokensFor(server).get("pair")).toBe(await connections.tokensFor(server).get("pair"));
+    expect(await other.tokensFor(server).get("pair")).toBe(
+      await connections.tokensFor(server).get("pair"),
+    );
     clock.advance(3_700_000);
     const before = refreshes();
     const got = await Promise.all(
@@ -169,27 +175,30 @@ describe("the gateway's own credentials", () => {
         private_key: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
       },
     ],
-  ])("prove themselves by %s, are asked for a token once, and widen it where that is asked", async (_, proof) => {
-    const server: ProtectedServer = {
-      name: `own-${proof.client_id}`,
-      url: mcp.url,
-      oauth: { ...own, ...proof, issuer: authorization.issuer },
-    };
-    const connections = connectionsOver(store, [server], manualClock(Date.now()));
-    const tokens = connections.tokensFor(server);
-    const before = authorization.grants.length;
-    const got = await Promise.all(Array.from({ length: 50 }, () => tokens.get("anyone")));
-    expect(new Set(got).size).toBe(1);
-    expect(authorization.grants.slice(before)).toEqual(["client_credentials"]);
-    expect(await accepts(got[0])).toBe(true);
-    const challenge = 'Bearer error="insufficient_scope", scope="mcp:write"';
-    const refusal = { subject: "anyone", used: got[0] ?? "", status: 403, challenge };
-    const wider = await tokens.refused(refusal);
-    expect(wider).not.toBe(got[0]);
-    await expect(tokens.refused({ ...refusal, used: wider })).rejects.toMatchObject({
-      code: "SERVER_UNAUTHORIZED",
-    });
-  });
+  ])(
+    "prove themselves by %s, are asked for a token once, and widen it where that is asked",
+    async (_, proof) => {
+      const server: ProtectedServer = {
+        name: `own-${proof.client_id}`,
+        url: mcp.url,
+        oauth: { ...own, ...proof, issuer: authorization.issuer },
+      };
+      const connections = connectionsOver(store, [server], manualClock(Date.now()));
+      const tokens = connections.tokensFor(server);
+      const before = authorization.grants.length;
+      const got = await Promise.all(Array.from({ length: 50 }, () => tokens.get("anyone")));
+      expect(new Set(got).size).toBe(1);
+      expect(authorization.grants.slice(before)).toEqual(["client_credentials"]);
+      expect(await accepts(got[0])).toBe(true);
+      const challenge = 'Bearer error="insufficient_scope", scope="mcp:write"';
+      const refusal = { subject: "anyone", used: got[0] ?? "", status: 403, challenge };
+      const wider = await tokens.refused(refusal);
+      expect(wider).not.toBe(got[0]);
+      await expect(tokens.refused({ ...refusal, used: wider })).rejects.toMatchObject({
+        code: "SERVER_UNAUTHORIZED",
+      });
+    },
+  );
 
   test("work without the database, and are given up where they are refused", async () => {
     const oauth = { ...own, ...machine, issuer: authorization.issuer };

@@ -168,14 +168,15 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
   };
 }
 
+function nothingStored(): never {
+  throw new Error("nothing is stored here");
+}
+
 // None of these servers takes tokens.
 function noConnections(): Connections {
   const http = { fetch: () => Promise.reject(new Error("nothing is fetched here")) };
-  const none = (): never => {
-    throw new Error("nothing is stored here");
-  };
   return new Connections({
-    store: lateConnectionStore(none),
+    store: lateConnectionStore(nothingStored),
     http,
     sealerFor: (purpose) => createSealer(Buffer.alloc(32), purpose),
     clock: manualClock(),

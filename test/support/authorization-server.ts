@@ -1,7 +1,7 @@
 // A real authorization server (oidc-provider) in this process, and a real MCP server behind its tokens.
 import { createServer, type Server } from "node:http";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
-import Provider, { type ClientMetadata, type Configuration } from "oidc-provider";
+import { Provider, type ClientMetadata, type Configuration } from "oidc-provider";
 import { toNodeListener } from "../everything/node-http.ts";
 
 export interface AuthorizationServer extends AsyncDisposable {

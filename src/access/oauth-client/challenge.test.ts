@@ -17,7 +17,10 @@ test.each([
     },
   ],
   ['Basic realm="Bearer scope=\\"no\\"", bearer scope=one', { scopes: ["one"] }],
-  ['DPoP error="use_dpop_nonce", Bearer scope="x", error="invalid_token"', { error: "invalid_token", scopes: ["x"] }],
+  [
+    'DPoP error="use_dpop_nonce", Bearer scope="x", error="invalid_token"',
+    { error: "invalid_token", scopes: ["x"] },
+  ],
   ['Bearer scope="first", Bearer scope="second"', { scopes: ["first"] }],
   ['Bearer SCOPE = "a"', { scopes: ["a"] }],
 ])("%j says %j", (header, expected) => {

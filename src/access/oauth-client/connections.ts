@@ -11,7 +11,14 @@ import type { Sealer } from "../sealer.ts";
 import type { OAuthClient } from "./client-authentication.ts";
 import { GATEWAY_SUBJECT, type ConnectionRow, type ConnectionStore } from "./connection-store.ts";
 import type { AuthorizationServerMetadata } from "./discovery.ts";
-import { askForConsent, checkedAnswer, redeemCode, revoke, type Party, type Tokens } from "./grants.ts";
+import {
+  askForConsent,
+  checkedAnswer,
+  redeemCode,
+  revoke,
+  type Party,
+  type Tokens,
+} from "./grants.ts";
 import { areFor, openTokens, sealTokens, type KeptTokens } from "./kept-tokens.ts";
 import { oauthErrorOf, oauthFailure } from "./library-fetch.ts";
 import { clientFor, clientMetadata, type ClientIdentity } from "./registration.ts";
@@ -109,7 +116,11 @@ export class Connections {
     ]);
     return servers.map((server) => {
       const rows = isShared(server.oauth) ? shared : own;
-      return this.#view(server, principal, rows.find((row) => row.server === server.name));
+      return this.#view(
+        server,
+        principal,
+        rows.find((row) => row.server === server.name),
+      );
     });
   }
 
@@ -145,7 +156,10 @@ export class Connections {
   }
 
   /** The page behind a link; `cookie` is the browser's, made where it has none. Throws CONNECT_LINK_INVALID. */
-  async page(ticket: string, cookie: string | undefined): Promise<{ view: PageView; cookie: string }> {
+  async page(
+    ticket: string,
+    cookie: string | undefined,
+  ): Promise<{ view: PageView; cookie: string }> {
     const now = this.#deps.clock.now();
     const opened = this.#tickets.openPage(ticket, now);
     const principal = opened && this.#deps.principal(opened.principalId);
@@ -223,7 +237,8 @@ export class Connections {
     const state = answer.get("state") ?? "";
     const stateHash = hashOf(state);
     const row = stateShape.test(state) ? await this.#deps.store.takeFlow(stateHash) : undefined;
-    const text = row && row.expiresAt > now ? this.#flowSealer.open(row.sealed, stateHash) : undefined;
+    const text =
+      row && row.expiresAt > now ? this.#flowSealer.open(row.sealed, stateHash) : undefined;
     if (text === undefined) throw invalidLink();
     const flow: Flow = JSON.parse(text);
     const principal = this.#deps.principal(flow.principalId);
@@ -395,7 +410,9 @@ export class Connections {
   ): Promise<readonly string[]> {
     const row = await this.#deps.store.get(server.name, subject);
     const kept = row && openTokens(row, this.#tokenSealer);
-    return kept !== undefined && kept.issuer === issuer && areFor(kept, server) ? kept.requested : [];
+    return kept !== undefined && kept.issuer === issuer && areFor(kept, server)
+      ? kept.requested
+      : [];
   }
 
   async #redeem(
@@ -418,7 +435,11 @@ export class Connections {
   async #finishFailed(flow: Flow, error: unknown): Promise<SignalboxError> {
     if (oauthErrorOf(error) === "invalid_client")
       await this.#deps.store.removeClient(flow.metadata.issuer, flow.redirectUri);
-    return oauthFailure(flow.server, "the answer of the authorization server is not accepted", error);
+    return oauthFailure(
+      flow.server,
+      "the answer of the authorization server is not accepted",
+      error,
+    );
   }
 
   async #end(rows: readonly ConnectionRow[]): Promise<void> {

@@ -35,7 +35,9 @@ test("the well-known addresses are asked in order: with the path, then without; 
       resource: "https://mcp.example/v1",
       authorization_servers: ["https://login.example/tenant"],
     },
-    "https://login.example/tenant/.well-known/openid-configuration": metadataOf("https://login.example/tenant"),
+    "https://login.example/tenant/.well-known/openid-configuration": metadataOf(
+      "https://login.example/tenant",
+    ),
   });
   const found = await discover(server("https://mcp.example/v1/mcp"), undefined, http);
   expect(http.asked).toEqual([
@@ -59,7 +61,9 @@ test("the address that a challenge names is the only one asked", async () => {
   await discover(server("https://mcp.example/v1/mcp"), named, http);
   expect(http.asked[0]).toBe(named);
   const gone = web(known);
-  await expect(discover(server("https://mcp.example/v1/mcp"), named, gone)).rejects.toThrow(/not there/);
+  await expect(discover(server("https://mcp.example/v1/mcp"), named, gone)).rejects.toThrow(
+    /not there/,
+  );
   expect(gone.asked).toEqual([named]);
 });
 
@@ -99,7 +103,8 @@ test.each(["https://evil.example", "https://login.example/other", "HTTPS://login
   "the metadata of issuer %s is not that of the one that was asked",
   async (other) => {
     const http = web({
-      "https://mcp.example/.well-known/oauth-protected-resource/v1/mcp": resource("https://login.example"),
+      "https://mcp.example/.well-known/oauth-protected-resource/v1/mcp":
+        resource("https://login.example"),
       "https://login.example/.well-known/oauth-authorization-server": metadataOf(other),
     });
     const found = discover(server("https://mcp.example/v1/mcp"), undefined, http);
@@ -123,6 +128,9 @@ test("a configured issuer is the only one that is asked, and must be one of the 
 test("a failing metadata server is told apart from one that has none", async () => {
   const http = { fetch: async () => new Response("broken", { status: 500 }) };
   await expect(discover(server("https://mcp.example/mcp"), undefined, http)).rejects.toMatchObject(
-    new SignalboxError("OUTBOUND_FAILED", "https://mcp.example/.well-known/oauth-protected-resource/mcp answered with HTTP status 500."),
+    new SignalboxError(
+      "OUTBOUND_FAILED",
+      "https://mcp.example/.well-known/oauth-protected-resource/mcp answered with HTTP status 500.",
+    ),
   );
 });

@@ -82,17 +82,25 @@ export async function askForConsent(
 }
 
 // A browser is sent there, so nothing but a web page may be meant.
-function consentEndpoint({ issuer, authorization_endpoint: address }: AuthorizationServerMetadata): URL {
+function consentEndpoint({
+  issuer,
+  authorization_endpoint: address,
+}: AuthorizationServerMetadata): URL {
   const url = address === undefined ? null : URL.parse(address);
   const local = url !== null && LOOPBACK.has(url.hostname);
-  if (url !== null && (url.protocol === "https:" || (url.protocol === "http:" && local))) return url;
+  if (url !== null && (url.protocol === "https:" || (url.protocol === "http:" && local)))
+    return url;
   throw new SignalboxError("OAUTH_FAILED", `${issuer} names no https address at which to consent.`);
 }
 
 const LOOPBACK: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 /** Checks the answer that the browser brought: issuer first, then state, then what it says. Throws where it must not be used. */
-export function checkedAnswer(party: Party, answer: URLSearchParams, state: string): URLSearchParams {
+export function checkedAnswer(
+  party: Party,
+  answer: URLSearchParams,
+  state: string,
+): URLSearchParams {
   return validateAuthResponse(party.metadata, named(party.client), answer, state);
 }
 
@@ -113,7 +121,10 @@ export async function redeemCode(
     asked.codeVerifier,
     { ...optionsOf(way), additionalParameters: { resource: party.resource } },
   );
-  return tokensOf(await processAuthorizationCodeResponse(metadata, named(client), response), way.now);
+  return tokensOf(
+    await processAuthorizationCodeResponse(metadata, named(client), response),
+    way.now,
+  );
 }
 
 export async function refresh(party: Party, refreshToken: string, way: Way): Promise<Tokens> {
@@ -125,7 +136,10 @@ export async function refresh(party: Party, refreshToken: string, way: Way): Pro
     refreshToken,
     { ...optionsOf(way), additionalParameters: { resource: party.resource } },
   );
-  const tokens = tokensOf(await processRefreshTokenResponse(metadata, named(client), response), way.now);
+  const tokens = tokensOf(
+    await processRefreshTokenResponse(metadata, named(client), response),
+    way.now,
+  );
   // Not every authorization server gives a new one.
   return { refreshToken, ...tokens };
 }
@@ -143,7 +157,10 @@ export async function byOwnCredentials(
     { resource, ...(scopes.length > 0 && { scope: scopes.join(" ") }) },
     optionsOf(way),
   );
-  return tokensOf(await processClientCredentialsResponse(metadata, named(client), response), way.now);
+  return tokensOf(
+    await processClientCredentialsResponse(metadata, named(client), response),
+    way.now,
+  );
 }
 
 /** Ends the tokens where the authorization server has an endpoint for that (RFC 7009); the refresh token ends both. */
@@ -162,7 +179,13 @@ export async function revoke(
     if (token === undefined) continue;
     const options = { ...optionsOf(way), additionalParameters: { token_type_hint: kind } };
     const authentication = clientAuthentication(client, metadata);
-    const response = await revocationRequest(metadata, named(client), authentication, token, options);
+    const response = await revocationRequest(
+      metadata,
+      named(client),
+      authentication,
+      token,
+      options,
+    );
     await processRevocationResponse(response);
   }
 }

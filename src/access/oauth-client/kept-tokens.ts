@@ -44,7 +44,8 @@ export function openTokens(
 
 /** Whether they may be sent to `server` as it is configured now. */
 export function areFor(tokens: KeptTokens, { url, oauth }: ProtectedServer): boolean {
-  const sameIssuer = oauth.issuer === undefined || withoutSlash(oauth.issuer) === withoutSlash(tokens.issuer);
+  const sameIssuer =
+    oauth.issuer === undefined || withoutSlash(oauth.issuer) === withoutSlash(tokens.issuer);
   const sameClient = oauth.client_id === undefined || oauth.client_id === tokens.client.client_id;
   return tokens.serverUrl === url && sameIssuer && sameClient;
 }

@@ -3,9 +3,7 @@ import { SignalboxError, isSignalboxError, messageOf } from "../../foundation/in
 import type { OutboundFetch } from "../outbound-fetch.ts";
 
 /** The way out as the OAuth library takes it: past the guard, and without following redirects. */
-export function libraryFetch(
-  http: Pick<OutboundFetch, "fetch">,
-): (
+export function libraryFetch(http: Pick<OutboundFetch, "fetch">): (
   url: string,
   options: {
     method: string;

@@ -76,7 +76,10 @@ interface Kept {
   readonly expiresAt?: number;
 }
 
-async function keptClient(issuer: string, deps: RegistrationDeps): Promise<OAuthClient | undefined> {
+async function keptClient(
+  issuer: string,
+  deps: RegistrationDeps,
+): Promise<OAuthClient | undefined> {
   const { store, sealer, identity, now } = deps;
   const sealed = await store.client(issuer, identity.redirectUri);
   const text = sealed && sealer.open(sealed, contextOf(issuer, identity));
@@ -113,7 +116,10 @@ async function askToRegister(
   metadata: AuthorizationServerMetadata,
   { http, identity }: RegistrationDeps,
 ): Promise<z.output<typeof registered>> {
-  const wanted = { ...clientMetadata(identity), token_endpoint_auth_method: methodWanted(metadata) };
+  const wanted = {
+    ...clientMetadata(identity),
+    token_endpoint_auth_method: methodWanted(metadata),
+  };
   const response = await http.fetch(endpoint, {
     method: "POST",
     headers: { accept: "application/json", "content-type": "application/json" },
@@ -138,9 +144,14 @@ const registered = z.object({
 });
 const refused = z.object({ error: z.string().regex(/^[\w -]{1,64}$/) });
 
-function methodWanted({ token_endpoint_auth_methods_supported: supported }: AuthorizationServerMetadata): string {
+function methodWanted({
+  token_endpoint_auth_methods_supported: supported,
+}: AuthorizationServerMetadata): string {
   if (supported === undefined) return "client_secret_basic";
-  return ["client_secret_basic", "client_secret_post", "none"].find((one) => supported.includes(one)) ?? "none";
+  return (
+    ["client_secret_basic", "client_secret_post", "none"].find((one) => supported.includes(one)) ??
+    "none"
+  );
 }
 
 function contextOf(issuer: string, { redirectUri }: ClientIdentity): string {

@@ -125,7 +125,8 @@ export class ServerTokens {
       if (entry.header !== "" && entry.header !== used) return entry.header;
     }
     if (entry !== undefined) this.#spend(entry);
-    if (this.#byItself) throw this.#unauthorized("refuses the token of the gateway's own credentials");
+    if (this.#byItself)
+      throw this.#unauthorized("refuses the token of the gateway's own credentials");
     this.#asked = this.#wishOf(asked);
     throw this.#consentNeeded(asked);
   }
@@ -138,7 +139,11 @@ export class ServerTokens {
   /** What is known of the server's authorization server, asked for where it is not. */
   discovery(resourceMetadata?: string, signal?: AbortSignal): Promise<Discovery> {
     const now = this.#deps.clock.now();
-    if (resourceMetadata === undefined && this.#discovery !== undefined && now < this.#discovery.until)
+    if (
+      resourceMetadata === undefined &&
+      this.#discovery !== undefined &&
+      now < this.#discovery.until
+    )
       return this.#discovery.found;
     const found = discover(this.server, resourceMetadata, this.#deps.http, signal);
     const kept = { found, until: now + DISCOVERY_MS };
@@ -162,7 +167,11 @@ export class ServerTokens {
   }
 
   /** Waits until a person has made a connection, or made it anew, here or at another gateway; false when nobody has. */
-  async madeWithin(subject: string | undefined, withinMs: number, signal: AbortSignal): Promise<boolean> {
+  async madeWithin(
+    subject: string | undefined,
+    withinMs: number,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const own = await this.#subjectOf(subject);
     const before = this.#entries.get(own)?.version ?? 0;
     const until = this.#deps.clock.monotonicMs() + withinMs;
@@ -380,7 +389,10 @@ export class ServerTokens {
     }
   }
 
-  async #fetchTokens(old: KeptTokens | undefined, more: readonly string[] = []): Promise<KeptTokens> {
+  async #fetchTokens(
+    old: KeptTokens | undefined,
+    more: readonly string[] = [],
+  ): Promise<KeptTokens> {
     const { metadata, resource, scopesSupported } = await this.discovery();
     const way = { http: this.#deps.http, now: this.#deps.clock.now() };
     if (this.#byItself) {
@@ -422,7 +434,9 @@ export class ServerTokens {
       return;
     }
     await store.release(this.server.name, entry.subject).catch(() => undefined);
-    throw isSignalboxError(error) ? error : oauthFailure(this.server.name, "they could not be renewed", error);
+    throw isSignalboxError(error)
+      ? error
+      : oauthFailure(this.server.name, "they could not be renewed", error);
   }
 
   #none(entry: Entry): void {

@@ -21,7 +21,10 @@ const connection = z
     issuer: z.string().optional().describe("The authorization server."),
     scopes: z.array(z.string()).optional(),
     connectedAt: z.iso.datetime().optional(),
-    expiresAt: z.iso.datetime().optional().describe("When its access token does; it is renewed before."),
+    expiresAt: z.iso
+      .datetime()
+      .optional()
+      .describe("When its access token does; it is renewed before."),
     mayConnect: z.boolean().describe("Whether this key may make and end it."),
   })
   .openapi("Connection");
@@ -138,7 +141,8 @@ const start: Route = route({
   scope: "public",
   tag: "Connections",
   summary: "On to the authorization server",
-  description: "A link of the page; it works once, and only in the browser that was shown the page.",
+  description:
+    "A link of the page; it works once, and only in the browser that was shown the page.",
   query: z.object({ ticket }),
   answer: { status: 303, description: "To the authorization server." },
   errors: [...linkErrors, "OAUTH_FAILED", "OUTBOUND_REFUSED", "OUTBOUND_FAILED"],

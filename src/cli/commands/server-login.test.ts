@@ -96,7 +96,16 @@ test("connections are listed with their state and scopes", async () => {
 
 test("servers add can say that a server takes tokens", async () => {
   api.answer({ "POST /api/servers": [201, {}] });
-  await run("servers", "add", "wiki", "--url", "https://w.example/mcp", "--oauth", "gateway", "--no-test");
+  await run(
+    "servers",
+    "add",
+    "wiki",
+    "--url",
+    "https://w.example/mcp",
+    "--oauth",
+    "gateway",
+    "--no-test",
+  );
   expect(api.requests[0]?.body).toMatchObject({ oauth: { mode: "gateway" } });
   expect((await run("servers", "add", "wiki", "--oauth", "gateway", "--", "x")).code).toBe(2);
 });

@@ -85,7 +85,9 @@ function addLogout(servers: Command, state: RunState): void {
     .argument("<name>");
   handle(command, state, async ({ args, api, out }) => {
     const [name = ""] = args;
-    const removed = await (await api()).remove(pathOf(name), z.looseObject({ removed: z.boolean() }));
+    const removed = await (
+      await api()
+    ).remove(pathOf(name), z.looseObject({ removed: z.boolean() }));
     out.result({ name, ...removed }, () => [
       removed.removed ? `${out.paint.green("disconnected")} ${name}` : `${name} was not connected`,
     ]);
