@@ -6,7 +6,7 @@ export { hashKey, mintKey, prefixOf } from "./key.ts";
 export type { KeyRecord } from "./key.ts";
 export { KeyRing } from "./key-ring.ts";
 export type { AuthOutcome } from "./key-ring.ts";
-export { Connections, CONNECT_PATH } from "./oauth-client/connections.ts";
+export { Connections } from "./oauth-client/connections.ts";
 export type { ConnectLink, ConnectionView, PageView } from "./oauth-client/connections.ts";
 export { connectionOptions } from "./oauth-client/connection-options.ts";
 export { lateConnectionStore } from "./oauth-client/connection-store.ts";

@@ -2,6 +2,7 @@ import { createServer, type RequestListener } from "node:http";
 import { once } from "node:events";
 import { expect, onTestFinished, test } from "vitest";
 import { isSignalboxError } from "../foundation/index.ts";
+import type { AuditEvent, AuditSink } from "../foundation/index.ts";
 import { OutboundFetch } from "./outbound-fetch.ts";
 import { OutboundGuard } from "./outbound-guard.ts";
 
@@ -31,7 +32,7 @@ interface Setup {
   readonly lookup?: (name: string) => Promise<readonly string[]>;
   readonly timeoutMs?: number;
   readonly bytesMax?: number;
-  readonly refused?: (address: string, problem: string) => void;
+  readonly audit?: AuditSink;
 }
 
 function fetcher({
@@ -39,14 +40,14 @@ function fetcher({
   lookup,
   timeoutMs = 5000,
   bytesMax = 1000,
-  refused,
+  audit,
 }: Setup): OutboundFetch {
   return new OutboundFetch({
     guard: new OutboundGuard({ allow, deny: [] }),
     timeoutMs,
     responseBytesMax: bytesMax,
     ...(lookup && { lookup }),
-    ...(refused && { refused }),
+    ...(audit && { audit }),
   });
 }
 

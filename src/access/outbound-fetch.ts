@@ -7,7 +7,8 @@ import { request as httpRequest } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
-import { SignalboxError, messageOf } from "../foundation/index.ts";
+import { GATEWAY_ACTOR, SignalboxError, messageOf } from "../foundation/index.ts";
+import type { AuditSink } from "../foundation/index.ts";
 import type { OutboundGuard } from "./outbound-guard.ts";
 
 export interface OutboundFetchDeps {
@@ -16,8 +17,7 @@ export interface OutboundFetchDeps {
   readonly responseBytesMax: number;
   /** All addresses of a name; default: the system's resolver. */
   readonly lookup?: (name: string) => Promise<readonly string[]>;
-  /** Hears of an address that was refused, for the audit trail. */
-  readonly refused?: (address: string, problem: string) => void;
+  readonly audit?: AuditSink;
 }
 
 export interface OutboundInit {
@@ -92,7 +92,14 @@ export class OutboundFetch {
   }
 
   #refusal(url: URL, problem: string): SignalboxError {
-    this.#deps.refused?.(shown(url), problem);
+    this.#deps.audit?.({
+      action: "outbound.refuse",
+      actor: GATEWAY_ACTOR,
+      target: `address:${shown(url)}`,
+      outcome: "denied",
+      code: "OUTBOUND_REFUSED",
+      details: { problem },
+    });
     return new SignalboxError("OUTBOUND_REFUSED", `${shown(url)} is not fetched: ${problem}.`);
   }
 }

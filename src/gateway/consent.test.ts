@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { SignalboxError } from "../foundation/index.ts";
-import { consentAnswer, takeConsentAnswer, type ConsentPort } from "./consent.ts";
+import { consentAnswer, takeConsentAnswer, type Asking, type ConsentPort } from "./consent.ts";
 
 const error = new SignalboxError("CONSENT_NEEDED", "Consent is needed.", {
   details: { wish: { server: "calendar", scopes: ["read"] } },
@@ -10,13 +10,13 @@ const consent: ConsentPort = {
   connectedWithin: () => Promise.resolve(false),
 };
 
-function start(method: string, capabilities: object): Parameters<typeof consentAnswer>[0] {
+function start(method: string, capabilities: object): Asking {
   return {
     era: "modern",
     principal: { id: "p", name: "p", role: "caller", bundles: "all" },
-    message: { jsonrpc: "2.0", id: 1, method },
+    message: { id: 1, method },
     session: undefined,
-    envelope: { clientInfo: {}, capabilities: { ...capabilities } },
+    envelope: { capabilities: { ...capabilities } },
     requestId: "r1",
   };
 }

@@ -13,10 +13,12 @@ import {
   errorResponse,
   isJsonObject,
   stringify,
+  type Envelope,
+  type Era,
   type JsonObject,
+  type JsonRpcRequest,
   type RequestId,
 } from "../protocol/index.ts";
-import type { Incoming } from "./call.ts";
 
 /** Where connections are made. */
 export interface ConsentPort {
@@ -29,6 +31,18 @@ export interface ConsentPort {
     withinMs: number,
     signal: AbortSignal,
   ): Promise<boolean>;
+}
+
+/** Who asked for what, and what its client can take. */
+export interface Asking {
+  readonly era: Era;
+  readonly principal: Principal;
+  readonly message: Pick<JsonRpcRequest, "id" | "method">;
+  readonly session:
+    | { readonly revision: { readonly id: string }; readonly capabilities: JsonObject }
+    | undefined;
+  readonly envelope: Pick<Envelope, "capabilities">;
+  readonly requestId: string;
 }
 
 /** Under this name a client is asked, and answers. */
@@ -50,7 +64,7 @@ export function takeConsentAnswer(
 
 /** The whole answer to a call that needs consent; undefined where there is no link to give. */
 export function consentAnswer(
-  start: Pick<Incoming, "era" | "principal" | "message" | "session" | "envelope" | "requestId">,
+  start: Asking,
   error: SignalboxError,
   consent: ConsentPort | undefined,
   mayAsk: boolean,

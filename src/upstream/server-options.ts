@@ -211,17 +211,16 @@ function problemsTogether(options: Together): { key: string; message: string }[]
   return problems;
 }
 
-function carriesAuthorization({ headers, endpoints }: Together): boolean {
-  const each = [headers, ...(Array.isArray(endpoints) ? endpoints.map(headersOf) : [])];
+function carriesAuthorization(options: Together): boolean {
+  const { endpoints } = options;
+  const each = [options, ...(Array.isArray(endpoints) ? endpoints : [])].map(headersOf);
   return each.some((one) =>
     Object.keys(one ?? {}).some((name) => name.toLowerCase() === "authorization"),
   );
 }
 
-function headersOf(endpoint: unknown): unknown {
-  return typeof endpoint === "object" && endpoint !== null && "headers" in endpoint
-    ? endpoint.headers
-    : undefined;
+function headersOf(one: unknown): unknown {
+  return typeof one === "object" && one !== null && "headers" in one ? one.headers : undefined;
 }
 
 function shortened(text: string): string {

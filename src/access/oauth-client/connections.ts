@@ -2,7 +2,7 @@
 // authorization server, and back with a code. The page stands in between so that nobody is sent on unseen: it says who
 // asked and for which server, and only a browser that was shown it can go on (its cookie is bound to what it starts).
 import { isDeepStrictEqual } from "node:util";
-import { SignalboxError, messageOf, randomToken } from "../../foundation/index.ts";
+import { GATEWAY_ACTOR, SignalboxError, messageOf, randomToken } from "../../foundation/index.ts";
 import type { AuditActor, AuditSink, Clock, Log } from "../../foundation/index.ts";
 import type { OutboundFetch } from "../outbound-fetch.ts";
 import type { Principal } from "../principal.ts";
@@ -80,7 +80,7 @@ export interface ConnectLink {
   readonly expiresAt: number;
 }
 
-export const CONNECT_PATH = "/connect";
+const CONNECT_PATH = "/connect";
 
 /** All connections of this gateway. */
 export class Connections {
@@ -275,7 +275,16 @@ export class Connections {
     for (const tokens of [...this.#tokens.values()].flat())
       for (const id of fresh) tokens.forget(id);
     try {
-      await this.#end(await this.#deps.store.removeOfSubjects(fresh));
+      const rows = await this.#deps.store.removeOfSubjects(fresh);
+      for (const { server, subject } of rows)
+        this.#deps.audit?.({
+          action: "connection.remove",
+          actor: GATEWAY_ACTOR,
+          target: `server:${server}`,
+          outcome: "ok",
+          details: { principal: subject, reason: "revoked" },
+        });
+      await this.#end(rows);
     } catch (error) {
       for (const id of fresh) this.#ended.delete(id);
       throw error;

@@ -2,7 +2,7 @@
 // challenge names, else at the well-known paths; then the metadata of the authorization server. Each document is checked
 // against the name under which it was asked for, because both are somebody else's word.
 import { z } from "zod";
-import { SignalboxError, isSignalboxError } from "../../foundation/index.ts";
+import { SignalboxError } from "../../foundation/index.ts";
 import type { OutboundFetch, OutboundInit } from "../outbound-fetch.ts";
 import type { ProtectedServer } from "./settings.ts";
 
@@ -178,11 +178,6 @@ function failed({ name }: ProtectedServer, why: string): SignalboxError {
   return new SignalboxError("OAUTH_FAILED", `No tokens for server "${name}": ${why}.`, {
     details: { server: name },
   });
-}
-
-/** Whether a failure says that nothing came back, which may pass. */
-export function mayPass(error: unknown): boolean {
-  return isSignalboxError(error) && error.code === "OUTBOUND_FAILED";
 }
 
 const REDIRECTS_MAX = 3;
