@@ -89,11 +89,11 @@ test.each([
   const server = await serve("127.0.0.1", (_, response) => {
     response.writeHead(302, { location }).end();
   });
-  const heard: string[] = [];
-  const http = fetcher({ allow: ["127.0.0.1:*"], refused: (address) => heard.push(address) });
+  const heard: AuditEvent[] = [];
+  const http = fetcher({ allow: ["127.0.0.1:*"], audit: (event) => void heard.push(event) });
   const fetched = http.fetch(`http://127.0.0.1:${server.port}/`, { redirectsMax: 3 });
   expect(await codeOf(fetched)).toBe("OUTBOUND_REFUSED");
-  expect(heard).toHaveLength(1);
+  expect(heard).toMatchObject([{ action: "outbound.refuse", outcome: "denied" }]);
 });
 
 test("redirects are followed so often and no more, and not at all unless that is asked for", async () => {
