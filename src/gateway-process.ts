@@ -4,7 +4,10 @@ import type { Server } from "node:http";
 import { join } from "node:path";
 import {
   CallerLimits,
+  Connections,
   LockOut,
+  OutboundFetch,
+  OutboundGuard,
   ProtectedResources,
   RefusalReports,
   Vault,
@@ -16,10 +19,13 @@ import {
   hostPolicy,
   isPrincipal,
   issueToken,
+  lateConnectionStore,
   loadEncryptionKeys,
   networkBypass,
   periodAt,
   refuseWeakSecrets,
+  textSealer,
+  type KeyRecord,
   type Principal,
 } from "./access/index.ts";
 import { createApi, createMetricsListener } from "./api/index.ts";
@@ -125,6 +131,7 @@ export class GatewayProcess {
   #redisRates: RedisRates | undefined;
   /** The store that quotas are counted in. */
   #countsIn: Store | undefined;
+  readonly #connections: Connections;
   readonly #gateway: Gateway;
   readonly #resources: ProtectedResources;
   readonly #registry: Registry;
@@ -194,6 +201,7 @@ export class GatewayProcess {
       issuers: Object.values(values.auth.oauth.issuers).map(({ issuer }) => issuer),
       initialScopes: values.auth.oauth.initial_scopes,
     });
+    this.#connections = this.#createConnections();
     this.#gateway = new Gateway({
       clock,
       log: log.child({ area: "gateway" }),
@@ -212,6 +220,8 @@ export class GatewayProcess {
       record: (call) => this.#record(call),
       linkChanged: (server, change) => this.#linkLog.add({ server, ...change }),
       recordArguments: values.call_log.arguments,
+      oauth: this.#connections,
+      keysChanged: (keys) => this.#endConnections(keys),
       auth: {
         required: values.auth.required,
         resources: this.#resources,
@@ -734,8 +744,41 @@ export class GatewayProcess {
     });
   }
 
+  #createConnections(): Connections {
+    const { connections, outbound } = this.#values;
+    const { client_name: clientName, client_metadata_url, public_url } = connections;
+    return new Connections({
+      store: lateConnectionStore(() => this.#requireStore().connections),
+      http: new OutboundFetch({
+        guard: new OutboundGuard(outbound),
+        timeoutMs: outbound.timeout,
+        responseBytesMax: outbound.response_bytes_max,
+      }),
+      sealerFor: (purpose) => textSealer(this.#vault, purpose),
+      clock: systemClock,
+      log: this.log.child({ area: "connections" }),
+      publicUrl: () => public_url ?? this.url,
+      clientName,
+      ...(client_metadata_url !== undefined && { clientMetadataUrl: client_metadata_url }),
+      servers: () => this.#gateway.protectedServers(),
+      principal: (id) => this.#gateway.principal(id),
+      sees: (principal, server) => this.#gateway.sees(principal, server),
+      changed: (server) => this.#gateway.credentialsChanged(server),
+    });
+  }
+
+  // Whoever is revoked leaves no access behind, at other parties' servers either.
+  #endConnections(keys: readonly KeyRecord[]): void {
+    const revoked = keys.filter(({ revokedAt }) => revokedAt !== undefined);
+    if (this.#store === undefined || revoked.length === 0) return;
+    this.#connections.endAllOf(revoked.map(({ id }) => id)).catch((error: unknown) => {
+      this.log.warn({ error: messageOf(error) }, "Connections of a revoked key could not be ended");
+    });
+  }
+
   #createApi(): ReturnType<typeof createApi> {
     return createApi({
+      connections: this.#connections,
       version: this.#version,
       startedAt: this.#startedAt,
       registry: this.#registry,

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type {
   AuthOutcome,
   CallerView,
+  Connections,
   KeyLimits,
   LimitedCaller,
   Principal,
@@ -77,6 +78,11 @@ export interface ApiDeps {
   limits: LimitsPort;
   /** Answers that are kept. */
   cache: CachePort;
+  /** Connections to servers by OAuth. */
+  connections: Pick<
+    Connections,
+    "list" | "begin" | "remove" | "page" | "start" | "finish" | "clientDocument" | "secure"
+  >;
   /** The last results of the background checks; never waits. */
   health(): HealthReport;
   /** More about this process for `/api/status`: addresses, database, profile. No secrets. */

@@ -4,6 +4,7 @@ import type { Route } from "./route.ts";
 import { accessRoutes } from "./routes/access.ts";
 import { bundleRoutes } from "./routes/bundles.ts";
 import { cacheRoutes } from "./routes/cache.ts";
+import { connectRoutes } from "./routes/connect.ts";
 import { callRoutes } from "./routes/calls.ts";
 import { catalogRoutes } from "./routes/catalog.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -49,6 +50,7 @@ export const routeTable: readonly Route[] = [
   ...secretRoutes,
   ...limitRoutes,
   ...tokenRoutes,
+  ...connectRoutes,
   ...callRoutes,
   ...cacheRoutes,
   ...catalogRoutes,

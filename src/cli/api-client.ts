@@ -39,6 +39,11 @@ export class ApiClient {
     await this.#request({ method: "DELETE", path }, z.unknown());
   }
 
+  /** As `delete`, where the answer says something. */
+  remove<T>(path: string, shape: z.ZodType<T>): Promise<T> {
+    return this.#request({ method: "DELETE", path }, shape);
+  }
+
   async #request<T>(
     request: { method: HttpRequest["method"]; path: string; body?: unknown; timeoutMs?: number },
     shape: z.ZodType<T>,

@@ -3,7 +3,9 @@
 import { z } from "zod";
 import {
   authOptions,
+  connectionOptions,
   hostOptions,
+  outboundOptions,
   projectOptions,
   quotaOptions,
   rateLimitOptions,
@@ -63,6 +65,8 @@ export const configSchema = z.strictObject({
   database: databaseOptions.prefault({}),
   auth: authOptions.prefault({}),
   secrets: secretOptions.prefault({}),
+  connections: connectionOptions.prefault({}),
+  outbound: outboundOptions.prefault({}),
   limits: limitOptions.prefault({}),
   rate_limit: rateLimitOptions.prefault({}),
   quotas: quotaOptions.prefault({}),

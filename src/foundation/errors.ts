@@ -184,6 +184,36 @@ export const errorTable = {
     remedy:
       "Add the origin, such as https://app.example.com, to `allowed_origins` or ALLOWED_ORIGINS.",
   },
+  CONSENT_NEEDED: {
+    status: 403,
+    summary: "The server asks for a person's consent before it can be used.",
+    remedy:
+      'Follow the link that came with the answer, or run `signalbox servers login <name>`, and consent. Where all callers share the connection (`oauth.mode` is "gateway"), an operator has to do so once.',
+  },
+  CONNECT_LINK_INVALID: {
+    status: 410,
+    summary: "The link for connecting to a server cannot be used.",
+    remedy:
+      "Links hold for ten minutes, work once, and only in the browser they were opened in. Make a new one: call the tool again, or run `signalbox servers login <name>`.",
+  },
+  OAUTH_FAILED: {
+    status: 502,
+    summary: "An authorization server gave no tokens for a server.",
+    remedy:
+      "The message says what it refused, or what is missing in what it publishes. Check the server's `oauth` options: `issuer`, `client_id`, `client_secret` or `private_key`, and the redirect URI that was registered.",
+  },
+  OUTBOUND_REFUSED: {
+    status: 502,
+    summary: "The gateway does not go where somebody else told it to.",
+    remedy:
+      "Addresses that servers name must be https and public. Where the address is one of your own, such as an authorization server in your network or on this machine, name it in `outbound.allow`.",
+  },
+  OUTBOUND_FAILED: {
+    status: 502,
+    summary: "An address that a server named could not be fetched.",
+    remedy:
+      "The message says why: the name is unknown, nothing answers, the certificate is not trusted, it took longer than `outbound.timeout`, or the answer is larger than `outbound.response_bytes_max`.",
+  },
 
   // Secrets
   SECRET_WEAK: {

@@ -6,12 +6,15 @@ import {
   API_PLACE,
   Denials,
   allows,
+  anonymous,
   apiScopeOf,
   checkHost,
   type AuthOutcome,
   type CallerLimits,
   type HostPolicy,
+  type KeyRecord,
   type Principal,
+  type ProtectedServer,
   type Scope,
 } from "../access/index.ts";
 import {
@@ -38,6 +41,7 @@ import {
   UpstreamServer,
   factsOf,
   serverCacheOptions,
+  type Credentials,
   type GuardOptions,
   type LinkChange,
   type ServerDefinition,
@@ -47,6 +51,7 @@ import { readBody } from "./body.ts";
 import { CallMeters } from "./call-meters.ts";
 import { explain, type Explanation, type Question } from "./explain.ts";
 import { readCatalog, type CatalogView } from "./catalog-view.ts";
+import type { ConsentPort } from "./consent.ts";
 import type { Identity } from "./greeting.ts";
 import { sendError } from "./http-errors.ts";
 import { LegacyDoor, refuse } from "./legacy-door.ts";
@@ -96,6 +101,10 @@ export interface GatewayDeps {
   readonly record: (call: CallRecord) => void;
   /** Hears of every change of state of a server's link; must neither wait nor throw. */
   readonly linkChanged?: (server: string, change: LinkChange) => void;
+  /** Connections to servers by OAuth; such servers are not to be had where it is left out. */
+  readonly oauth?: ConsentPort & { tokensFor(server: ProtectedServer): Credentials };
+  /** Hears which keys there are, whenever that changes. */
+  readonly keysChanged?: (keys: readonly KeyRecord[]) => void;
   /** Whether calls' arguments are put into their records. */
   readonly recordArguments: boolean;
   readonly auth: AuthenticateOptions;
@@ -188,6 +197,7 @@ export class Gateway {
       traffic: this.#traffic,
       denials: this.#denials,
       cache: deps.cache?.results,
+      consent: deps.oauth,
     });
     const identity = this.#identity;
     this.#modern = new ModernDoor({ requests, listens: this.#listens, identity });
@@ -278,6 +288,7 @@ export class Gateway {
       catalog.server.setEndpoints(to);
       this.#deps.cache?.results.invalidateServer(to.name);
     }
+    this.#deps.keysChanged?.(configuration.keys);
     this.#warmUp.remove(dropped);
     this.#warmUp.add(created);
     this.#rebindClients();
@@ -358,6 +369,24 @@ export class Gateway {
     const { bundle } = question;
     const view = bundle === undefined ? this.#snapshot.whole : this.#snapshot.bundles.get(bundle);
     return explain(principal, question, view);
+  }
+
+  /** The principal of that id; undefined where its key is unknown, expired or revoked. */
+  principal(id: string): Principal | undefined {
+    if (id === anonymous.id) return this.#deps.auth.required ? undefined : anonymous;
+    const holder = this.#snapshot.keys.byId(id);
+    return holder?.ok === true ? holder.principal : undefined;
+  }
+
+  /** The servers that take tokens, as they are served. */
+  protectedServers(): ProtectedServer[] {
+    const servers = [...this.#snapshot.catalogs.values()];
+    return servers.flatMap(({ server }) => protectedServer(server.definition) ?? []);
+  }
+
+  /** Somebody connected to a server by OAuth, or disconnected. */
+  credentialsChanged(server: string): void {
+    this.#snapshot.catalogs.get(server)?.server.credentialsChanged();
   }
 
   /** When keys were last used since the last time this was asked: key id to epoch milliseconds. */
@@ -707,8 +736,10 @@ export class Gateway {
   }
 
   #upstream(definition: ServerDefinition): UpstreamServer {
-    const { clock, log, metrics, limits } = this.#deps;
+    const { clock, log, metrics, limits, oauth } = this.#deps;
+    const taking = oauth === undefined ? undefined : protectedServer(definition);
     return new UpstreamServer(definition, {
+      ...(taking && oauth && { credentials: oauth.tokensFor(taking) }),
       clock,
       log,
       metrics,
@@ -833,6 +864,12 @@ function bundleOfPath(path: string): string | undefined {
 function placeOf(path: string): string {
   if (path === "/messages") return "/sse";
   return path === "/mcp/" ? MCP_PATH : path;
+}
+
+function protectedServer({ name, options }: ServerDefinition): ProtectedServer | undefined {
+  const url = options.url ?? options.endpoints?.[0]?.url;
+  if (options.oauth === undefined || url === undefined) return undefined;
+  return { name, url, oauth: options.oauth };
 }
 
 function isModern(req: IncomingMessage): boolean {

@@ -425,6 +425,7 @@ export class LegacyDoor {
     return {
       kind: "session",
       id: session.id,
+      principalId: session.principal.id,
       clientInfo: session.clientInfo,
       capabilities: session.capabilities,
       revision: session.revision.id,

@@ -260,6 +260,8 @@ export class Listing {
   invalidate(): void {
     this.#invalid = true;
     this.#invalidations++;
+    // What was missing for want of a consent may be had now: readers wait for it as for a new server.
+    if (this.#failure?.code === "CONSENT_NEEDED") this.#failure = undefined;
     if (this.#failure !== undefined) this.#failure = { ...this.#failure, at: -Infinity };
     if (this.key.kind !== "session") this.refreshIfDue();
   }

@@ -10,9 +10,10 @@ export const mask = "***";
 
 /** Options as they may be shown: values of env, headers, secret-looking arguments and URL parameters are masked. */
 export function maskServer(options: ServerOptions): ServerOptions {
-  const { env, headers, args, url, endpoints } = options;
+  const { env, headers, args, url, endpoints, oauth } = options;
   return {
     ...options,
+    ...(oauth && { oauth: maskOAuth(oauth) }),
     ...(env && { env: maskValues(env) }),
     ...(headers && { headers: maskValues(headers) }),
     ...(args && { args: maskArguments(args) }),
@@ -30,9 +31,10 @@ export function maskServer(options: ServerOptions): ServerOptions {
 /** Options as edited, with what was sent back masked restored from `stored`. Throws BODY_INVALID where it cannot be. */
 export function unmaskServer(edited: ServerOptions, stored: ServerOptions): ServerOptions {
   const shown = maskServer(stored);
-  const { env, headers, args, url, endpoints } = edited;
+  const { env, headers, args, url, endpoints, oauth } = edited;
   const restored: ServerOptions = {
     ...edited,
+    ...(oauth && { oauth: unmaskOAuth(oauth, stored.oauth) }),
     ...(env && { env: unmaskValues(env, stored.env, "env") }),
     ...(headers && { headers: unmaskValues(headers, stored.headers, "headers") }),
     ...(args && {
@@ -97,6 +99,28 @@ function resend(path: string): SignalboxError {
     `Send the secret of ${path} again: a masked value is kept only where it was stored before and the program or address that receives it is unchanged.`,
     { details: { path } },
   );
+}
+
+type OAuth = NonNullable<ServerOptions["oauth"]>;
+
+function maskOAuth(oauth: OAuth): OAuth {
+  return {
+    ...oauth,
+    ...(oauth.client_secret !== undefined && { client_secret: mask }),
+    ...(oauth.private_key !== undefined && { private_key: mask }),
+  };
+}
+
+// The secret goes to the issuer, so it is kept only where that stays the same.
+function unmaskOAuth(edited: OAuth, stored: OAuth | undefined): OAuth {
+  const restored = { ...edited };
+  for (const name of ["client_secret", "private_key"] as const) {
+    if (edited[name] !== mask) continue;
+    const kept = edited.issuer === stored?.issuer ? stored?.[name] : undefined;
+    if (kept === undefined) throw resend(`oauth.${name}`);
+    restored[name] = kept;
+  }
+  return restored;
 }
 
 function maskValues(values: Record<string, string>): Record<string, string> {

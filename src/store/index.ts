@@ -5,6 +5,7 @@ export type { OpenStoreOptions, Store } from "./store.ts";
 export type { PoolUse } from "./database.ts";
 export type { Definitions, StoredDefinition } from "./definitions.ts";
 export type { KeyRow, Keys } from "./keys.ts";
+export type { Connections } from "./connections.ts";
 export { CallEncoder } from "./calls.ts";
 export type { CallFilter, CallOutcome, CallRow, Calls } from "./calls.ts";
 export type { LinkTransitionRow, LinkTransitions } from "./link-transitions.ts";

@@ -4,6 +4,8 @@ import { auditIn } from "./audit.ts";
 import type { AuditLog } from "./audit.ts";
 import { callsIn } from "./calls.ts";
 import type { Calls } from "./calls.ts";
+import { connectionsIn } from "./connections.ts";
+import type { Connections } from "./connections.ts";
 import { ConfigChanges } from "./config-changes.ts";
 import { databaseOptions } from "./database-options.ts";
 import type { DatabaseOptions } from "./database-options.ts";
@@ -49,6 +51,7 @@ export interface Store extends AsyncDisposable {
   readonly rateCounts: RateCounts;
   readonly quotas: Quotas;
   readonly keyLimits: KeyLimitRows;
+  readonly connections: Connections;
   /** Calls `fn` when another process changed servers, bundles, projects, roles, keys or secrets, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
   /** Throws when the database does not answer before the signal. */
@@ -167,6 +170,7 @@ function storeOver(parts: {
     rateCounts: rateCountsIn(database),
     quotas: quotasIn(database),
     keyLimits: keyLimitsIn(database),
+    connections: connectionsIn(database),
     onChange: (fn) => changes.onChange(fn),
     ping: (signal) => before(signal, database.query("SELECT 1")),
     poolUse: () => database.use(),

@@ -10,6 +10,7 @@ export type {
   OutboundRequest,
   TransportDeps,
 } from "./lane.ts";
+export type { Credentials } from "./credentials.ts";
 export { breakerStates } from "./guard/breaker.ts";
 export { guardOptions, type GuardOptions } from "./guard-options.ts";
 export { serverCacheOptions, type ServerCacheOptions } from "./server-cache-options.ts";

@@ -7,16 +7,19 @@ import {
   authOptions,
   builtinRoleNames,
   CallerLimits,
+  Connections,
+  createSealer,
   hashKey,
   issueToken,
   KeyRing,
+  lateConnectionStore,
   quotaOptions,
   rateLimitOptions,
   Roles,
   Vault,
 } from "../../src/access/index.ts";
 import type { BuiltinRole, KeyRecord } from "../../src/access/index.ts";
-import { createLog, manualClock, Metrics } from "../../src/foundation/index.ts";
+import { createLog, manualClock, Metrics, silentLog } from "../../src/foundation/index.ts";
 import type { AuditEvent } from "../../src/foundation/index.ts";
 import { serverOptions } from "../../src/gateway/index.ts";
 import { FakeGateway, FakeStore } from "../../src/registry/port-fakes.ts";
@@ -154,6 +157,7 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       statisticsOf: () => undefined,
       clear: () => 0,
     },
+    connections: noConnections(),
     health: () => ({
       ready: true,
       overall: "ok",
@@ -230,4 +234,26 @@ function unlockedVault(): Vault {
   const vault = new Vault();
   vault.unlock([randomBytes(32)]);
   return vault;
+}
+
+function nothingStored(): never {
+  throw new Error("nothing is stored here");
+}
+
+// None of these servers takes tokens.
+function noConnections(): Connections {
+  const http = { fetch: () => Promise.reject(new Error("nothing is fetched here")) };
+  return new Connections({
+    store: lateConnectionStore(nothingStored),
+    http,
+    sealerFor: (purpose) => createSealer(Buffer.alloc(32), purpose),
+    clock: manualClock(),
+    log: silentLog,
+    publicUrl: () => "http://127.0.0.1",
+    clientName: "Signalbox",
+    servers: () => [],
+    principal: () => undefined,
+    sees: () => false,
+    changed: () => undefined,
+  });
 }
