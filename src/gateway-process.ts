@@ -47,7 +47,7 @@ import {
   diskSpaceCheck,
   type CheckResult,
 } from "./ops/index.ts";
-import { Registry } from "./registry/index.ts";
+import { Pins, Registry } from "./registry/index.ts";
 import {
   signalboxService,
   type ServerDetail,
@@ -80,6 +80,7 @@ export class GatewayProcess {
   readonly #linkLog: BatchQueue<LinkTransitionRow>;
   readonly #cache: ResultCache;
   #redis: RedisStore | undefined;
+  readonly #pins: Pins;
   readonly #gateway: Gateway;
   readonly #registry: Registry;
   readonly #listener: Server;
@@ -131,6 +132,13 @@ export class GatewayProcess {
       log: log.child({ area: "cache" }),
       metrics: this.#metrics,
     });
+    this.#pins = new Pins({
+      options: values.pins,
+      clock,
+      log: log.child({ area: "pins" }),
+      metrics: this.#metrics,
+      changed: (server, fresh) => this.#gateway.reconsiderPins(server, fresh),
+    });
     this.#gateway = new Gateway({
       clock,
       log: log.child({ area: "gateway" }),
@@ -140,6 +148,7 @@ export class GatewayProcess {
       ...(values.cache.enabled && {
         cache: { results: this.#cache, options: values.cache },
       }),
+      pins: this.#pins,
       hostPolicy: hostPolicy({
         host: values.host,
         allowedHosts: values.allowed_hosts,
@@ -157,6 +166,7 @@ export class GatewayProcess {
       clock,
       configServers: () => new Map(Object.entries(this.#values.servers)),
       configBundles: () => new Map(Object.entries(this.#values.bundles)),
+      pins: this.#pins,
       builtin: [
         {
           name: "signalbox",
@@ -249,6 +259,7 @@ export class GatewayProcess {
       stop: async () => {
         await this.#registry.stop();
         await this.#gateway.close();
+        await this.#pins.stop();
       },
     });
     this.lifecycle.add({
@@ -317,6 +328,7 @@ export class GatewayProcess {
         const store = await this.#open(signal);
         this.#store = store;
         this.#storeProblem = undefined;
+        await this.#pins.attachStore(store);
         await this.#registry.attachStore(store);
         this.log.info({}, "The database is reachable");
         return;
@@ -351,7 +363,10 @@ export class GatewayProcess {
   }
 
   async #startGateway(): Promise<void> {
-    if (this.#store !== undefined) await this.#registry.attachStore(this.#store);
+    if (this.#store !== undefined) {
+      await this.#pins.attachStore(this.#store);
+      await this.#registry.attachStore(this.#store);
+    }
     await this.#registry.start();
     const { created } = await this.#registry.seedAdminKey(this.#values.auth.admin_key);
     if (created !== undefined) {
@@ -550,6 +565,7 @@ export class GatewayProcess {
           return this.#cache.invalidateServer(server);
         },
       },
+      pins: this.#pins,
       health: () => ({
         ready: this.#ready(),
         checks: this.#health.results(),

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { AuthOutcome, Principal } from "../access/index.ts";
 import type { Clock, Log, Metrics } from "../foundation/index.ts";
 import type { CheckResult } from "../ops/index.ts";
-import type { CatalogView, Registry } from "../registry/index.ts";
+import type { CatalogView, Pins, Registry } from "../registry/index.ts";
 
 export interface ApiDeps {
   /** The product's version, as `/health` tells it. */
@@ -47,6 +47,8 @@ export interface ApiDeps {
   }): Promise<readonly LinkHistoryEntry[]>;
   /** Answers that are kept. */
   cache: CachePort;
+  /** What is known and approved of each tool and prompt. */
+  pins: Pick<Pins, "list" | "get" | "approve" | "reject" | "approveAll" | "forget">;
   /** The last results of the background checks; never waits. */
   health(): HealthReport;
   /** More about this process for `/api/status`: addresses, database, profile. No secrets. */

@@ -8,6 +8,7 @@ import { catalogRoutes } from "./routes/catalog.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
+import { pinRoutes } from "./routes/pins.ts";
 import { serverRoutes } from "./routes/servers.ts";
 import { startRoutes } from "./routes/start.ts";
 import { statusRoutes } from "./routes/status.ts";
@@ -38,5 +39,6 @@ export const routeTable: readonly Route[] = [
   ...callRoutes,
   ...cacheRoutes,
   ...catalogRoutes,
+  ...pinRoutes,
   ...metricsRoutes,
 ];

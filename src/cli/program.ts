@@ -6,6 +6,7 @@ import { addConfigCommand } from "./commands/config.ts";
 import { addConnectCommand } from "./commands/connect.ts";
 import { addImportCommand } from "./commands/import.ts";
 import { addKeysCommands } from "./commands/keys.ts";
+import { addPinsCommands } from "./commands/pins.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addServersCommands } from "./commands/servers.ts";
 import { addStatusCommand } from "./commands/status.ts";
@@ -50,6 +51,7 @@ export function buildProgram(state: RunState, argv: readonly string[]): Command 
   addConnectCommand(program, state);
   addStdioCommand(program, state);
   addKeysCommands(program, state);
+  addPinsCommands(program, state);
   program.commandsGroup("Configuration:");
   addConfigCommand(program, state, argv);
   return program.addHelpText("after", rootHelp);

@@ -21,9 +21,10 @@ const profiles: Record<ProfileName, (terminal: boolean) => Record<string, unknow
   }),
 
   // For a team: lines for machines, also on a terminal, and time for calls under way when a new version is rolled out.
-  // Switching authentication off is refused, also on loopback.
+  // Switching authentication off is refused, also on loopback. What a tool says of itself changes with somebody's approval.
   production: () => ({
     log: { level: "info", format: "json" },
     limits: { drain: "25s" },
+    pins: { policy: "block" },
   }),
 };

@@ -12,6 +12,7 @@ import {
   serverName,
   serverOptions,
 } from "../gateway/index.ts";
+import { pinOptions } from "../registry/index.ts";
 import { databaseOptions } from "../store/index.ts";
 import { profileNames } from "./profiles.ts";
 
@@ -51,6 +52,7 @@ export const configSchema = z.strictObject({
   call_log: callLogOptions.prefault({}),
   ...guardOptions.shape,
   cache: cacheOptions.prefault({}),
+  pins: pinOptions.prefault({}),
   servers: z.record(serverName, serverOptions).default({}),
   bundles: z.record(bundleName, bundleOptions).default({}),
 });

@@ -42,6 +42,7 @@ import { Listens } from "./listens.ts";
 import { ModernDoor, type Arrival, type Post } from "./modern-door.ts";
 import { bundleName, type Limits } from "./options.ts";
 import { CLIENT_GONE, OpenPost, OpenPosts } from "./open-posts.ts";
+import type { PinGuard } from "./pins.ts";
 import type { Reply } from "./reply.ts";
 import { Requests } from "./requests.ts";
 import { ServerCatalog } from "./server-catalog.ts";
@@ -70,6 +71,8 @@ export interface GatewayDeps {
   readonly guards?: GuardOptions;
   /** Answers that are kept; nothing is where it is left out. */
   readonly cache?: { readonly results: ResultCache; readonly options: CacheOptions };
+  /** Compares what servers list with what was approved; everything is served where it is left out. */
+  readonly pins?: PinGuard;
   readonly hostPolicy: HostPolicy;
   /** Takes a finished call; must neither wait nor throw. */
   readonly record: (call: CallRecord) => void;
@@ -232,6 +235,7 @@ export class Gateway {
       },
       "Applied a configuration",
     );
+    for (const { server } of dropped) this.#deps.pins?.gone(server.name);
     this.#warmUp.remove(dropped);
     this.#warmUp.add(created);
     this.#rebindClients();
@@ -304,6 +308,13 @@ export class Gateway {
   /** Opens or closes a breaker by hand: the server's own, or that of one of its tools. */
   setBreaker(server: string, state: "open" | "closed", tool?: string): void {
     this.#snapshot.catalogs.get(server)?.server.setBreaker(state, tool);
+  }
+
+  /** Compares what servers list with what is approved now: of one server, or of all. `fresh` where it never was. */
+  reconsiderPins(server?: string, fresh = false): void {
+    const { catalogs } = this.#snapshot;
+    if (server !== undefined) catalogs.get(server)?.reconsider(fresh);
+    else for (const catalog of catalogs.values()) catalog.reconsider(fresh);
   }
 
   /** One server's state; undefined where there is none of that name. */
@@ -541,6 +552,7 @@ export class Gateway {
       log: this.#deps.log,
       limits: this.#deps.limits,
       envelope: { clientInfo: { ...this.#identity }, capabilities: {} },
+      pins: this.#deps.pins,
       changed: (kind, news) => {
         this.#epoch++;
         if (news) this.#listens.listChanged(server.name, kind === "templates" ? "resources" : kind);

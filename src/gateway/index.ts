@@ -14,6 +14,7 @@ export {
   type BundleOptions,
   type Limits,
 } from "./options.ts";
+export type { Admitted, Held, PinGuard, PinnedKind, Sight } from "./pins.ts";
 export type { GatewayConfiguration } from "./snapshot.ts";
 export type { CallRecord } from "./stages/record.ts";
 export type { TestReport } from "./test-server.ts";
@@ -22,6 +23,10 @@ export {
   LINK_STATES,
   guardOptions,
   isFailing,
+  lintPolicy,
+  lintSeverity,
+  newToolsPolicy,
+  pinPolicy,
   serverOptions,
   type GuardOptions,
 } from "../upstream/index.ts";

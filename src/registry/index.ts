@@ -9,6 +9,11 @@ export type {
 } from "../gateway/index.ts";
 export type { KeyView, NewKey } from "./key-input.ts";
 export type { DefinitionTable, RegistryGateway, RegistryStore, StoredDefinition } from "./ports.ts";
+export { pinOptions } from "./pins/pin-options.ts";
+export { pinStates, type PinKey, type PinState } from "./pins/pin.ts";
+export { severities } from "./pins/lint/finding.ts";
+export { Pins } from "./pins/pins.ts";
+export type { PinDetailView, PinView } from "./pins/pins.ts";
 export { Registry } from "./registry.ts";
 export type { RegistryDeps } from "./registry.ts";
 export type { BundleView, ServerView } from "./views.ts";

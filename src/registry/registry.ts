@@ -27,6 +27,8 @@ export interface RegistryDeps {
   configServers(): ReadonlyMap<string, ServerOptions>;
   configBundles(): ReadonlyMap<string, BundleOptions>;
   builtin: readonly ServerDefinition[];
+  /** What was approved of a server goes with it. */
+  pins?: { forget(server: string): Promise<unknown> } | undefined;
 }
 
 /** The control plane: which servers, bundles and keys there are, who defines them, and how they are changed. */
@@ -157,6 +159,7 @@ export class Registry {
         result: undefined,
       };
     });
+    await this.#deps.pins?.forget(name);
   }
 
   /** Connects to a configured server, or to one that is only described, and tells what it offers. */

@@ -8,4 +8,5 @@ export type { KeyRow, Keys } from "./keys.ts";
 export { CallEncoder } from "./calls.ts";
 export type { CallFilter, CallOutcome, CallRow, Calls } from "./calls.ts";
 export type { LinkTransitionRow, LinkTransitions } from "./link-transitions.ts";
+export type { PinDetail, PinKey, PinRow, Pins, PinSight } from "./pins.ts";
 export type { Settings } from "./settings.ts";

@@ -16,6 +16,8 @@ import type { Keys } from "./keys.ts";
 import { linkTransitionsIn } from "./link-transitions.ts";
 import type { LinkTransitions } from "./link-transitions.ts";
 import { migrate } from "./migrate.ts";
+import { pinsIn } from "./pins.ts";
+import type { Pins } from "./pins.ts";
 import { bundles, servers } from "./schema.ts";
 import { settingsIn } from "./settings.ts";
 import type { Settings } from "./settings.ts";
@@ -32,7 +34,8 @@ export interface Store extends AsyncDisposable {
   readonly calls: Calls;
   readonly linkTransitions: LinkTransitions;
   readonly settings: Settings;
-  /** Calls `fn` when another process changed servers, bundles or keys, or may have; returns the way to end that. */
+  readonly pins: Pins;
+  /** Calls `fn` when another process changed servers, bundles, keys or pins, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
   /** Throws when the database does not answer before the signal. */
   ping(signal: AbortSignal): Promise<void>;
@@ -143,6 +146,7 @@ function storeOver(parts: {
     calls: callsIn(database),
     linkTransitions: linkTransitionsIn(database),
     settings: settingsIn(database),
+    pins: pinsIn(database),
     onChange: (fn) => changes.onChange(fn),
     ping: (signal) => before(signal, database.query("SELECT 1")),
     poolUse: () => database.use(),

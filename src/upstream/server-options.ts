@@ -8,6 +8,7 @@ import { serverBreakerOptions } from "./guard/breaker.ts";
 import { serverBulkheadOptions } from "./guard/bulkhead.ts";
 import { serverRetryOptions } from "./guard/retry-options.ts";
 import { serverCacheOptions } from "./server-cache-options.ts";
+import { serverPinOptions } from "./server-pin-options.ts";
 import { processOptions } from "./processes/process-options.ts";
 
 const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
@@ -126,6 +127,7 @@ export const serverOptions = z
     bulkhead: serverBulkheadOptions.optional(),
     process: processOptions.optional(),
     cache: serverCacheOptions.optional(),
+    pins: serverPinOptions.optional(),
   })
   .superRefine((options, context) => {
     for (const problem of problemsTogether(options)) {

@@ -1,0 +1,1 @@
+-- Kept free for a step of another part; it goes when that step is there.
