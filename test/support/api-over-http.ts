@@ -7,7 +7,7 @@ import type { Role } from "../../src/access/index.ts";
 import { createLog, manualClock, Metrics } from "../../src/foundation/index.ts";
 import { serverOptions } from "../../src/gateway/index.ts";
 import { FakeGateway, FakeStore } from "../../src/registry/port-fakes.ts";
-import { Registry } from "../../src/registry/index.ts";
+import { Pins, Registry, pinOptions } from "../../src/registry/index.ts";
 import { createApi } from "../../src/api/create-api.ts";
 import type { ApiDeps, CallFilter } from "../../src/api/ports.ts";
 
@@ -106,6 +106,13 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       }),
       clear: () => 0,
     },
+    pins: new Pins({
+      options: pinOptions.parse({}),
+      clock,
+      log,
+      metrics,
+      changed: () => undefined,
+    }),
     health: () => ({
       ready: true,
       checks: { database: { status: "ok", address: "db.internal" }, mcp_servers: { status: "ok" } },

@@ -5,6 +5,7 @@ import { hiddenCharacters } from "./hidden-characters.ts";
 import { instructions } from "./instructions.ts";
 import { payloads } from "./payloads.ts";
 import type { Finding } from "./finding.ts";
+import { visible } from "./visible.ts";
 
 export interface Linted {
   readonly findings: readonly Finding[];
@@ -26,7 +27,7 @@ export function lintDefinition(definition: Definition): Linted {
   const mentions = new Set<string>();
   for (const { where, text } of texts) {
     const found = [...hiddenCharacters(text), ...instructions(text), ...payloads(text)];
-    for (const finding of found) findings.push({ ...finding, where });
+    for (const finding of found) findings.push({ ...finding, where: visible(where, true) });
     collectMentions(where, text, mentions);
   }
   const name = definition["name"];

@@ -209,7 +209,10 @@ export class NameIndex {
   #near(one: NameOwner): NameOwner | undefined {
     const candidates = this.#byLength.get(one.name.length) ?? [];
     return candidates.find(
-      (other) => isOlder(other, one) && isOneCharacterAway(other.name, one.name),
+      (other) =>
+        isOlder(other, one) &&
+        isOneCharacterAway(other.name, one.name) &&
+        !isOtherSpelling(other.name, one.name),
     );
   }
 }
@@ -234,7 +237,7 @@ function isOtherSpelling(one: string, other: string): boolean {
   return letters(one) === letters(other);
 }
 
-// Digits count things (`v1`, `v2`), and the beginning of a name says what is done (`add_row`, `aid_row`).
+// Digits count things (`v1`, `v2`), and the first letter tells honest verbs apart (`get_issue`, `set_issue`).
 function isOneCharacterAway(one: string, other: string): boolean {
   let differences = 0;
   let at = 0;
@@ -244,7 +247,7 @@ function isOneCharacterAway(one: string, other: string): boolean {
     if (++differences > 2) return false;
   }
   const swapped = differences === 2 && one[at] === other[at - 1] && one[at - 1] === other[at];
-  if (differences !== 1 && !swapped) return false;
+  if ((differences !== 1 || at === 0) && !swapped) return false;
   return !/\d/.test(`${one[at] ?? ""}${other[at] ?? ""}`);
 }
 

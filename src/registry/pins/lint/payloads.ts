@@ -8,7 +8,7 @@ interface Pattern {
   readonly severity: Severity;
   readonly message: string;
   readonly pattern: RegExp;
-  readonly holds?: (match: string) => boolean;
+  readonly holds?: (match: string, rest: string) => boolean;
 }
 
 const PATTERNS: readonly Pattern[] = [
@@ -50,7 +50,8 @@ const PATTERNS: readonly Pattern[] = [
     id: "payload.padding",
     severity: "medium",
     message: "Blanks that push what follows out of sight.",
-    pattern: /[^\S\n]{120,}(?=\S)|(?:\n[^\S\n]{0,8}){25,}(?=\S)/g,
+    pattern: /[^\S\n]{120,}|(?:\n[^\S\n]{0,8}){25,}/g,
+    holds: (_, rest) => /\S/.test(rest),
   },
 ];
 
@@ -59,14 +60,17 @@ export function payloads(text: string): TextFinding[] {
   if (text.length < PAYLOAD_LENGTH_MIN) return [];
   return PATTERNS.flatMap(({ id, severity, message, pattern, holds }) => {
     for (const match of text.matchAll(pattern)) {
-      if (holds?.(match[0]) === false || isInlineImage(text, match.index)) continue;
-      return [{ id, severity, message, excerpt: excerptAt(text, match.index, match[0].length) }];
+      const [found] = match;
+      const rest = text.slice(match.index + found.length, match.index + found.length + REST_MAX);
+      if (holds?.(found, rest) === false || isInlineImage(text, match.index)) continue;
+      return [{ id, severity, message, excerpt: excerptAt(text, match.index, found.length) }];
     }
     return [];
   });
 }
 
 const PAYLOAD_LENGTH_MIN = 20;
+const REST_MAX = 10_000;
 const IMAGE_PREFIX = /data:image\/[a-z+.-]{1,20};base64,$/;
 const IMAGE_PREFIX_MAX = 45;
 
