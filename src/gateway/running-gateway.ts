@@ -21,6 +21,7 @@ import { ResultCache } from "./cache/result-cache.ts";
 import { Gateway } from "./gateway.ts";
 import { createListener, listen } from "./listener.ts";
 import { bundleOptions, limitOptions, type BundleDefinition } from "./options.ts";
+import type { PinGuard } from "./pins.ts";
 import type { GatewayConfiguration } from "./snapshot.ts";
 import type { CallRecord } from "./stages/record.ts";
 
@@ -43,6 +44,7 @@ export async function runGateway(
     authRequired?: boolean;
     clock?: Clock;
     log?: Log;
+    pins?: PinGuard;
   } = {},
 ): Promise<RunningGateway> {
   const limits = limitOptions.parse({ list_timeout: 1_000, drain: 500, ...more.limits });
@@ -56,6 +58,7 @@ export async function runGateway(
     metrics,
     limits,
     cache: { results: new ResultCache(cached, { clock, metrics, log }), options: cached },
+    ...(more.pins && { pins: more.pins }),
     hostPolicy: hostPolicy({ host: "127.0.0.1" }),
     record: (call) => calls.push(call),
     recordArguments: true,

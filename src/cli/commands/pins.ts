@@ -112,7 +112,7 @@ function addShow(pins: Command, state: RunState): void {
       ...(found.pending === undefined ? [] : [`waiting ${found.pending}`]),
       ...findingLines(found.findings, out.paint),
       "",
-      plain(JSON.stringify(found.definition ?? found.pendingDefinition, null, 2) ?? ""),
+      ...jsonLines(found.definition ?? found.pendingDefinition),
     ]);
     return exitCodes.ok;
   });
@@ -261,8 +261,8 @@ function diffLines(
   if (diff.length > 0) return diff.flatMap((one) => changeLines(one, paint));
   if (pendingDefinition === undefined) return ["Nothing waits."];
   if (approved.length > 0) return ["Its text is as it was."];
-  const text = JSON.stringify(pendingDefinition, null, 2);
-  return ["Nothing of it was approved before:", ...coloured(text, "+ ", paint.green)];
+  const lines = jsonLines(pendingDefinition).map((line) => paint.green(`+ ${line}`));
+  return ["Nothing of it was approved before:", ...lines];
 }
 
 // Without colours what was taken out and put in stands in brackets, so that a pipe or a log shows it, too.
@@ -290,3 +290,16 @@ function partOf(part: string, text: string, paint: Paint): string {
 function coloured(text: string, prefix: string, colour: (text: string) => string): string[] {
   return text.split("\n").map((line) => colour(`${prefix}${plain(line)}`));
 }
+
+// What nobody sees is what somebody who looks at a definition looks for.
+function jsonLines(definition: unknown): string[] {
+  const text = JSON.stringify(definition, null, 2) ?? "";
+  const shown = text.replaceAll(hidden, (character) => {
+    const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase();
+    return `\\u{${code}}`;
+  });
+  return shown.split("\n").map(plain);
+}
+
+const hidden =
+  /[\p{Cf}\p{Co}\u034F\u115F\u1160\u2800\u3164\uFE00-\uFE0F\uFFA0\u{E0100}-\u{E01EF}]/gu;

@@ -6,8 +6,7 @@ import type { Admitted, PinnedKind } from "../../gateway/index.ts";
 import type { Store } from "../../store/index.ts";
 import { openTestDatabase, openTestStore, type TestDatabase } from "../../store/test-database.ts";
 import { pinOptions } from "./pin-options.ts";
-import { PINS_PER_SERVER_MAX, Pins } from "./pins.ts";
-import { UNSAVED_CHARS_MAX } from "./unsaved-notes.ts";
+import { Pins, type PinBounds } from "./pins.ts";
 
 let database: TestDatabase;
 let store: Store;
@@ -37,7 +36,7 @@ class Bench {
   >();
   readonly admitted = new Map<string, Admitted>();
 
-  constructor(options: object = {}) {
+  constructor(options: object = {}, bounds?: PinBounds) {
     const line = (_: object, message: string): void => void this.lines.push(message);
     const log: Log = { ...silentLog, warn: line, info: line, error: line };
     this.pins = new Pins({
@@ -45,6 +44,7 @@ class Bench {
       clock: systemClock,
       log,
       metrics: this.metrics,
+      ...(bounds && { bounds }),
       audit: (event) => this.events.push(event),
       changed: (server, fresh) => {
         this.told.push([server, fresh]);
@@ -528,9 +528,9 @@ test("findings are told once, counted, and shown beside the pin", async () => {
 });
 
 test("a server that offers ever new names is held back beyond a bound", async () => {
-  const bench = new Bench();
+  const bench = new Bench({}, { pinsPerServerMax: 100, unsavedCharsMax: 1_000_000 });
   const server = newServer();
-  const half = PINS_PER_SERVER_MAX / 2;
+  const half = 50;
   const batch = (from: number) => Array.from({ length: half }, (_, at) => tool(`n${from + at}`));
   await bench.lists(server, batch(0));
   await bench.lists(server, batch(half));
@@ -539,13 +539,14 @@ test("a server that offers ever new names is held back beyond a bound", async ()
 });
 
 test("what there is no room to note while the database is away is noted when it is back", async () => {
-  const bench = new Bench();
+  const unsavedCharsMax = 10_000;
+  const bench = new Bench({}, { pinsPerServerMax: 100, unsavedCharsMax });
   const server = newServer();
   const { pins, goAway, comeBack } = fragile(store);
   await bench.pins.attachStore({ pins, onChange: () => () => undefined });
   goAway();
-  const large = "word ".repeat(50_000);
-  const count = Math.ceil(UNSAVED_CHARS_MAX / large.length) + 5;
+  const large = "word ".repeat(500);
+  const count = 10;
   const items = Array.from({ length: count }, (_, at) => tool(`t${at}`, large));
   expect((await bench.lists(server, items)).served).toHaveLength(count);
   const dropped = Number(await bench.metric('mcp_queue_dropped_total{queue="pins"}'));

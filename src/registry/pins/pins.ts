@@ -37,6 +37,14 @@ export interface PinsDeps {
   readonly audit?: AuditSink | undefined;
   /** Called where other definitions are approved than before: of one server, or of all; `fresh` where they were never compared. */
   readonly changed: (server: string | undefined, fresh: boolean) => void;
+  readonly bounds?: PinBounds;
+}
+
+export interface PinBounds {
+  /** More names than this of one kind of a server are not watched, and so not served. */
+  readonly pinsPerServerMax: number;
+  /** Characters that wait for a database that is away; what does not fit is noted when it is back. */
+  readonly unsavedCharsMax: number;
 }
 
 /** A pin as the API shows it. */
@@ -84,8 +92,7 @@ export interface PinVerdict {
   readonly hash?: string | undefined;
 }
 
-/** More names than this of one server are not watched, and so not served. */
-export const PINS_PER_SERVER_MAX = 20_000;
+const BOUNDS: PinBounds = { pinsPerServerMax: 20_000, unsavedCharsMax: 32 * 1024 * 1024 };
 const SAVE_AFTER_MS = 100;
 const SAVE_AGAIN_MS = 2_000;
 const RELOAD_EVERY_MS = 30_000;
@@ -123,7 +130,7 @@ export class Pins implements PinGuard {
   constructor(deps: PinsDeps) {
     const { metrics, log } = deps;
     this.#deps = deps;
-    this.#unsaved = new UnsavedNotes(log, metrics);
+    this.#unsaved = new UnsavedNotes(log, metrics, (deps.bounds ?? BOUNDS).unsavedCharsMax);
     this.#changes = metrics.counter(
       "mcp_tool_definition_changes_total",
       "Definitions of tools and prompts that changed: seen without approval (false), and approved by policy or a person (true).",
@@ -321,7 +328,8 @@ export class Pins implements PinGuard {
     known: boolean,
     options: PinOptions,
   ): Judgement {
-    const crowded = (this.#counts.get(`${key.server} ${key.kind}`) ?? 0) >= PINS_PER_SERVER_MAX;
+    const { pinsPerServerMax } = this.#deps.bounds ?? BOUNDS;
+    const crowded = (this.#counts.get(`${key.server} ${key.kind}`) ?? 0) >= pinsPerServerMax;
     if (pin === undefined && crowded) return { serve: false, because: "crowded" };
     return judge(pin, examined.hash, examined.findings, known, options);
   }

@@ -5,7 +5,6 @@ import type { CounterSlot, Log, Metrics } from "../../foundation/index.ts";
 import { keyText, type Note, type PinKey } from "./pin.ts";
 import type { PinSight, PinTable } from "./pin-store.ts";
 
-export const UNSAVED_CHARS_MAX = 32 * 1024 * 1024;
 const BATCH_MAX = 500;
 const BATCH_CHARS_MAX = 4 * 1024 * 1024;
 
@@ -20,10 +19,12 @@ export class UnsavedNotes {
   };
   readonly #log: Log;
   readonly #dropped: CounterSlot;
+  readonly #charsMax: number;
   #chars = 0;
 
-  constructor(log: Log, metrics: Metrics) {
+  constructor(log: Log, metrics: Metrics, charsMax: number) {
     this.#log = log;
+    this.#charsMax = charsMax;
     this.#dropped = metrics
       .counter("mcp_queue_dropped_total", "Entries that a full or failing queue lost.", ["queue"])
       .slot("pins");
@@ -35,7 +36,7 @@ export class UnsavedNotes {
 
   /** False where there is no room. */
   add(note: Note, sight: PinSight): boolean {
-    if (this.#chars + sizeOf(sight) > UNSAVED_CHARS_MAX) {
+    if (this.#chars + sizeOf(sight) > this.#charsMax) {
       this.#dropped.inc();
       return false;
     }

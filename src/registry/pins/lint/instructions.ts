@@ -74,7 +74,7 @@ const PATTERNS: readonly Pattern[] = [
 
 /** Words in a text that speak to the model, each kind once. */
 export function instructions(text: string): TextFinding[] {
-  if (text.length < SENTENCE_LENGTH_MIN) return [];
+  if (text.length < SENTENCE_LENGTH_MIN || !MAY_SPEAK.test(text)) return [];
   const plain = normalized(text);
   return PATTERNS.flatMap(({ id, severity, message, pattern }) => {
     const match = pattern.exec(plain);
@@ -84,6 +84,8 @@ export function instructions(text: string): TextFinding[] {
 }
 
 const SENTENCE_LENGTH_MIN = 8;
+// A single word says nothing.
+const MAY_SPEAK = /[\s<[~/.]/;
 const ONLY_ASCII = /^[\t\n\r\x20-\x7E]*$/;
 const IGNORABLE =
   /[\p{Cf}\u034F\u115F\u1160\u17B4\u17B5\u180B-\u180F\u3164\uFE00-\uFE0F\uFFA0\u{E0100}-\u{E01EF}]/gu;

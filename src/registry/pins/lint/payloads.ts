@@ -57,7 +57,7 @@ const PATTERNS: readonly Pattern[] = [
 
 /** What in a text is data rather than words, each kind once. */
 export function payloads(text: string): TextFinding[] {
-  if (text.length < PAYLOAD_LENGTH_MIN) return [];
+  if (text.length < PAYLOAD_LENGTH_MIN && !text.includes("://")) return [];
   return PATTERNS.flatMap(({ id, severity, message, pattern, holds }) => {
     for (const match of text.matchAll(pattern)) {
       const [found] = match;
@@ -69,7 +69,7 @@ export function payloads(text: string): TextFinding[] {
   });
 }
 
-const PAYLOAD_LENGTH_MIN = 20;
+const PAYLOAD_LENGTH_MIN = 25;
 const REST_MAX = 10_000;
 const IMAGE_PREFIX = /data:image\/[a-z+.-]{1,20};base64,$/;
 const IMAGE_PREFIX_MAX = 45;
