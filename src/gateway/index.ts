@@ -14,6 +14,7 @@ export {
   type BundleOptions,
   type Limits,
 } from "./options.ts";
+export { PINNED_KINDS } from "./pins.ts";
 export type { Admitted, Held, PinGuard, PinnedKind, Sight } from "./pins.ts";
 export type { GatewayConfiguration } from "./snapshot.ts";
 export type { CallRecord } from "./stages/record.ts";

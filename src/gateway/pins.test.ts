@@ -49,7 +49,8 @@ class HoldingGuard implements PinGuard {
 
 async function peer(tools: string[], prompts: string[] = []): Promise<{ url: string }> {
   const server = await fakeHttpServer((request, response) => {
-    if (discovery(request, response, { tools: {}, prompts: {} })) return;
+    const instructions = "Say please.";
+    if (discovery(request, response, { tools: {}, prompts: {} }, { instructions })) return;
     const { id, method } = request.message;
     const named = (names: string[]) =>
       names.map((name) => ({ name, inputSchema: { type: "object" } }));
@@ -155,6 +156,51 @@ describe("what is held back", () => {
     expect(await call(`${without.url}/b`, "one__a")).toMatchObject({
       error: { data: { code: "TOOL_NOT_FOUND" } },
     });
+  });
+
+  test("keeps its name: another server's thing of that name is not offered in its place", async () => {
+    const guard = new HoldingGuard();
+    guard.held.add("one a");
+    const servers = [
+      remote("one", (await peer(["a"])).url),
+      remote("two", (await peer(["a", "c"])).url),
+    ];
+    const running = await start({ servers }, { pins: guard });
+    const url = `${running.url}/mcp`;
+    await list(url);
+    await expect(
+      running.apply({ servers, bundles: [bundle("bare", { names: "bare" })] }),
+    ).rejects.toMatchObject({ code: "BUNDLE_COLLISION" });
+    guard.held.clear();
+    running.gateway.reconsiderPins();
+    const bare = bundle("bare", { names: "bare", exclude: ["one__a"] });
+    await running.apply({ servers, bundles: [bare] });
+    expect(each((await list(`${url}/bare`))["tools"], "name")).toEqual(["a", "c"]);
+  });
+
+  test("are a server's instructions, too: they are not passed on until they are approved", async () => {
+    const guard = new HoldingGuard();
+    guard.held.add("one instructions");
+    const { url } = await peer(["a"]);
+    const bare = bundle("bare", { names: "bare" });
+    const running = await start(
+      { servers: [remote("one", url)], bundles: [bare] },
+      { pins: guard },
+    );
+    await list(`${running.url}/mcp`);
+    const greeting = async (): Promise<unknown> => {
+      const answer = await (await modern(`${running.url}/mcp/bare`, "server/discover")).whole();
+      return answer.result["instructions"];
+    };
+    expect(await greeting()).toBeUndefined();
+    guard.held.clear();
+    running.gateway.reconsiderPins("one");
+    expect(await greeting()).toBe("Say please.");
+    await greeting();
+    expect(guard.sights.filter(({ kind }) => kind === "instructions")).toMatchObject([
+      { fresh: true, items: [{ name: "instructions", description: "Say please." }] },
+      { fresh: false },
+    ]);
   });
 
   test("of many things is told by ten of their names", async () => {

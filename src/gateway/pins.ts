@@ -5,8 +5,14 @@
 import type { JsonObject } from "../protocol/index.ts";
 import type { ServerDefinition } from "../upstream/index.ts";
 
-/** Kinds whose words reach a model: a tool's description, a prompt's text. */
-export type PinnedKind = "tools" | "prompts";
+/** Kinds whose words reach a model: what a tool or a prompt says of itself, and a server's instructions for all of it. */
+export const PINNED_KINDS = ["tools", "prompts", "instructions"] as const;
+export type PinnedKind = (typeof PINNED_KINDS)[number];
+
+/** A server's instructions as an item: there is one at most, and this is its name. */
+export function instructionsItem(text: string): JsonObject {
+  return { name: "instructions", description: text };
+}
 
 /** One look at what a server lists. */
 export interface Sight {

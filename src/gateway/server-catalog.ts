@@ -33,7 +33,7 @@ import {
   type UpstreamServer,
 } from "../upstream/index.ts";
 import type { Limits } from "./options.ts";
-import type { Held, PinGuard, PinnedKind } from "./pins.ts";
+import { instructionsItem, type Held, type PinGuard } from "./pins.ts";
 
 export type ListKind = "tools" | "prompts" | "resources" | "templates";
 export const LIST_KINDS: readonly ListKind[] = ["tools", "prompts", "resources", "templates"];
@@ -112,6 +112,8 @@ export class ServerCatalog {
   #retry: NodeJS.Timeout | undefined;
   #retryMs = RETRY_FIRST_MS;
   #stopped = false;
+  /** The instructions that were compared last. */
+  #instructions: { item: JsonObject; text: string; served: boolean } | undefined;
 
   constructor(server: UpstreamServer, deps: Deps) {
     this.server = server;
@@ -170,9 +172,26 @@ export class ServerCatalog {
     }
   }
 
+  /** What the server tells models about itself as a whole; undefined where it says nothing, or that is held back. */
+  instructions(): string | undefined {
+    const text = this.server.introduction?.instructions;
+    if (text === undefined || this.#deps.pins === undefined) return text;
+    if (text !== this.#instructions?.text) this.#admitInstructions(instructionsItem(text), true);
+    return this.#instructions?.served === true ? text : undefined;
+  }
+
   /** What is approved may have changed: looks again at what was fetched. `fresh` where that was never compared with it. */
   reconsider(fresh: boolean): void {
+    if (this.#instructions !== undefined) this.#admitInstructions(this.#instructions.item, fresh);
     for (const listing of this.#listings.values()) listing.reconsider(fresh);
+  }
+
+  #admitInstructions(item: JsonObject, fresh: boolean): void {
+    if (this.#stopped) return;
+    const { definition: server } = this.server;
+    const sight = { server, kind: "instructions", items: [item], shared: true, fresh } as const;
+    const served = (this.#deps.pins?.admit(sight).served.length ?? 0) > 0;
+    this.#instructions = { item, text: String(item["description"]), served };
   }
 
   // A server that comes back is to be noticed though nobody lists.
@@ -432,7 +451,7 @@ export class Listing {
   }
 }
 
-function isPinned(kind: ListKind): kind is PinnedKind {
+function isPinned(kind: ListKind): kind is "tools" | "prompts" {
   return kind === "tools" || kind === "prompts";
 }
 

@@ -318,8 +318,8 @@ export class View {
       pages: new Map(),
     };
     for (const catalog of this.catalogs) this.#addServer(index, kind, catalog, audience);
+    for (const [name, { server }] of index.held) this.#collideHeld(index, name, server);
     for (const name of index.collisions.keys()) index.routes.delete(name);
-    for (const name of index.routes.keys()) index.held.delete(name);
     for (const route of index.routes.values()) index.items.push(route.item);
     for (const [name, owners] of index.collisions) index.missing.push(...collided(name, owners));
     return index;
@@ -341,6 +341,14 @@ export class View {
         index.collisions.set(route.publicName, [...owners, route.server.name]);
       }
     }
+  }
+
+  // A name does not fall to another server while its owner's thing is held back.
+  #collideHeld(index: Index, name: string, server: string): void {
+    const other = index.routes.get(name);
+    if (other === undefined) return;
+    if (other.server.name === server) index.held.delete(name);
+    else if (!index.collisions.has(name)) index.collisions.set(name, [server, other.server.name]);
   }
 
   // What the view would offer under a name were it approved; what it leaves out anyway is not mentioned.

@@ -1,4 +1,10 @@
-export { LINK_STATES, bundleOptions, isFailing, serverOptions } from "../gateway/index.ts";
+export {
+  LINK_STATES,
+  PINNED_KINDS,
+  bundleOptions,
+  isFailing,
+  serverOptions,
+} from "../gateway/index.ts";
 export type {
   BundleOptions,
   CatalogView,

@@ -4,7 +4,7 @@ import type { Database } from "./database.ts";
 
 export interface PinKey {
   readonly server: string;
-  readonly kind: "tools" | "prompts";
+  readonly kind: "tools" | "prompts" | "instructions";
   readonly name: string;
 }
 

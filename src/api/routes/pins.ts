@@ -1,12 +1,10 @@
 import { z } from "@hono/zod-openapi";
 import type { Principal } from "../../access/index.ts";
 import type { AuditActor } from "../../foundation/index.ts";
-import { pinStates, severities } from "../../registry/index.ts";
+import { PINNED_KINDS, pinStates, severities } from "../../registry/index.ts";
 import type { PinDetailView, PinKey, PinView } from "../../registry/index.ts";
 import { route } from "../route.ts";
 import type { Route } from "../route.ts";
-
-const kinds = ["tools", "prompts"] as const;
 
 const finding = z
   .object({
@@ -21,7 +19,7 @@ const finding = z
 const pin = z
   .object({
     server: z.string(),
-    kind: z.enum(kinds),
+    kind: z.enum(PINNED_KINDS),
     name: z.string().describe("As the server writes it."),
     state: z.enum(pinStates),
     listed: z.boolean().describe("Whether this gateway sees the server list it now."),
@@ -81,7 +79,7 @@ const list: Route = route({
     "In the order of servers and names; `counts` are of all that `server` and `kind` take.",
   query: z.object({
     server: z.string().optional(),
-    kind: z.enum(kinds).optional(),
+    kind: z.enum(PINNED_KINDS).optional(),
     state: z.enum(pinStates).optional(),
     findings: z.enum(["true", "false"]).default("false").describe("Only those with findings."),
     limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
@@ -112,7 +110,7 @@ const list: Route = route({
   },
 });
 
-const which = z.object({ kind: z.enum(kinds).default("tools") });
+const which = z.object({ kind: z.enum(PINNED_KINDS).default("tools") });
 
 const show: Route = route({
   method: "get",

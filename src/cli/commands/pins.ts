@@ -217,7 +217,7 @@ function ofOne(command: Command, description: string): Command {
     .description(description)
     .argument("<server>")
     .argument("<name>", "as the server writes it")
-    .option("--kind <kind>", "tools or prompts", "tools");
+    .option("--kind <kind>", "tools, prompts or instructions", "tools");
 }
 
 async function fetchOne(invocation: Invocation): Promise<z.output<typeof detail>> {

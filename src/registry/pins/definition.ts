@@ -1,6 +1,7 @@
 /**
  * What of a tool or prompt is pinned: everything that tells a model what to do or a person what they approve. Icons and other
  * `_meta` are left out, since they change without changing what is done; the view of an app (`_meta.ui`) is not.
+ * A server's instructions are one thing with one text.
  */
 import { createHash } from "node:crypto";
 import type { PinnedKind } from "../../gateway/index.ts";
@@ -10,6 +11,7 @@ export type Definition = Readonly<Record<string, unknown>>;
 const FIELDS: Record<PinnedKind, readonly string[]> = {
   tools: ["name", "title", "description", "inputSchema", "outputSchema", "annotations"],
   prompts: ["name", "title", "description", "arguments"],
+  instructions: ["name", "description"],
 };
 const UI_FIELDS = ["ui", "ui/resourceUri"];
 /** Longer definitions are compared whole, and of their text only the size is kept. */

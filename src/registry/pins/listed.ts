@@ -1,5 +1,5 @@
 // What the servers list now, as this gateway sees it, with what a person should look at.
-import type { PinnedKind } from "../../gateway/index.ts";
+import { PINNED_KINDS, type PinnedKind } from "../../gateway/index.ts";
 import type { Examined } from "./examined.ts";
 import type { Finding } from "./lint/finding.ts";
 import { NameIndex } from "./lint/look-alikes.ts";
@@ -24,8 +24,7 @@ export class Listed {
   }
 
   gone(server: string): void {
-    this.#items.delete(`${server} tools`);
-    this.#items.delete(`${server} prompts`);
+    for (const kind of PINNED_KINDS) this.#items.delete(`${server} ${kind}`);
     this.#names = undefined;
   }
 
@@ -36,9 +35,9 @@ export class Listed {
   /** Everything that is listed, with its key. */
   *all(): Generator<[PinKey, ListedItem]> {
     for (const [place, items] of this.#items) {
-      const [server = "", kind] = place.split(" ");
-      const pinned: PinnedKind = kind === "prompts" ? "prompts" : "tools";
-      for (const [name, item] of items) yield [{ server, kind: pinned, name }, item];
+      const [server = "", of] = place.split(" ");
+      const kind = PINNED_KINDS.find((one) => one === of) ?? "tools";
+      for (const [name, item] of items) yield [{ server, kind, name }, item];
     }
   }
 
@@ -50,7 +49,7 @@ export class Listed {
   ): readonly Finding[] {
     const item = this.get(key);
     if (item === undefined) return [];
-    if (key.kind === "prompts") return item.findings;
+    if (key.kind !== "tools") return item.findings;
     const names = (this.#names ??= this.#index(pinOf, now));
     const { server } = key;
     const one = { server, name: item.original, firstSeen: pinOf(key)?.firstSeen ?? now };

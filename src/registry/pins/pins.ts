@@ -641,6 +641,7 @@ function outcomeOf(served: boolean): { outcome: "ok" } | { outcome: "denied"; co
 }
 
 function targetOf({ server, kind, name }: PinKey): string {
+  if (kind === "instructions") return `instructions:${server}`;
   return `${kind === "tools" ? "tool" : "prompt"}:${server}__${visible(name, true)}`;
 }
 
@@ -649,7 +650,7 @@ function byOf({ id, name }: AuditActor): string {
 }
 
 function notFound({ server, kind, name }: PinKey): SignalboxError {
-  const what = kind === "tools" ? "tool" : "prompt";
+  const what = kind === "tools" ? "tool" : kind === "prompts" ? "prompt" : "text";
   return new SignalboxError(
     "PIN_NOT_FOUND",
     `No ${what} "${visible(name.slice(0, 100).toWellFormed(), true)}" has been seen at "${server.slice(0, 64)}".`,

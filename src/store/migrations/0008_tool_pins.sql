@@ -1,8 +1,8 @@
--- What is known of each tool and prompt of each server: the hashes of the definitions that are approved, and what waits for
+-- What is known of each tool and prompt of each server, and of its instructions: the hashes of the definitions that are approved, and what waits for
 -- a decision. Definitions are canonical JSON kept as text: their hash is that of the text, and jsonb cannot hold U+0000.
 CREATE TABLE signalbox.tool_pins (
   server text NOT NULL,
-  kind text NOT NULL CHECK (kind IN ('tools', 'prompts')),
+  kind text NOT NULL CHECK (kind IN ('tools', 'prompts', 'instructions')),
   name text NOT NULL,
   state text NOT NULL CHECK (state IN ('approved', 'pending', 'rejected')),
   approved_hashes text[] NOT NULL, -- the newest first
