@@ -29,8 +29,7 @@ export async function startChangingServer(
       sessionIdGenerator: randomUUID,
       onsessioninitialized: (id) => void sessions.set(id, { server, transport }),
     });
-    // The SDK's own types of its transport and of what it connects to differ in what may be undefined.
-    await server.mcp.connect(transport as Parameters<McpServer["connect"]>[0]);
+    await server.mcp.connect(transport);
     return transport;
   };
   const http = createServer((req, res) => {

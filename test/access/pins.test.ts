@@ -3,6 +3,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
 import { openTestDatabase } from "../../src/store/test-database.ts";
 import { runNode } from "../support/child.ts";
 import { clientKinds, connect, type ConnectedClient } from "../support/client.ts";
@@ -53,15 +54,20 @@ async function untilOffered(client: ConnectedClient, names: string[]): Promise<v
   });
 }
 
-interface PinBody {
-  state: string;
-  held: boolean;
-  pending?: string;
-  diff: { where: string; parts?: { part: string; text: string }[] }[];
-}
+const pinBody = z.looseObject({
+  state: z.string(),
+  held: z.boolean(),
+  pending: z.string().optional(),
+  diff: z.array(
+    z.looseObject({
+      where: z.string(),
+      parts: z.array(z.object({ part: z.string(), text: z.string() })).optional(),
+    }),
+  ),
+});
 
-async function pinOf(gateway: TestGateway, tool = "add"): Promise<PinBody> {
-  return (await gateway.api("GET", `/api/pins/sums/${tool}`)).body as PinBody;
+async function pinOf(gateway: TestGateway, tool = "add"): Promise<z.output<typeof pinBody>> {
+  return pinBody.parse((await gateway.api("GET", `/api/pins/sums/${tool}`)).body);
 }
 
 async function cli(
@@ -169,6 +175,7 @@ test("of two gateways on one database, what is approved in one is served by the 
   await far.call("sums__add");
   await there.api("POST", "/api/pins/sums/add/reject");
   await untilOffered(near, ["list"]);
+  expect(server.called).toEqual(["add"]);
   await here.stop();
   await there.stop();
 });

@@ -301,5 +301,4 @@ function jsonLines(definition: unknown): string[] {
   return shown.split("\n").map(plain);
 }
 
-const hidden =
-  /[\p{Cf}\p{Co}\u034F\u115F\u1160\u2800\u3164\uFE00-\uFE0F\uFFA0\u{E0100}-\u{E01EF}]/gu;
+const hidden = /[\p{Cf}\p{Co}\p{DI}\u2800]/gu;

@@ -458,10 +458,6 @@ export class Pins implements PinGuard {
     row: PinRow,
   ): void {
     if (what === "approve") this.#changes.slot(row.server, "true").inc();
-    const stateOf = (pin: Pin | PinRow | undefined): unknown =>
-      pin === undefined
-        ? undefined
-        : { state: pin.state, approved: pin.approved[0], pending: pin.pending };
     this.#deps.log.info(
       { serverId: row.server, kind: row.kind, tool: visible(row.name, true), by: actor.id },
       `"${visible(row.name, true)}" of "${row.server}" was ${what === "approve" ? "approved" : "rejected"}`,
@@ -587,7 +583,7 @@ export class Pins implements PinGuard {
     const figures = new Map<string, number>();
     const add = (figure: string): void => void figures.set(figure, (figures.get(figure) ?? 0) + 1);
     let count = 0;
-    for (const [key, item] of [...this.#listed.all()]) {
+    for (const [key, item] of Array.from(this.#listed.all())) {
       if (++count % SURVEY_SLICE === 0) await setImmediate();
       if (item.held) add(`${key.server} held`);
       for (const finding of this.#findings(key)) {
@@ -643,6 +639,11 @@ function outcomeOf(served: boolean): { outcome: "ok" } | { outcome: "denied"; co
 function targetOf({ server, kind, name }: PinKey): string {
   if (kind === "instructions") return `instructions:${server}`;
   return `${kind === "tools" ? "tool" : "prompt"}:${server}__${visible(name, true)}`;
+}
+
+function stateOf(pin: Pin | PinRow | undefined): unknown {
+  if (pin === undefined) return undefined;
+  return { state: pin.state, approved: pin.approved[0], pending: pin.pending };
 }
 
 function byOf({ id, name }: AuditActor): string {

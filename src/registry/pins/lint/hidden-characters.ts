@@ -25,6 +25,7 @@ const JOINER_OF_SCRIPTS =
 const JOINER_OF_EMOJI =
   /(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\uFE0F])\u200D(?=\p{Extended_Pictographic})/gu;
 const SELECTOR_OF_SYMBOL = /(?<=[\p{Emoji}\p{S}])[\uFE0E\uFE0F](?![\uFE00-\uFE0F])/gu;
+const SELECTOR_OF_MONGOLIAN = /(?<=\p{Script=Mongolian})[\p{VS}\u180E]/gu;
 const SELECTOR_OF_IDEOGRAPH = /(?<=\p{Script=Han})[\u{E0100}-\u{E01EF}](?![\u{E0100}-\u{E01EF}])/gu;
 
 const KINDS: readonly Kind[] = [
@@ -38,7 +39,7 @@ const KINDS: readonly Kind[] = [
     id: "hidden.selectors",
     severity: "high",
     message: "Variation selectors where they select nothing, which can carry hidden bytes.",
-    pattern: /[\uFE00-\uFE0F\u{E0100}-\u{E01EF}]+/gu,
+    pattern: /\p{VS}+/gu,
   },
   {
     id: "hidden.bidi",
@@ -57,8 +58,7 @@ const KINDS: readonly Kind[] = [
     id: "hidden.zero_width",
     severity: "medium",
     message: "Characters without width.",
-    pattern:
-      /[\u00AD\u034F\u115F\u1160\u17B4\u17B5\u180E\u200B-\u200F\u061C\u2060-\u2064\u2800\u3164\uFEFF\uFFA0]+/gu,
+    pattern: /[[\p{DI}\u2800\u180E]--[\p{VS}\u{E0000}-\u{E0FFF}\u202A-\u202E\u2066-\u2069]]+/gv,
   },
   {
     id: "hidden.private_use",
@@ -70,8 +70,8 @@ const KINDS: readonly Kind[] = [
     id: "hidden.control",
     severity: "medium",
     message: "Control characters.",
-    // eslint-disable-next-line no-control-regex
     pattern:
+      // eslint-disable-next-line no-control-regex
       /[\u0000-\u0008\u000B\u000C\u000E-\u001A\u001C-\u001F\u007F-\u009A\u009C-\u009F\uFFF9-\uFFFB]+/gu,
   },
 ];
@@ -88,13 +88,14 @@ export function hiddenCharacters(text: string): TextFinding[] {
     .replaceAll(JOINER_OF_SCRIPTS, blanks)
     .replaceAll(JOINER_OF_EMOJI, blanks)
     .replaceAll(SELECTOR_OF_SYMBOL, blanks)
-    .replaceAll(SELECTOR_OF_IDEOGRAPH, blanks);
+    .replaceAll(SELECTOR_OF_IDEOGRAPH, blanks)
+    .replaceAll(SELECTOR_OF_MONGOLIAN, blanks);
   const findings: TextFinding[] = [];
   for (const { id, severity, message, pattern } of KINDS) {
     const matches = [...left.matchAll(pattern)];
     const [first] = matches;
     if (first === undefined || isByteOrderMark(first, matches.length)) continue;
-    const count = matches.reduce((sum, [run]) => sum + [...run].length, 0);
+    const count = matches.reduce((sum, [run]) => sum + Array.from(run).length, 0);
     findings.push({
       id,
       severity: severity === "medium" && count >= RUN_SUSPECT ? "high" : severity,

@@ -87,8 +87,7 @@ const SENTENCE_LENGTH_MIN = 8;
 // A single word says nothing.
 const MAY_SPEAK = /[\s<[~/.]/;
 const ONLY_ASCII = /^[\t\n\r\x20-\x7E]*$/;
-const IGNORABLE =
-  /[\p{Cf}\u034F\u115F\u1160\u17B4\u17B5\u180B-\u180F\u3164\uFE00-\uFE0F\uFFA0\u{E0100}-\u{E01EF}]/gu;
+const IGNORABLE = /[\p{Cf}\p{DI}]/gu;
 
 // So that neither another alphabet's letters, nor what is hidden between letters, nor line breaks hide the words.
 function normalized(text: string): string {

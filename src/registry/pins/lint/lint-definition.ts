@@ -60,14 +60,10 @@ interface Text {
 function textsOf(definition: Definition): { texts: Text[]; whole: boolean } {
   const texts: Text[] = [];
   let left = LINTED_CHARS_MAX;
-  const take = (where: string, text: string): void => {
-    if (text.length > 1) texts.push({ where, text: text.slice(0, left) });
-    left -= text.length;
-  };
   const waiting: { where: string; value: unknown }[] = [{ where: "", value: definition }];
   while (waiting.length > 0 && left > 0 && texts.length < TEXTS_MAX) {
     const { where, value } = waiting.pop() ?? { where: "", value: undefined };
-    if (typeof value === "string") take(where, value);
+    if (typeof value === "string") left -= take(texts, where, value, left);
     else if (Array.isArray(value)) {
       for (let at = value.length - 1; at >= 0; at--) {
         waiting.push({ where: `${where}/${at}`, value: value[at] });
@@ -76,11 +72,16 @@ function textsOf(definition: Definition): { texts: Text[]; whole: boolean } {
       for (const [name, member] of Object.entries(value).toReversed()) {
         const place = `${where}/${name.slice(0, 80).replaceAll("~", "~0").replaceAll("/", "~1")}`;
         waiting.push({ where: place, value: member });
-        if (!KNOWN_NAMES.has(name)) take(place, name);
+        if (!KNOWN_NAMES.has(name)) left -= take(texts, place, name, left);
       }
     }
   }
   return { texts, whole: waiting.length === 0 && left >= 0 };
+}
+
+function take(texts: Text[], where: string, text: string, left: number): number {
+  if (text.length > 1) texts.push({ where, text: text.slice(0, Math.max(0, left)) });
+  return text.length;
 }
 
 const KNOWN_NAMES = new Set(

@@ -82,7 +82,7 @@ const LIKE_LATIN: Readonly<Record<string, string>> = {
   б: "6",
 };
 
-const IGNORABLE = /[\p{Cf}\p{Mn}\uFE00-\uFE0F\u{E0100}-\u{E01EF}]/gu;
+const IGNORABLE = /[\p{Cf}\p{Mn}\p{DI}]/gu;
 const NAME_READ_MAX = 256;
 
 /** What a name looks like: equal for names that a reader takes for one another. */
@@ -233,8 +233,11 @@ function isOlder(other: NameOwner, one: NameOwner): boolean {
 
 // `list-issues` and `list_issues` are one name in two styles, as are `listIssues` and `listissues`: nobody is deceived.
 function isOtherSpelling(one: string, other: string): boolean {
-  const letters = (name: string): string => name.toLowerCase().replaceAll(/[._\-\s]/g, "");
-  return letters(one) === letters(other);
+  return lettersOf(one) === lettersOf(other);
+}
+
+function lettersOf(name: string): string {
+  return name.toLowerCase().replaceAll(/[._\-\s]/g, "");
 }
 
 // Digits count things (`v1`, `v2`), and the first letter tells honest verbs apart (`get_issue`, `set_issue`).
