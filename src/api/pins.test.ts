@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { Metrics, silentLog, systemClock, type AuditEvent } from "../foundation/index.ts";
-import { Pins, pinOptions } from "../registry/index.ts";
+import { pinOptions } from "../gateway/index.ts";
+import { Pins } from "../registry/index.ts";
 import { openTestStore } from "../store/test-database.ts";
 import { startApi, type Fixture } from "../../test/support/api-over-http.ts";
 

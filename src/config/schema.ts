@@ -9,10 +9,10 @@ import {
   cacheOptions,
   guardOptions,
   limitOptions,
+  pinOptions,
   serverName,
   serverOptions,
 } from "../gateway/index.ts";
-import { pinOptions } from "../registry/index.ts";
 import { databaseOptions } from "../store/index.ts";
 import { profileNames } from "./profiles.ts";
 

@@ -24,12 +24,11 @@ export {
   LINK_STATES,
   guardOptions,
   isFailing,
-  lintPolicy,
-  lintSeverity,
-  newToolsPolicy,
-  pinPolicy,
+  pinOptions,
+  pinOptionsFor,
   serverOptions,
   type GuardOptions,
+  type PinOptions,
 } from "../upstream/index.ts";
 export type {
   InProcessService,

@@ -15,7 +15,6 @@ export type {
 } from "../gateway/index.ts";
 export type { KeyView, NewKey } from "./key-input.ts";
 export type { DefinitionTable, RegistryGateway, RegistryStore, StoredDefinition } from "./ports.ts";
-export { pinOptions } from "./pins/pin-options.ts";
 export { pinStates, type PinKey, type PinState } from "./pins/pin.ts";
 export { severities } from "./pins/lint/finding.ts";
 export { Pins } from "./pins/pins.ts";

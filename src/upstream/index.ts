@@ -13,7 +13,7 @@ export type {
 export { breakerStates } from "./guard/breaker.ts";
 export { guardOptions, type GuardOptions } from "./guard-options.ts";
 export { serverCacheOptions, type ServerCacheOptions } from "./server-cache-options.ts";
-export { lintPolicy, lintSeverity, newToolsPolicy, pinPolicy } from "./server-pin-options.ts";
+export { pinOptions, pinOptionsFor, type PinOptions } from "./pin-options.ts";
 export { serverName, serverOptions } from "./server-options.ts";
 export type { InProcessService, ServerDefinition, ServerOptions } from "./server-options.ts";
 export type { LaneKey, SessionKey } from "./lane-slot.ts";

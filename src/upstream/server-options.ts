@@ -8,7 +8,7 @@ import { serverBreakerOptions } from "./guard/breaker.ts";
 import { serverBulkheadOptions } from "./guard/bulkhead.ts";
 import { serverRetryOptions } from "./guard/retry-options.ts";
 import { serverCacheOptions } from "./server-cache-options.ts";
-import { serverPinOptions } from "./server-pin-options.ts";
+import { serverPinOptions } from "./pin-options.ts";
 import { processOptions } from "./processes/process-options.ts";
 
 const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;

@@ -5,9 +5,9 @@ import { onTestFinished } from "vitest";
 import { hashKey, KeyRing } from "../../src/access/index.ts";
 import type { Role } from "../../src/access/index.ts";
 import { createLog, manualClock, Metrics } from "../../src/foundation/index.ts";
-import { serverOptions } from "../../src/gateway/index.ts";
+import { pinOptions, serverOptions } from "../../src/gateway/index.ts";
 import { FakeGateway, FakeStore } from "../../src/registry/port-fakes.ts";
-import { Pins, Registry, pinOptions } from "../../src/registry/index.ts";
+import { Pins, Registry } from "../../src/registry/index.ts";
 import { createApi } from "../../src/api/create-api.ts";
 import type { ApiDeps, CallFilter } from "../../src/api/ports.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { APPROVED_MAX, judge, noted, type Pin } from "./pin.ts";
-import { pinOptions, pinOptionsFor, type PinOptions } from "./pin-options.ts";
+import { pinOptions, pinOptionsFor, type PinOptions } from "../../gateway/index.ts";
 
 const key = { server: "s", kind: "tools", name: "t" } as const;
 const options = (given: object = {}): PinOptions => pinOptions.parse({ policy: "block", ...given });

@@ -5,9 +5,8 @@
 //
 // An approved definition is always served, whatever else is pending or rejected: a server that returns to it is served
 // again by itself. Nothing but a person's decision, or a newer unknown definition, ends what is pending.
-import type { PinnedKind } from "../../gateway/index.ts";
+import type { PinnedKind, PinOptions } from "../../gateway/index.ts";
 import { isAtLeast, type Finding } from "./lint/finding.ts";
-import type { PinOptions } from "./pin-options.ts";
 
 export const pinStates = ["approved", "pending", "rejected"] as const;
 export type PinState = (typeof pinStates)[number];

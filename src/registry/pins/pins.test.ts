@@ -2,10 +2,9 @@
 import { beforeAll, afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { Metrics, SignalboxError, silentLog, systemClock } from "../../foundation/index.ts";
 import type { AuditEvent, Log } from "../../foundation/index.ts";
-import type { Admitted, PinnedKind } from "../../gateway/index.ts";
+import { pinOptions, type Admitted, type PinnedKind } from "../../gateway/index.ts";
 import type { Store } from "../../store/index.ts";
 import { openTestDatabase, openTestStore, type TestDatabase } from "../../store/test-database.ts";
-import { pinOptions } from "./pin-options.ts";
 import { Pins, type PinBounds } from "./pins.ts";
 
 let database: TestDatabase;

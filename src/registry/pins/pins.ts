@@ -16,7 +16,15 @@ import type {
   Log,
   Metrics,
 } from "../../foundation/index.ts";
-import type { Admitted, Held, PinGuard, PinnedKind, Sight } from "../../gateway/index.ts";
+import { pinOptionsFor } from "../../gateway/index.ts";
+import type {
+  Admitted,
+  Held,
+  PinGuard,
+  PinnedKind,
+  PinOptions,
+  Sight,
+} from "../../gateway/index.ts";
 import { canonicalText, definitionOf, keptText, pinName } from "./definition.ts";
 import { definitionDiff, type FieldChange } from "./definition-diff.ts";
 import { Examiner, type Examined } from "./examined.ts";
@@ -25,7 +33,6 @@ import type { Finding } from "./lint/finding.ts";
 import { visible } from "./lint/visible.ts";
 import { HELD_SENTENCES, judge, keyText, noted } from "./pin.ts";
 import type { HeldBecause, Judgement, Note, Pin, PinKey, PinState } from "./pin.ts";
-import { pinOptionsFor, type PinOptions } from "./pin-options.ts";
 import type { PinRow, PinStore } from "./pin-store.ts";
 import { UnsavedNotes } from "./unsaved-notes.ts";
 
