@@ -1,4 +1,4 @@
-import { redactText, SignalboxError } from "../foundation/index.ts";
+import { messageOf, redactText, SignalboxError } from "../foundation/index.ts";
 import type { Clock, Log } from "../foundation/index.ts";
 import type {
   ServerFacts,
@@ -159,7 +159,11 @@ export class Registry {
         result: undefined,
       };
     });
-    await this.#deps.pins?.forget(name);
+    await this.#deps.pins?.forget(name).catch((error: unknown) => {
+      // The server is gone all the same; who adds another of that name finds its tools waiting.
+      const problem = messageOf(error);
+      this.#deps.log.warn({ serverId: name, problem }, `The pins of "${name}" were not forgotten`);
+    });
   }
 
   /** Connects to a configured server, or to one that is only described, and tells what it offers. */

@@ -9,6 +9,9 @@ export interface ListedItem extends Examined {
   readonly held: boolean;
 }
 
+/** What is offered to some clients only is remembered up to this many names of a kind and server. */
+const LISTED_MAX = 20_000;
+
 export class Listed {
   readonly #items = new Map<string, Map<string, ListedItem>>();
   #names: NameIndex | undefined;
@@ -18,7 +21,9 @@ export class Listed {
     const place = `${server} ${kind}`;
     const before = this.#items.get(place);
     const now = new Map(shared ? [] : before);
-    for (const item of items) if (shared || !now.has(item.name)) now.set(item.name, item);
+    for (const item of items) {
+      if (shared || (!now.has(item.name) && now.size < LISTED_MAX)) now.set(item.name, item);
+    }
     this.#items.set(place, now);
     this.#names = undefined;
   }
