@@ -2,6 +2,7 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { inRoot } from "../../../../test/support/root.ts";
 import { definitionOf } from "../definition.ts";
 import type { Finding } from "./finding.ts";
 import { LINTED_CHARS_MAX, lintDefinition } from "./lint-definition.ts";
@@ -237,8 +238,8 @@ test("any definition is looked into without failing", () => {
   );
 });
 
-// Tool lists of well-known servers, which a checkout on its own does not have.
-const corpus = "/work/shared/vendor/mcp-tools";
+// Tool lists of well-known servers beside the checkout, which one on its own does not have: it is then counted as skipped.
+const corpus = inRoot("../shared/vendor/mcp-tools");
 
 test.skipIf(!existsSync(corpus))(
   "of the tools of ten well-known servers none has a finding of medium severity or more",
