@@ -3,6 +3,7 @@ import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import {
+  actorOf,
   CallerLimits,
   Connections,
   LockOut,
@@ -80,7 +81,7 @@ import {
   diskSpaceCheck,
   type CheckResult,
 } from "./ops/index.ts";
-import { KeyLimitBook, Registry } from "./registry/index.ts";
+import { KeyLimitBook, Pins, Registry } from "./registry/index.ts";
 import {
   signalboxService,
   type ServerDetail,
@@ -132,6 +133,7 @@ export class GatewayProcess {
   /** The store that quotas are counted in. */
   #countsIn: Store | undefined;
   readonly #connections: Connections;
+  readonly #pins: Pins;
   readonly #gateway: Gateway;
   readonly #resources: ProtectedResources;
   readonly #registry: Registry;
@@ -202,6 +204,13 @@ export class GatewayProcess {
       initialScopes: values.auth.oauth.initial_scopes,
     });
     this.#connections = this.#createConnections();
+    this.#pins = new Pins({
+      options: values.pins,
+      clock,
+      log: log.child({ area: "pins" }),
+      metrics: this.#metrics,
+      changed: (server, fresh) => this.#gateway.reconsiderPins(server, fresh),
+    });
     this.#gateway = new Gateway({
       clock,
       log: log.child({ area: "gateway" }),
@@ -211,6 +220,7 @@ export class GatewayProcess {
       ...(values.cache.enabled && {
         cache: { results: this.#cache, options: values.cache },
       }),
+      pins: this.#pins,
       hostPolicy: hostPolicy({
         host: values.host,
         allowedHosts: values.allowed_hosts,
@@ -246,6 +256,7 @@ export class GatewayProcess {
       configBundles: () => new Map(Object.entries(this.#values.bundles)),
       configProjects: () => new Map(Object.entries(this.#values.projects)),
       configRoles: () => new Map(Object.entries(this.#values.roles)),
+      pins: this.#pins,
       builtin: [
         {
           name: "signalbox",
@@ -367,6 +378,7 @@ export class GatewayProcess {
       stop: async () => {
         await this.#registry.stop();
         await this.#gateway.close();
+        await this.#pins.stop();
       },
     });
     this.lifecycle.add({
@@ -427,6 +439,7 @@ export class GatewayProcess {
         const store = await this.#open(signal);
         this.#store = store;
         this.#storeProblem = undefined;
+        await this.#pins.attachStore(store);
         await this.#registry.attachStore(store);
         await this.#countIn(store);
         this.log.info({}, "The database is reachable");
@@ -502,7 +515,10 @@ export class GatewayProcess {
   }
 
   async #startGateway(): Promise<void> {
-    if (this.#store !== undefined) await this.#registry.attachStore(this.#store);
+    if (this.#store !== undefined) {
+      await this.#pins.attachStore(this.#store);
+      await this.#registry.attachStore(this.#store);
+    }
     await this.#registry.start();
     const { created } = await this.#registry.seedAdminKey(this.#values.auth.admin_key);
     if (created !== undefined) {
@@ -826,6 +842,7 @@ export class GatewayProcess {
           return this.#cache.invalidateServer(server);
         },
       },
+      pins: this.#pins,
       health: () => ({
         ready: this.#ready(),
         overall: this.#health.overall(),
@@ -905,10 +922,6 @@ export class GatewayProcess {
 // A caller inside the process is nobody in particular.
 function principalOf(caller: object): Principal {
   return isPrincipal(caller) ? caller : anonymous;
-}
-
-function actorOf({ id, name, kind }: Principal): AuditActor {
-  return { id, name, kind };
 }
 
 function codeOf(error: unknown): string {

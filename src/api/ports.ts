@@ -12,7 +12,7 @@ import type {
 } from "../access/index.ts";
 import type { AuditSink, Clock, Log, Metrics, SignalboxError } from "../foundation/index.ts";
 import type { CheckResult, CheckStatus } from "../ops/index.ts";
-import type { CatalogView, Explanation, Question, Registry } from "../registry/index.ts";
+import type { CatalogView, Explanation, Pins, Question, Registry } from "../registry/index.ts";
 
 export interface ApiDeps {
   /** The product's version, as `/health` tells it. */
@@ -83,6 +83,8 @@ export interface ApiDeps {
     Connections,
     "list" | "begin" | "remove" | "page" | "start" | "finish" | "clientDocument" | "secure"
   >;
+  /** What is known and approved of each tool and prompt. */
+  pins: Pick<Pins, "list" | "get" | "approve" | "reject" | "approveAll" | "forget">;
   /** The last results of the background checks; never waits. */
   health(): HealthReport;
   /** More about this process for `/api/status`: addresses, database, profile. No secrets. */

@@ -14,6 +14,7 @@ import { metricsRoutes } from "./routes/metrics.ts";
 import { projectRoutes } from "./routes/projects.ts";
 import { roleRoutes } from "./routes/roles.ts";
 import { secretRoutes } from "./routes/secrets.ts";
+import { pinRoutes } from "./routes/pins.ts";
 import { serverRoutes } from "./routes/servers.ts";
 import { startRoutes } from "./routes/start.ts";
 import { statusRoutes } from "./routes/status.ts";
@@ -54,5 +55,6 @@ export const routeTable: readonly Route[] = [
   ...callRoutes,
   ...cacheRoutes,
   ...catalogRoutes,
+  ...pinRoutes,
   ...metricsRoutes,
 ];

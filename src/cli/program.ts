@@ -11,6 +11,7 @@ import { addProjectsCommands } from "./commands/projects.ts";
 import { addRolesCommands } from "./commands/roles.ts";
 import { addSecretsCommands } from "./commands/secrets.ts";
 import { addLimitsCommands } from "./commands/limits.ts";
+import { addPinsCommands } from "./commands/pins.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addServersCommands } from "./commands/servers.ts";
 import { addStatusCommand } from "./commands/status.ts";
@@ -62,6 +63,7 @@ export function buildProgram(state: RunState, argv: readonly string[]): Command 
   addSecretsCommands(program, state);
   addLimitsCommands(program, state);
   addTokensCommands(program, state);
+  addPinsCommands(program, state);
   program.commandsGroup("Configuration:");
   addConfigCommand(program, state, argv);
   return program.addHelpText("after", rootHelp);

@@ -33,10 +33,11 @@ const profiles: Record<ProfileName, (situation: Situation) => Record<string, unk
   }),
 
   // For a team: lines for machines, also on a terminal, and time for calls under way when a new version is rolled out.
-  // Switching authentication off is refused, also on loopback. No caller takes more than its share.
+  // Switching authentication off is refused, also on loopback. No caller takes more than its share, and what a tool says of itself changes with somebody's approval.
   production: () => ({
     log: { level: "info", format: "json" },
     limits: { drain: "25s" },
     rate_limit: { max: 100 },
+    pins: { policy: "block" },
   }),
 };

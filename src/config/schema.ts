@@ -20,6 +20,7 @@ import {
   cacheOptions,
   guardOptions,
   limitOptions,
+  pinOptions,
   serverName,
   serverOptions,
 } from "../gateway/index.ts";
@@ -73,6 +74,7 @@ export const configSchema = z.strictObject({
   call_log: callLogOptions.prefault({}),
   ...guardOptions.shape,
   cache: cacheOptions.prefault({}),
+  pins: pinOptions.prefault({}),
   servers: z.record(serverName, serverOptions).default({}),
   bundles: z.record(bundleName, bundleOptions).default({}),
   projects: z.record(projectName, projectOptions).default({}),

@@ -395,6 +395,18 @@ export const errorTable = {
     remedy:
       "`signalbox tools` lists the names. A tool also vanishes while its server is missing: `signalbox servers` shows which are, and why.",
   },
+  TOOL_QUARANTINED: {
+    status: 403,
+    summary: "The tool or prompt is held back: its definition is not the one that was approved.",
+    remedy:
+      "`signalbox pins diff SERVER NAME` shows what changed since it was approved; `signalbox pins approve SERVER NAME` serves it at once, `signalbox pins reject SERVER NAME` keeps it out. It comes back by itself where the server returns to what was approved. `[pins]` says what is held back.",
+  },
+  PIN_NOT_FOUND: {
+    status: 404,
+    summary: "No tool or prompt of this name has been seen at that server.",
+    remedy:
+      "`signalbox pins list` shows what has been seen, with the names as the servers write them; add `--kind prompts` for a prompt.",
+  },
   RESOURCE_NOT_FOUND: {
     status: 404,
     summary: "No resource with this address is offered here.",

@@ -48,6 +48,13 @@ export function unresolved(
       data: { code: "BUNDLE_COLLISION", owners: resolution.owners },
     };
   }
+  if (resolution.reason === "held") {
+    return {
+      rpcCode: RPC.invalidParams,
+      message: `The ${what} ${name} is quarantined: ${resolution.why}`,
+      data: { code: "TOOL_QUARANTINED", server: resolution.server },
+    };
+  }
   if (resolution.reason === "unavailable") {
     const { server, message, reason } = resolution.missing;
     return {

@@ -59,6 +59,7 @@ import { Listens } from "./listens.ts";
 import { ModernDoor, type Arrival, type Post } from "./modern-door.ts";
 import { bundleName, type Limits } from "./options.ts";
 import { CLIENT_GONE, OpenPost, OpenPosts } from "./open-posts.ts";
+import type { PinGuard } from "./pins.ts";
 import type { Reply } from "./reply.ts";
 import { Requests } from "./requests.ts";
 import { ServerCatalog, type CatalogStatus } from "./server-catalog.ts";
@@ -94,6 +95,8 @@ export interface GatewayDeps {
   readonly guards?: GuardOptions;
   /** Answers that are kept; nothing is where it is left out. */
   readonly cache?: { readonly results: ResultCache; readonly options: CacheOptions };
+  /** Compares what servers list with what was approved; everything is served where it is left out. */
+  readonly pins?: PinGuard;
   readonly hostPolicy: HostPolicy;
   /** How often callers may do what; as often as they like where it is left out. */
   readonly callerLimits?: CallerLimits;
@@ -289,6 +292,7 @@ export class Gateway {
       this.#deps.cache?.results.invalidateServer(to.name);
     }
     this.#deps.keysChanged?.(configuration.keys);
+    for (const { server } of dropped) this.#deps.pins?.gone(server.name);
     this.#warmUp.remove(dropped);
     this.#warmUp.add(created);
     this.#rebindClients();
@@ -414,6 +418,13 @@ export class Gateway {
   /** Opens or closes a breaker by hand: the server's own, or that of one of its tools. */
   setBreaker(server: string, state: "open" | "closed", tool?: string): void {
     this.#snapshot.catalogs.get(server)?.server.setBreaker(state, tool);
+  }
+
+  /** Compares what servers list with what is approved now: of one server, or of all. `fresh` where it never was. */
+  reconsiderPins(server?: string, fresh = false): void {
+    const { catalogs } = this.#snapshot;
+    if (server !== undefined) catalogs.get(server)?.reconsider(fresh);
+    else for (const catalog of catalogs.values()) catalog.reconsider(fresh);
   }
 
   /** One server's state; undefined where there is none of that name. */
@@ -715,6 +726,7 @@ export class Gateway {
       log: this.#deps.log,
       limits: this.#deps.limits,
       envelope: { clientInfo: { ...this.#identity }, capabilities: {} },
+      pins: this.#deps.pins,
       changed: (kind, news) => {
         this.#epoch++;
         if (news) this.#listens.listChanged(server.name, kind === "templates" ? "resources" : kind);

@@ -30,6 +30,7 @@ import type { CachePolicy } from "./cache/cache-policy.ts";
 import type { CallMeter, CallMeters } from "./call-meters.ts";
 import { RESOURCE_SCHEME, ownerOfUri, publicName, publicUri, serverOfName } from "./names.ts";
 import type { BundleDefinition, BundleOptions } from "./options.ts";
+import type { Held } from "./pins.ts";
 import { withPublicUi } from "./resource-links.ts";
 import { Selection } from "./selection.ts";
 import type { Listing, ListKind, Missing, ServerCatalog } from "./server-catalog.ts";
@@ -54,6 +55,7 @@ export type Resolution =
   | { readonly ok: true; readonly route: Route }
   | { readonly ok: false; readonly reason: "unknown" }
   | { readonly ok: false; readonly reason: "collision"; readonly owners: readonly string[] }
+  | { readonly ok: false; readonly reason: "held"; readonly server: string; readonly why: string }
   | { readonly ok: false; readonly reason: "unavailable"; readonly missing: Missing };
 
 /** Whose lists are read: "" for most, else a class of legacy clients with the lane on which their lists are fetched. */
@@ -202,6 +204,8 @@ export class View {
     if (route !== undefined) return { ok: true, route };
     const owners = index.collisions.get(name);
     if (owners !== undefined) return { ok: false, reason: "collision", owners };
+    const held = index.held.get(name);
+    if (held !== undefined) return { ok: false, reason: "held", ...held };
     const missing = index.missing.find(
       (entry) => isAway(entry) && (owner === undefined || entry.server === owner.server.name),
     );
@@ -366,6 +370,7 @@ export class View {
       epoch,
       routes: new Map(),
       collisions: new Map(),
+      held: new Map(),
       items: [],
       missing: [],
       ttlMs: Number.POSITIVE_INFINITY,
@@ -373,6 +378,7 @@ export class View {
       pages: new Map(),
     };
     for (const catalog of this.catalogs) this.#addServer(index, kind, catalog, audience);
+    for (const [name, { server }] of index.held) this.#collideHeld(index, name, server);
     for (const name of index.collisions.keys()) index.routes.delete(name);
     for (const route of index.routes.values()) index.items.push(route.item);
     for (const [name, owners] of index.collisions) index.missing.push(...collided(name, owners));
@@ -382,6 +388,7 @@ export class View {
   #addServer(index: Index, kind: ListKind, catalog: ServerCatalog, audience: Audience): void {
     const view = this.#listing(catalog, kind, audience).view();
     if (view.missing !== undefined) index.missing.push(view.missing);
+    if (view.held.length > 0) this.#hold(index, kind, catalog.server.name, view.held);
     index.ttlMs = Math.min(index.ttlMs, view.ttlMs ?? 0);
     if (view.cacheScope === "private") index.cacheScope = "private";
     for (const item of view.items) {
@@ -394,6 +401,31 @@ export class View {
         index.collisions.set(route.publicName, [...owners, route.server.name]);
       }
     }
+  }
+
+  // A name does not fall to another server while its owner's thing is held back.
+  #collideHeld(index: Index, name: string, server: string): void {
+    const other = index.routes.get(name);
+    if (other === undefined) return;
+    if (other.server.name === server) index.held.delete(name);
+    else if (!index.collisions.has(name)) index.collisions.set(name, [server, other.server.name]);
+  }
+
+  // What the view would offer under a name were it approved; what it leaves out anyway is not mentioned.
+  #hold(index: Index, kind: ListKind, server: string, listed: readonly Held[]): void {
+    const names: string[] = [];
+    let since = Infinity;
+    for (const held of listed) {
+      const prefixed = publicName(server, held.name);
+      if (!this.#selection.takesName(server, held.name, prefixed)) continue;
+      if (!this.#permitsHeld(kind, server, held.name)) continue;
+      const overlay = kind === "tools" ? this.options?.tools[prefixed] : undefined;
+      const shown = overlay?.name ?? (this.bare ? held.name : prefixed);
+      index.held.set(shown, { server, why: held.reason });
+      names.push(prefixed);
+      since = Math.min(since, held.since);
+    }
+    if (names.length > 0) index.missing.push(quarantined(server, kind, names, since));
   }
 
   #route(kind: ListKind, catalog: ServerCatalog, item: JsonObject): Route | undefined {
@@ -480,6 +512,16 @@ export class View {
     );
   }
 
+  // What is held back is not looked at, so it is named to whoever might use it, whatever it declares.
+  #permitsHeld(kind: ListKind, server: string, name: string): boolean {
+    return (
+      (kind !== "tools" && kind !== "prompts") ||
+      READ_ONLY_OR_NOT.some((annotations) =>
+        this.#permits(server, itemOf(kind, server, name, { annotations })),
+      )
+    );
+  }
+
   #overlayOf(name: string): unknown {
     const tools = this.options?.tools ?? {};
     return Object.values(tools).find((overlay) => overlay.name === name);
@@ -496,6 +538,11 @@ interface Narrowed {
   readonly from: View;
   readonly permissions: Permissions;
 }
+
+const READ_ONLY_OR_NOT: readonly JsonObject[] = [
+  { readOnlyHint: true },
+  { readOnlyHint: false, destructiveHint: false },
+];
 
 function ownedOf({ server, project }: ServerCatalog): Owned {
   return { name: server.name, project };
@@ -553,6 +600,8 @@ interface Index {
   readonly epoch: number;
   readonly routes: Map<string, Route>;
   readonly collisions: Map<string, readonly string[]>;
+  /** Names that would lead somewhere were they approved. */
+  readonly held: Map<string, { readonly server: string; readonly why: string }>;
   readonly items: JsonObject[];
   readonly missing: Missing[];
   ttlMs: number;
@@ -563,6 +612,7 @@ interface Index {
 const UNKNOWN: Resolution = { ok: false, reason: "unknown" };
 const NO_PARAMS = { ok: true, headers: [] } as const;
 const INDEXES_MAX = 256;
+const HELD_NAMES_SHOWN = 10;
 
 const FIELD: Record<ListKind, string> = {
   tools: "name",
@@ -580,7 +630,23 @@ const MEMBER: Record<ListKind, string> = {
 
 // The server's part is not there at all: neither older items are served, nor only some are left out.
 function isAway(missing: Missing): boolean {
-  return !missing.stale && missing.reason !== "BUNDLE_COLLISION";
+  return (
+    !missing.stale && missing.reason !== "BUNDLE_COLLISION" && missing.reason !== "TOOL_QUARANTINED"
+  );
+}
+
+// Public names, in which nothing but letters, digits, "_" and "-" can stand: they are read by whatever reads the list.
+function quarantined(server: string, kind: ListKind, names: string[], since: number): Missing {
+  const shown = names.slice(0, HELD_NAMES_SHOWN).join(", ");
+  const more = names.length - HELD_NAMES_SHOWN;
+  const all = more > 0 ? `${shown} and ${more} more` : shown;
+  return {
+    server,
+    reason: "TOOL_QUARANTINED",
+    message: `Held back until approved, of its ${kind}: ${all}.`,
+    since: new Date(since).toISOString(),
+    stale: false,
+  };
 }
 
 function collided(name: string, owners: readonly string[]): Missing[] {
@@ -608,7 +674,9 @@ function pageText(
   if (next < index.items.length) result["nextCursor"] = cursorAt(next);
   if (era === "modern") {
     result["resultType"] = "complete";
-    const complete = index.missing.length === 0 && Number.isFinite(index.ttlMs);
+    // What waits for an approval may wait for days: the rest is as complete as it gets.
+    const whole = index.missing.every(({ reason }) => reason === "TOOL_QUARANTINED");
+    const complete = whole && Number.isFinite(index.ttlMs);
     result["ttlMs"] = complete ? index.ttlMs : 0;
     result["cacheScope"] = index.cacheScope;
   }

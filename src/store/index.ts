@@ -9,6 +9,7 @@ export type { Connections } from "./connections.ts";
 export { CallEncoder } from "./calls.ts";
 export type { CallFilter, CallOutcome, CallRow, Calls } from "./calls.ts";
 export type { LinkTransitionRow, LinkTransitions } from "./link-transitions.ts";
+export type { PinDetail, PinKey, PinRow, Pins, PinSight } from "./pins.ts";
 export type { Settings } from "./settings.ts";
 export type { KeyLimitRows } from "./key-limits.ts";
 export type { QuotaUsage, Quotas } from "./quotas.ts";

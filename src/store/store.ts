@@ -22,6 +22,8 @@ import type { Keys } from "./keys.ts";
 import { linkTransitionsIn } from "./link-transitions.ts";
 import type { LinkTransitions } from "./link-transitions.ts";
 import { migrate } from "./migrate.ts";
+import { pinsIn } from "./pins.ts";
+import type { Pins } from "./pins.ts";
 import { quotasIn } from "./quotas.ts";
 import type { Quotas } from "./quotas.ts";
 import { rateCountsIn } from "./rate-counts.ts";
@@ -52,7 +54,8 @@ export interface Store extends AsyncDisposable {
   readonly quotas: Quotas;
   readonly keyLimits: KeyLimitRows;
   readonly connections: Connections;
-  /** Calls `fn` when another process changed servers, bundles, projects, roles, keys or secrets, or may have; returns the way to end that. */
+  readonly pins: Pins;
+  /** Calls `fn` when another process changed servers, bundles, projects, roles, keys, secrets or pins, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
   /** Throws when the database does not answer before the signal. */
   ping(signal: AbortSignal): Promise<void>;
@@ -171,6 +174,7 @@ function storeOver(parts: {
     quotas: quotasIn(database),
     keyLimits: keyLimitsIn(database),
     connections: connectionsIn(database),
+    pins: pinsIn(database),
     onChange: (fn) => changes.onChange(fn),
     ping: (signal) => before(signal, database.query("SELECT 1")),
     poolUse: () => database.use(),

@@ -10,6 +10,7 @@ import { serverRetryOptions } from "./guard/retry-options.ts";
 import { isOwnSecret, referenceProblem, referencesIn, replaceReferences } from "./reference.ts";
 import { serverCacheOptions } from "./server-cache-options.ts";
 import { serverOAuthOptions } from "./server-oauth-options.ts";
+import { serverPinOptions } from "./pin-options.ts";
 import { processOptions } from "./processes/process-options.ts";
 
 const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
@@ -138,6 +139,7 @@ export const serverOptions = z
     process: processOptions.optional(),
     cache: serverCacheOptions.optional(),
     oauth: serverOAuthOptions.optional(),
+    pins: serverPinOptions.optional(),
   })
   .superRefine((options, context) => {
     for (const problem of problemsTogether(options)) {

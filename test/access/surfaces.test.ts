@@ -186,6 +186,9 @@ const namedThings: Readonly<Record<string, () => string>> = {
   "/api/bundles/": () => "ours",
   "/api/keys/": () => ourKeyId,
   "/api/projects/": () => "default",
+  "/api/pins/": () => "ours",
+  "/api/connections/": () => "ours",
+  "/api/secrets/": () => "ours",
 };
 const ofEveryProject = ["/api/roles/"];
 

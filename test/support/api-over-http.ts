@@ -21,9 +21,9 @@ import {
 import type { BuiltinRole, KeyRecord } from "../../src/access/index.ts";
 import { createLog, manualClock, Metrics, silentLog } from "../../src/foundation/index.ts";
 import type { AuditEvent } from "../../src/foundation/index.ts";
-import { serverOptions } from "../../src/gateway/index.ts";
+import { pinOptions, serverOptions } from "../../src/gateway/index.ts";
 import { FakeGateway, FakeStore } from "../../src/registry/port-fakes.ts";
-import { Registry } from "../../src/registry/index.ts";
+import { Pins, Registry } from "../../src/registry/index.ts";
 import { createApi } from "../../src/api/create-api.ts";
 import type { ApiDeps, CallFilter } from "../../src/api/ports.ts";
 
@@ -158,6 +158,13 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       clear: () => 0,
     },
     connections: noConnections(),
+    pins: new Pins({
+      options: pinOptions.parse({}),
+      clock,
+      log,
+      metrics,
+      changed: () => undefined,
+    }),
     health: () => ({
       ready: true,
       overall: "ok",

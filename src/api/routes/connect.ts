@@ -4,8 +4,9 @@ import { errorTable, isSignalboxError } from "../../foundation/index.ts";
 import type { ErrorCode } from "../../foundation/index.ts";
 import { connectFailedPage, connectPage, connectPagePolicy } from "../connect-page.ts";
 import type { ApiDeps } from "../ports.ts";
+import { seesServer, serverNamed } from "../reach.ts";
 import { route } from "../route.ts";
-import type { Answer, Route } from "../route.ts";
+import type { Answer, Route, RouteRequest } from "../route.ts";
 
 const connection = z
   .object({
@@ -53,9 +54,14 @@ const list: Route = route({
     example: { connections: [example] },
   },
   errors: ["STORE_UNAVAILABLE"],
-  handle: async ({ principal }, { connections }) => ({
-    body: { connections: (await connections.list(principal)).map(presented) },
-  }),
+  handle: async ({ principal }, { connections, registry }) => {
+    const servers = registry.servers().filter((one) => seesServer(principal, one));
+    const seen = new Set(servers.map(({ name }) => name));
+    const listed = await connections.list(principal);
+    return {
+      body: { connections: listed.filter(({ server }) => seen.has(server)).map(presented) },
+    };
+  },
 });
 
 const begin: Route = route({
@@ -76,9 +82,9 @@ const begin: Route = route({
     },
   },
   errors: ["SERVER_NOT_FOUND", "FORBIDDEN", "CONFLICT"],
-  handle: ({ principal, params }, { connections }) => {
-    const wish = { server: params["server"] ?? "", scopes: [] };
-    const { url, expiresAt } = connections.begin(principal, wish);
+  handle: (asking, { connections, registry }) => {
+    const wish = { server: serverOf(asking, registry), scopes: [] };
+    const { url, expiresAt } = connections.begin(asking.principal, wish);
     return { body: { url, expiresAt: iso(expiresAt) } };
   },
 });
@@ -97,8 +103,10 @@ const remove: Route = route({
     example: { removed: true },
   },
   errors: ["SERVER_NOT_FOUND", "FORBIDDEN", "CONFLICT", "STORE_UNAVAILABLE"],
-  handle: async ({ principal, params }, { connections }) => ({
-    body: { removed: await connections.remove(principal, params["server"] ?? "") },
+  handle: async (asking, { connections, registry }) => ({
+    body: {
+      removed: await connections.remove(asking.principal, serverOf(asking, registry)),
+    },
   }),
 });
 
@@ -222,6 +230,13 @@ function cookieOf(headers: Headers, deps: ApiDeps): string | undefined {
 }
 
 const COOKIES_LENGTH_MAX = 16_384;
+
+function serverOf(
+  asking: Pick<RouteRequest<unknown, unknown>, "params" | "principal" | "hid">,
+  registry: ApiDeps["registry"],
+): string {
+  return serverNamed(asking.params["server"] ?? "", asking, registry).name;
+}
 
 function presented({ connectedAt, expiresAt, ...rest }: ConnectionView): object {
   return {

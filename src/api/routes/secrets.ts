@@ -1,8 +1,7 @@
 import { z } from "@hono/zod-openapi";
-import type { Principal } from "../../access/index.ts";
-import type { AuditActor } from "../../foundation/index.ts";
-import { DEFAULT_PROJECT } from "../../registry/index.ts";
+import { actorOf } from "../../access/index.ts";
 import type { SecretView } from "../../registry/index.ts";
+import { projectWanted } from "../reach.ts";
 import { route } from "../route.ts";
 import type { Route } from "../route.ts";
 
@@ -16,7 +15,7 @@ const owner = z
   .max(100)
   .optional()
   .describe("The id of the principal whose own it is; without one it is the project's.");
-const place = z.strictObject({ project: project.default(DEFAULT_PROJECT), owner });
+const place = z.strictObject({ project: project.optional(), owner });
 
 const secret = z
   .object({
@@ -50,7 +49,7 @@ const list: Route = route({
   path: "/api/secrets",
   scope: "admin",
   tag: "Secrets",
-  summary: "Every secret, without its value",
+  summary: "Every secret of the asker's project, without its value",
   description: "No address gives a value back.",
   query: z.strictObject({ project: project.optional() }),
   answer: {
@@ -59,8 +58,13 @@ const list: Route = route({
     schema: z.object({ secrets: z.array(secret) }),
     example: { secrets: [example] },
   },
-  handle: ({ query }, { registry }) => ({
-    body: { secrets: registry.listSecrets(query.project).map(presented) },
+  handle: ({ query, principal: { permissions } }, { registry }) => ({
+    body: {
+      secrets: registry
+        .listSecrets(query.project)
+        .filter((one) => permissions.owns(one.project))
+        .map(presented),
+    },
   }),
 });
 
@@ -78,10 +82,17 @@ const put: Route = route({
   bodyExample: { value: "<the secret>" },
   answer: { status: 200, description: "Replaced.", schema: secret, example },
   otherAnswers: [{ status: 201, description: "Created.", schema: secret }],
-  errors: ["NAME_INVALID", "CONFLICT", "ENCRYPTION_KEY_MISSING", "STORE_UNAVAILABLE"],
+  errors: [
+    "NAME_INVALID",
+    "PROJECT_NOT_FOUND",
+    "CONFLICT",
+    "ENCRYPTION_KEY_MISSING",
+    "STORE_UNAVAILABLE",
+  ],
   handle: async ({ params, body, principal }, { registry }) => {
     const name = params["name"] ?? "";
-    const stored = await registry.putSecret({ name, ...body }, actorOf(principal));
+    const wanted = { ...body, name, project: projectWanted(principal, body.project) };
+    const stored = await registry.putSecret(wanted, actorOf(principal));
     return { status: stored.created ? 201 : 200, body: presented(stored.secret) };
   },
 });
@@ -95,9 +106,11 @@ const remove: Route = route({
   description: "Servers that refer to it fail with `SECRET_MISSING` from then on.",
   query: place,
   answer: { status: 204, description: "Removed." },
-  errors: ["NOT_FOUND", "STORE_UNAVAILABLE"],
+  errors: ["NOT_FOUND", "PROJECT_NOT_FOUND", "STORE_UNAVAILABLE"],
   handle: async ({ params, query, principal }, { registry }) => {
-    await registry.removeSecret({ name: params["name"] ?? "", ...query }, actorOf(principal));
+    const project = projectWanted(principal, query.project);
+    const named = { ...query, name: params["name"] ?? "", project };
+    await registry.removeSecret(named, actorOf(principal));
     return { status: 204 };
   },
 });
@@ -106,6 +119,7 @@ const rotate: Route = route({
   method: "post",
   path: "/api/secrets/rotate",
   scope: "admin",
+  gatewayWide: true,
   tag: "Secrets",
   summary: "Seal a portion of what an earlier encryption key has sealed with the key in use",
   description:
@@ -135,10 +149,6 @@ const rotate: Route = route({
 
 /** `/api/secrets`. */
 export const secretRoutes: readonly Route[] = [list, rotate, put, remove];
-
-function actorOf({ id, name, keyId }: Principal): AuditActor {
-  return { id, name, kind: keyId === undefined ? "anonymous" : "key" };
-}
 
 function presented({ id: _id, createdAt, updatedAt, lastUsedAt, ...rest }: SecretView): object {
   return {

@@ -26,6 +26,7 @@ const create: Route = route({
   method: "post",
   path: "/api/tokens",
   scope: "admin",
+  gatewayWide: true,
   tag: "Tokens",
   summary: "Make a JWT signed with JWT_SECRET",
   description:
