@@ -55,7 +55,6 @@ import {
   repeat,
   systemClock,
   writePrivateFile,
-  type AuditActor,
   type AuditSink,
   type Log,
 } from "./foundation/index.ts";

@@ -43,7 +43,7 @@ export { looksSigned } from "./resource-server/signed-token.ts";
 export { apiScopeOf, challengeScopes } from "./resource-server/oauth-scopes.ts";
 export type { ApiScope, McpScope } from "./resource-server/oauth-scopes.ts";
 export { API_PLACE, ProtectedResources } from "./resource-server/protected-resources.ts";
-export { builtinRoleNames, builtinRoles, roleName, roleOptions } from "./role.ts";
+export { anyRoleName, builtinRoleNames, builtinRoles, roleName, roleOptions } from "./role.ts";
 export type { BuiltinRole, RoleOptions } from "./role.ts";
 export { Roles, anonymous } from "./roles.ts";
 export { ruleActions, ruleOptions, rulesOptions } from "./rule.ts";

@@ -39,7 +39,9 @@ async function started(): Promise<Started> {
     await pins.examine(sight);
     pins.admit({ ...sight, fresh: true });
   };
-  return { ...(await startApi({ pins })), pins, events, lists };
+  const api = await startApi({ pins });
+  await api.ask("admin", "POST", "/api/servers", { name: "files", url: server.options.url });
+  return { ...api, pins, events, lists };
 }
 
 test("what waits is listed, shown with its diff, and approved or rejected by who may", async () => {
@@ -96,12 +98,13 @@ test("what was never seen is not found, of either kind", async () => {
     ["GET", "/api/pins/files/write"],
     ["GET", "/api/pins/files/read?kind=prompts"],
     ["POST", "/api/pins/files/write/approve"],
-    ["POST", "/api/pins/none/read/reject"],
   ] as const;
   for (const [method, path] of missing) {
     const answer = await ask("admin", method, path);
     expect([path, answer.status, answer.json.code]).toEqual([path, 404, "PIN_NOT_FOUND"]);
   }
+  const elsewhere = await ask("admin", "POST", "/api/pins/none/read/reject");
+  expect([elsewhere.status, elsewhere.json.code]).toEqual([404, "SERVER_NOT_FOUND"]);
   expect((await ask("admin", "GET", "/api/pins?kind=resources")).json.code).toBe("BODY_INVALID");
   expect((await ask("caller", "GET", "/api/pins")).status).toBe(403);
   expect((await ask(undefined, "GET", "/api/pins")).status).toBe(401);
@@ -119,6 +122,8 @@ test("findings are shown with what is hidden in them made visible", async () => 
 test("without a database the list is there, and the rest says what is missing", async () => {
   const { ask } = await startApi();
   expect((await ask("operator", "GET", "/api/pins")).json).toMatchObject({ pins: [], total: 0 });
+  const [name, url] = ["a", server.options.url];
+  await ask("admin", "POST", "/api/servers", { name, url });
   for (const path of ["/api/pins/a/b", "/api/pins/a/b?kind=prompts"])
     expect((await ask("operator", "GET", path)).json.code).toBe("STORE_UNAVAILABLE");
 });

@@ -710,7 +710,7 @@ test.each<[string, string, string]>([
     "is too large to be trusted",
   ],
   ["a network that is none", "trusted_networks = ['10.0.0.0/33']", "must be an address"],
-  ["the role admin for a network", "network_role = 'admin'", 'must be "operator" or "caller"'],
+  ["the role admin for a network", "network_role = 'admin'", 'must be "operator", "developer"'],
   ["a short secret", "jwt = { secret = 'short' }", "must have at least 32 characters"],
   [
     "an algorithm with a secret for an issuer",

@@ -1,7 +1,6 @@
 import { z } from "zod";
-import { roleName } from "../role.ts";
+import { anyRoleName as role } from "../role.ts";
 
-const role = roleName;
 const claim = z.string().min(1).max(200);
 
 /** Where a token says what its holder may do. A claim inside others is written with dots: `realm_access.roles`. */

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { roleName } from "../../access/index.ts";
+import { anyRoleName } from "../../access/index.ts";
 import { duration } from "../../foundation/index.ts";
 import { route } from "../route.ts";
 import type { Route } from "../route.ts";
@@ -11,7 +11,7 @@ const newToken = z
       .regex(/^[\x21-\x7e]{1,200}$/)
       .describe("Who it is for, its `sub`."),
     name: z.string().min(1).max(100).optional().describe("As logs show it."),
-    role: roleName.default("caller"),
+    role: anyRoleName.default("caller"),
     bundles: z
       .union([z.literal("all"), z.array(z.string().min(1).max(64)).max(100)])
       .default("all")
