@@ -24,7 +24,7 @@ import type { Retries } from "./guard/retries.ts";
 import type { ToolPolicy } from "./guard/retry-policies.ts";
 import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, ExchangeSink, Lane, OutboundRequest } from "./lane.ts";
-import { PATIENCE_MS, type Link } from "./link.ts";
+import { lacksCredentials, PATIENCE_MS, type Link } from "./link.ts";
 import { failureOf } from "./transports/http-failure.ts";
 
 /** A call as its delivery needs it, and where its answer goes. */
@@ -267,8 +267,10 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   // What the server says no to tells nothing of the way to it.
   #tellLink(error: SignalboxError, { kind }: FailureClass): void {
     const link = this.#link;
-    if (kind === "non_retryable" || kind === "throttled") link?.health.abandoned();
-    else link?.failed(this.#host.clock.monotonicMs() - this.#sentAtMs, error, kind === "network");
+    if (kind === "non_retryable" || kind === "throttled") {
+      link?.health.abandoned();
+      if (lacksCredentials(error)) link?.unauthorized();
+    } else link?.failed(this.#host.clock.monotonicMs() - this.#sentAtMs, error, kind === "network");
   }
 
   #attemptFailed(error: SignalboxError, failure: FailureClass): void {

@@ -137,6 +137,8 @@ const brokenMax = 3;
 export const PATIENCE_MS = 1000;
 /** A local process waits at most so long for its turn to start. */
 const START_QUEUE_MS = 60_000;
+/** A server that refuses calls for want of credentials is asked at most so often whether it refuses everything. */
+const DOUBT_EVERY_MS = 5000;
 /** Below this score a connected link is called degraded. */
 const degradedBelow = 0.5;
 /** An old lane that was replaced may finish its calls for so long. */
@@ -174,6 +176,8 @@ export class Link implements SlotOwner, ReportListener {
   /** When it is to be opened again by itself. */
   #turn: Turn | undefined;
   #reprobing = false;
+  /** When it was last asked if it refuses everything, as it had refused a call. */
+  #doubtedMs = -Infinity;
   /** Calls that ended before the last look at the link's health. */
   #endedBefore = 0;
   #ended = 0;
@@ -251,8 +255,9 @@ export class Link implements SlotOwner, ReportListener {
 
   /** Whether it is open, or nothing speaks against its being so as soon as it is asked. */
   get ready(): boolean {
+    if (this.#sharedWasLost) return false;
     if (this.#anyLane() !== undefined) return true;
-    if (this.#sharedWasLost || this.#backOff.failures > 0) return false;
+    if (this.#backOff.failures > 0) return false;
     return this.#deps.clock.monotonicMs() < this.#openingSinceMs + PATIENCE_MS;
   }
 
@@ -313,8 +318,17 @@ export class Link implements SlotOwner, ReportListener {
     else this.#judge();
   }
 
+  /** A call was refused for want of credentials. It may have been the call's own fault: the server is asked for its own. */
+  unauthorized(): void {
+    const lane = this.#anyLane();
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (this.#closed || lane === undefined || nowMs < this.#doubtedMs + DOUBT_EVERY_MS) return;
+    this.#doubtedMs = nowMs;
+    void this.#ask(lane);
+  }
+
   // A remote server's lanes do not notice that it is gone: calls do. What still runs may finish.
-  #lose(error: SignalboxError): void {
+  #lose(error: SignalboxError, state: "reconnecting" | "needs_auth" = "reconnecting"): void {
     if (this.#closed || this.#sharedWasLost || this.#anyLane() === undefined) return;
     const era = this.#era;
     this.#backOff.failed();
@@ -322,8 +336,8 @@ export class Link implements SlotOwner, ReportListener {
     this.#log.warn({ code: error.code, endpoint: this.id }, error.message);
     this.#retireAll();
     this.#era = era;
+    this.#enter(state, error.message, error.code);
     this.#sharedLost();
-    this.#enter("reconnecting", error.message, error.code);
   }
 
   #judge(): void {
@@ -502,7 +516,8 @@ export class Link implements SlotOwner, ReportListener {
   /** Until it may be opened: the back-off has to be over, and its turn among all links that open again to have come. */
   #waitMs(): number {
     const { remainingMs } = this.#backOff;
-    if (this.#turn === undefined || this.#anyLane() !== undefined) return remainingMs;
+    const mayOpen = this.#anyLane() !== undefined && !this.#sharedWasLost;
+    if (this.#turn === undefined || mayOpen) return remainingMs;
     return Math.max(remainingMs, this.#turn.atMs - this.#deps.clock.monotonicMs());
   }
 
@@ -851,6 +866,11 @@ export class Link implements SlotOwner, ReportListener {
     } catch (thrown) {
       const error = this.#asFailure(thrown);
       this.#log.debug({ endpoint: this.id, err: error }, "The health check failed");
+      if (lacksCredentials(error)) {
+        this.health.abandoned();
+        this.#lose(error, "needs_auth");
+        return;
+      }
       this.failed(
         this.#deps.clock.monotonicMs() - startedMs,
         error,
@@ -987,6 +1007,11 @@ export class Link implements SlotOwner, ReportListener {
       ? thrown
       : failureOf(this.name, "SERVER_UNREACHABLE", "could not be opened", { cause: thrown });
   }
+}
+
+/** Whether the server refuses whoever asks it so, and not this call alone. */
+export function lacksCredentials({ code, details }: SignalboxError): boolean {
+  return code === "SERVER_UNAUTHORIZED" && details?.["status"] === 401;
 }
 
 function abandonable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
