@@ -12,6 +12,7 @@ import type { JsonRpcRequest } from "../protocol/index.ts";
 import type { Parcel } from "./delivery.ts";
 import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, Lane, OutboundRequest } from "./lane.ts";
+import type { Processes } from "./processes/processes.ts";
 import {
   discovery,
   fakeHttpServer,
@@ -51,6 +52,7 @@ export function upstream(
     clock?: Clock;
     log?: Log;
     options?: Partial<UpstreamOptions>;
+    processes?: Processes;
   } = {},
 ): UpstreamServer {
   const { name = "peer", clock = systemClock, log = silentLog } = more;
@@ -60,6 +62,7 @@ export function upstream(
       log,
       clock,
       random: () => 0.5,
+      ...(more.processes && { processes: more.processes }),
       options: { clientInfo: { name: "tests", version: "1" }, ...more.options },
     },
   );

@@ -504,6 +504,8 @@ export class Link implements SlotOwner, ReportListener {
     if (this.#closed) throw this.#goneError();
     if (this.#state === "disabled")
       throw failureOf(this.name, "SERVER_DISABLED", "is disabled in its configuration");
+    const crashLoop = this.#deps.processes?.crashLoop;
+    if (crashLoop !== undefined && crashLoop.retryAfterMs > 0) throw this.#loopingError(crashLoop);
     const waitMs = this.#waitMs();
     if (waitMs <= 0 || this.#lastError === undefined) return;
     const { code, message, details } = this.#lastError.error;
@@ -709,6 +711,11 @@ export class Link implements SlotOwner, ReportListener {
   }
 
   #failed(error: SignalboxError): void {
+    // What the gateway itself refuses is no reason to leave the server in peace: whoever asks next may have more luck.
+    if (isOwnRefusal(error)) {
+      if (this.#state === "connecting") this.#enter("error", error.message, error.code);
+      return;
+    }
     this.#backOff.failed();
     this.#lastError = { error, at: this.#deps.clock.now() };
     this.#log.warn({ code: error.code, endpoint: this.id }, error.message);
@@ -792,8 +799,10 @@ export class Link implements SlotOwner, ReportListener {
     turn?.come.resolve();
     try {
       await this.#opened(this.#shared);
-    } catch {
-      this.#reopenLater(this.#deps.pool.reconnect_backoff);
+    } catch (error) {
+      const { retryAfterMs } = (isSignalboxError(error) && error.details) || {};
+      const { reconnect_backoff } = this.#deps.pool;
+      this.#reopenLater(typeof retryAfterMs === "number" ? retryAfterMs : reconnect_backoff);
     }
   }
 
@@ -1007,6 +1016,10 @@ export class Link implements SlotOwner, ReportListener {
       ? thrown
       : failureOf(this.name, "SERVER_UNREACHABLE", "could not be opened", { cause: thrown });
   }
+}
+
+function isOwnRefusal({ code }: SignalboxError): boolean {
+  return code === "PROCESS_LIMIT" || code === "SESSION_LIMIT" || code === "SERVER_CRASH_LOOP";
 }
 
 /** Whether the server refuses whoever asks it so, and not this call alone. */
