@@ -5,7 +5,7 @@ import type { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { deliver, modernServer, upstream } from "./fake-call.ts";
-import { event, events, fakeHttpServer } from "./transports/fake-http-server.ts";
+import { event, events, fakeHttpServer, handshake, json } from "./transports/fake-http-server.ts";
 import { connectionFailure } from "./transports/http-failure.ts";
 
 /** Breaks the connection of each call to `url`, once the server has it, with the error that the kernel would give. */
@@ -67,6 +67,42 @@ test("over HTTP+SSE such a call is not repeated either", async () => {
   const { error } = await deliver(server);
   expect(error).toMatchObject({ details: { outcome: "unknown", attempts: 1 } });
   expect(peer.calls("tools/call")).toHaveLength(1);
+});
+
+test.for([
+  [401, "not_executed"],
+  [403, "not_executed"],
+  [302, "not_executed"],
+  [303, "unknown"],
+  [400, "not_executed"],
+  [404, "not_executed"],
+  [409, "not_executed"],
+  [500, "unknown"],
+] as const)("a call that the server answers with HTTP %d was %s", async ([status, outcome]) => {
+  const peer = await modernServer((response) => void response.writeHead(status).end());
+  const server = upstream({ url: peer.url, retry_policy: { max_attempts: 1 } });
+  expect((await deliver(server)).error?.details).toMatchObject({ outcome });
+});
+
+test("a call whose session was forgotten, and could not be renewed, was not carried out", async () => {
+  let forgot = false;
+  const peer = await fakeHttpServer((request, response) => {
+    const { method, id } = request.message;
+    if (method === "tools/call") {
+      forgot = true;
+      response.writeHead(404).end();
+    } else if (forgot) response.writeHead(500).end();
+    else if (!handshake(request, response, { session: "s" }))
+      json(response, { jsonrpc: "2.0", id, result: {} });
+  });
+  onTestFinished(() => peer.close());
+  const server = upstream({
+    url: peer.url,
+    protocol_era: "legacy",
+    retry_policy: { max_attempts: 1 },
+  });
+  const { error } = await deliver(server);
+  expect(error?.details).toMatchObject({ outcome: "not_executed", status: 500 });
 });
 
 test("what no connection has taken was not carried out, also where the other side closed it", () => {

@@ -61,26 +61,39 @@ export function statusFailure(
   if (status === 429) {
     return failureOf(server, "SERVER_THROTTLED", "asks for fewer calls (HTTP 429)", { details });
   }
+  if (status >= 500) {
+    return failureOf(server, "SERVER_UNREACHABLE", `is failing (HTTP ${status})`, { details });
+  }
+  // Who says no has not done it; "see other" is what a server may say once it has.
+  const refused = { ...details, ...(status !== 303 && { delivered: "no" }) };
   if (status === 401 || status === 403) {
     return failureOf(
       server,
       "SERVER_UNAUTHORIZED",
       `refused the gateway's credentials (HTTP ${status})`,
-      { details },
+      { details: refused },
     );
-  }
-  if (status >= 500) {
-    return failureOf(server, "SERVER_UNREACHABLE", `is failing (HTTP ${status})`, { details });
   }
   if (status >= 300 && status < 400) {
     return failureOf(
       server,
       "SERVER_REFUSED",
       `answered with a redirect (HTTP ${status}), which is not followed: configure the final address`,
-      { details },
+      { details: refused },
     );
   }
-  return failureOf(server, "SERVER_REFUSED", `refused the request (HTTP ${status})`, { details });
+  return failureOf(server, "SERVER_REFUSED", `refused the request (HTTP ${status})`, {
+    details: refused,
+  });
+}
+
+/** The same failure of a call that the server certainly has not carried out. */
+export function notDelivered(error: SignalboxError): SignalboxError {
+  const { code, message, cause, details } = error;
+  return new SignalboxError(code, message, {
+    ...(cause === undefined ? {} : { cause }),
+    details: { ...details, delivered: "no" },
+  });
 }
 
 /**

@@ -68,7 +68,7 @@ export function refusalFailure(
     server,
     "SERVER_REFUSED",
     `refused what the gateway sent: ${message.slice(0, 200)} (${code}, HTTP ${status})`,
-    { details: { status, rpcCode: code } },
+    { details: { status, rpcCode: code, delivered: "no" } },
   );
 }
 

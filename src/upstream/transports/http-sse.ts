@@ -134,8 +134,8 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
     if (this.closed || this.#pending.size >= exchangesMax) {
       sink.fail(
         this.closed
-          ? this.#failure("SERVER_CLOSED", "was disconnected")
-          : this.#failure("SERVER_REFUSED", "is busy: too much waits for it"),
+          ? this.#failure("SERVER_CLOSED", "was disconnected", { delivered: "no" })
+          : this.#failure("SERVER_REFUSED", "is busy: too much waits for it", { delivered: "no" }),
       );
       return exchange;
     }
@@ -378,8 +378,12 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
     if (typeof instructions === "string") this.instructions = instructions;
   }
 
-  #failure(code: Parameters<typeof failureOf>[1], sentence: string): SignalboxError {
-    return failureOf(this.#serverName, code, sentence);
+  #failure(
+    code: Parameters<typeof failureOf>[1],
+    sentence: string,
+    details: Record<string, unknown> = {},
+  ): SignalboxError {
+    return failureOf(this.#serverName, code, sentence, { details });
   }
 }
 
