@@ -80,6 +80,18 @@ test("a server that keeps failing gets no calls until its breaker lets a trial t
   expect(callsOf(peer)).toBe(4);
 });
 
+test("a tool that breaks every endpoint it is sent to is stopped before it takes them all down", async () => {
+  const [one, two] = [await modernServer(resets), await modernServer(resets)];
+  const server = upstream({
+    endpoints: [{ url: one.url }, { url: two.url }],
+    retry_policy: { max_attempts: 1 },
+  });
+  for (let count = 0; count < 5; count++) await deliver(server, { tool: "poison" });
+  expect((await deliver(server, { tool: "poison" })).error?.code).toBe("BREAKER_OPEN");
+  expect(server.breakers.explain().server).toMatchObject({ state: "closed", failures: 0 });
+  expect(callsOf(one) + callsOf(two)).toBe(5);
+});
+
 test("no more calls run at once than permitted; one beyond the queue is refused", async () => {
   const held: (() => void)[] = [];
   const peer = await modernServer((response, id) => {

@@ -151,8 +151,9 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
     const { tool } = this.#parcel;
     this.#tellLink(error, failure);
     const { breakers } = this.#host;
-    if (failure.kind === "network" && this.#link !== undefined && this.#host.hasOther([this.#link]))
-      breakers.abandoned(tool, this.#ticket);
+    const link = this.#link;
+    if (failure.kind === "network" && link !== undefined && this.#host.hasOther([link]))
+      breakers.failedAt(link.id, tool, error.code, this.#ticket);
     else breakers.failed(tool, failure.kind, error.code, this.#ticket);
     this.#attemptFailed(error, failure);
   }
