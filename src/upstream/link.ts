@@ -41,7 +41,7 @@ import { idleTimeoutOf, type ProcessOptions } from "./processes/process-options.
 import type { Processes } from "./processes/processes.ts";
 import type { ReconnectRate } from "./reconnect-rate.ts";
 import type { ServerDefinition, ServerOptions } from "./server-options.ts";
-import type { LinkState } from "./server-status.ts";
+import { isFailing, type LinkState } from "./server-status.ts";
 import {
   kindsOf,
   report,
@@ -997,7 +997,8 @@ export class Link implements SlotOwner, ReportListener {
 
   #enter(state: LinkState, reason: string, code?: string): void {
     if (this.#state === state || this.#state === "disabled") return;
-    if (state === "connecting" && (this.#anyLane() !== undefined || this.#sharedWasLost)) return;
+    // One that fails goes on failing until it is open: that it is tried again is no news.
+    if (state === "connecting" && (this.#anyLane() !== undefined || isFailing(this.#state))) return;
     this.#state = state;
     if (!this.#draining) this.#note(state, reason, code);
   }

@@ -90,6 +90,28 @@ test("lists come from another endpoint when the first one does not open", async 
   expect(server.laneNow({ kind: "shared" })).toBe(lane);
 });
 
+test("a server that never opened is in error from its first failure on, however often it is tried", async () => {
+  let tries = 0;
+  let broken = true;
+  const peer = await fakeHttpServer((request, response) => {
+    tries++;
+    if (broken) response.socket?.resetAndDestroy();
+    else discovery(request, response);
+  });
+  onTestFinished(() => peer.close());
+  const server = serverOf([peer]);
+  const seen: string[] = [];
+  server.events.on("stateChanged", ({ state }) => seen.push(state));
+  await deliver(server);
+  await expect.poll(() => tries).toBeGreaterThan(4);
+  const [link] = server.links;
+  expect(link?.history.transitions.map(({ to }) => to)).toEqual(["connecting", "error"]);
+  expect(server.status()).toMatchObject({ state: "error", since: link?.history.since });
+  broken = false;
+  await expect.poll(() => server.status().state).toBe("connected");
+  expect(seen).toEqual(["connecting", "error", "connected"]);
+});
+
 test("a single server that could not be opened is opened again by itself", async () => {
   const { peer, open } = await blackhole();
   const server = serverOf([peer], {}, 200);
