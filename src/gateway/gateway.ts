@@ -216,7 +216,7 @@ export class Gateway {
     configuration: GatewayConfiguration,
     made: ReadonlyMap<ServerDefinition, ServerCatalog>,
   ): void {
-    const { snapshot, created, dropped } = this.#build(configuration, made);
+    const { snapshot, created, dropped, moved } = this.#build(configuration, made);
     const { bundles } = this.#snapshot.configuration;
     const bundlesChanged = !isDeepStrictEqual(bundles, configuration.bundles);
     this.#snapshot = snapshot;
@@ -232,6 +232,10 @@ export class Gateway {
       },
       "Applied a configuration",
     );
+    for (const { catalog, to } of moved) {
+      catalog.server.setEndpoints(to);
+      this.#deps.cache?.results.invalidateServer(to.name);
+    }
     this.#warmUp.remove(dropped);
     this.#warmUp.add(created);
     this.#rebindClients();

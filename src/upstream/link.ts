@@ -17,6 +17,7 @@
 // serves the catalog. A local process that is not to be shared (`process.mode`) is not, whatever its era. A lane is
 // opened once however many ask for it, and a server that fails is left in peace: during the back-off everyone gets
 // the last error at once.
+import { setTimeout as delay } from "node:timers/promises";
 import {
   isSignalboxError,
   SignalboxError,
@@ -141,13 +142,16 @@ const START_QUEUE_MS = 60_000;
 const DOUBT_EVERY_MS = 5000;
 /** Below this score a connected link is called degraded. */
 const degradedBelow = 0.5;
+/** How often a link that leaves is asked whether it has calls. */
+const LEAVE_POLL_MS = 50;
 /** An old lane that was replaced may finish its calls for so long. */
 const retireMs = 10 * 60_000;
 
 /** One endpoint's link. */
 export class Link implements SlotOwner, ReportListener {
   readonly definition: ServerDefinition;
-  readonly endpoint: EndpointDefinition;
+  /** Its weight and priority may be changed while it runs. */
+  endpoint: EndpointDefinition;
   readonly health: EndpointHealth;
   readonly history: LinkHistory;
   readonly #deps: LinkDeps;
@@ -288,10 +292,24 @@ export class Link implements SlotOwner, ReportListener {
   }
 
   /** Takes no new calls; what runs may finish. */
-  drain(): void {
+  drain(reason = "drained by an operator"): void {
     if (this.#draining) return;
     this.#draining = true;
-    this.#note("draining", "drained by an operator");
+    this.#note("draining", reason);
+  }
+
+  /** Takes no new calls and is closed as soon as none is left, or after ten minutes. */
+  async leave(): Promise<void> {
+    this.drain("is no longer configured");
+    const untilMs = this.#deps.clock.monotonicMs() + retireMs;
+    while (this.health.inFlight > 0 && this.#deps.clock.monotonicMs() < untilMs && !this.#closed)
+      await delay(LEAVE_POLL_MS, undefined, { ref: false });
+    await this.close();
+  }
+
+  /** Whether a client session has a lane here. */
+  hasSession(id: string): boolean {
+    return this.#sessions.has(id);
   }
 
   /** Takes calls again after `drain`. */

@@ -3,6 +3,7 @@
 // Calls are spread over the endpoints by the balance strategy. What the server lists and reports comes from one of them, the
 // primary: the first that could be opened, until it is lost and another one is there to take over.
 import { hash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import {
   Emitter,
   isSignalboxError,
@@ -44,7 +45,7 @@ import type { Processes } from "./processes/processes.ts";
 import { ReconnectRate } from "./reconnect-rate.ts";
 import type { ServerDefinition, ServerOptions } from "./server-options.ts";
 import { isFailing, type LinkState, type ServerStatus } from "./server-status.ts";
-import { kindsOf, type ListKind } from "./subscriptions.ts";
+import { offeredKinds, type ListKind } from "./subscriptions.ts";
 import { failureOf } from "./transports/http-failure.ts";
 import { StderrRing } from "./transports/stderr-ring.ts";
 import { StdioLane } from "./transports/stdio.ts";
@@ -98,13 +99,17 @@ export type UpstreamEvents = {
 
 /** One configured server. */
 export class UpstreamServer implements LinkOwner, DeliveryHost {
-  readonly definition: ServerDefinition;
+  definition: ServerDefinition;
   readonly events = new Emitter<UpstreamEvents>();
   readonly clock: Clock;
   readonly breakers: Breakers;
   readonly bulkhead: Bulkhead;
   readonly retries: Retries;
-  readonly links: readonly Link[];
+  /** In the order of the configuration. */
+  links: readonly Link[];
+  /** Links to endpoints that are no longer configured, until they are closed. */
+  readonly #leaving = new Set<Link>();
+  readonly #shared: Omit<LinkDeps, "endpoint">;
   readonly #log: Log;
   readonly #pool: ConnectionPoolOptions;
   readonly #policies: RetryPolicies;
@@ -165,6 +170,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       this.#process = own.process ?? plainProcess;
     }
     const shared = this.#linkDeps(deps);
+    this.#shared = shared;
     this.links = endpointsOf(definition).map((endpoint) => new Link({ ...shared, endpoint }));
     const [first] = this.links;
     if (first === undefined)
@@ -380,6 +386,62 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     for (const each of Object.keys(breakers.explain().tools)) breakers.close(each);
   }
 
+  /**
+   * Takes over the endpoints of a definition that differs in nothing else. Those that stay keep their connections, history
+   * and standing; new ones come in by slow start; those that are gone take no more calls and are closed when theirs have ended.
+   */
+  setEndpoints(definition: ServerDefinition): void {
+    const before = this.links;
+    const links = endpointsOf(definition).map((endpoint) => {
+      const known = before.find((link) => isSameEndpoint(link.endpoint, endpoint));
+      if (known === undefined) return this.#newcomer(endpoint);
+      known.endpoint = endpoint;
+      return known;
+    });
+    const [first] = links;
+    if (this.#closed || first === undefined) return;
+    this.definition = definition;
+    this.#fingerprint = undefined;
+    this.links = links;
+    for (const link of before) if (!links.includes(link)) this.#dismiss(link);
+    if (!links.includes(this.#primary)) this.#succeed(links.find((one) => one.connected) ?? first);
+    this.#restate(this.clock.now());
+  }
+
+  #newcomer(endpoint: EndpointDefinition): Link {
+    const link = new Link({ ...this.#shared, endpoint });
+    link.health.beginSlowStart(this.#slowStartMs);
+    return link;
+  }
+
+  #dismiss(link: Link): void {
+    for (const [session, its] of this.#sessionLinks)
+      if (its === link) this.#sessionLinks.delete(session);
+    this.#leaving.add(link);
+    link
+      .leave()
+      .catch((error: unknown) => {
+        this.#log.debug({ endpoint: link.id, err: error }, "An endpoint did not close cleanly");
+      })
+      .finally(() => this.#leaving.delete(link));
+  }
+
+  // The primary is gone. Where no other endpoint is open the next one is the first, once it is.
+  #succeed(next: Link): void {
+    if (next.connected) {
+      this.#lead(next);
+      return;
+    }
+    this.#primary = next;
+    void next.setResourceInterest(this.#resources);
+    const opening = this.lane({ kind: "shared" }, AbortSignal.timeout(TAKE_OVER_MS));
+    opening
+      .then(() => this.#announceLists(this.#primary))
+      .catch((error: unknown) => {
+        this.#log.debug({ err: error }, "No other endpoint could take over the lists");
+      });
+  }
+
   /** Everything the balance knows of one endpoint. */
   explain(link: Link): ReturnType<EndpointChooser<Link>["explain"]> {
     return this.#chooser.explain(link);
@@ -390,7 +452,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     if (this.#closed) return;
     this.#closed = true;
     this.#sessionLinks.clear();
-    await Promise.all(this.links.map((link) => link.close()));
+    await Promise.all([...this.links, ...this.#leaving].map((link) => link.close()));
     this.bulkhead.refuseAll(
       failureOf(this.name, "SERVER_CLOSED", "was disconnected by the gateway"),
     );
@@ -409,9 +471,12 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       const sticky = key.kind === "principal" ? key.id : undefined;
       return this.#chooser.choose(links, pickOf(sticky, avoid));
     }
-    const kept = this.#sessionLinks.get(key.id);
+    const kept = this.#sessionLinks.get(key.id) ?? links.find((one) => one.hasSession(key.id));
     const keeps = kept?.usable === true && kept.ready;
-    if (keeps && avoid?.includes(kept) !== true) return kept;
+    if (keeps && avoid?.includes(kept) !== true) {
+      this.#sessionLinks.set(key.id, kept);
+      return kept;
+    }
     const chosen = this.#chooser.choose(links, pickOf(key.id, avoid));
     if (chosen !== undefined) this.#sessionLinks.set(key.id, chosen);
     return chosen;
@@ -470,10 +535,15 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   linkChanged(link: Link, transition: LinkTransition): void {
     this.events.emit("linkChanged", { endpoint: link.id, ...transition });
     if (transition.to === "connected" && isFailing(transition.from)) this.#cameBack(link);
-    const state = this.links.length === 1 ? link.state : stateOf(this.links);
+    this.#restate(transition.at);
+  }
+
+  #restate(at: number): void {
+    const [only] = this.links;
+    const state = only !== undefined && this.links.length === 1 ? only.state : stateOf(this.links);
     if (state === this.#state) return;
     this.#state = state;
-    this.#since = transition.at;
+    this.#since = at;
     this.events.emit("stateChanged", this.status());
   }
 
@@ -490,7 +560,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     if (link !== this.#primary || this.#closed) return;
     const next = this.choose({ kind: "shared" }, [link]);
     if (next === undefined || next === link) return;
-    this.lane({ kind: "shared" }, AbortSignal.timeout(30_000)).catch((error: unknown) => {
+    this.lane({ kind: "shared" }, AbortSignal.timeout(TAKE_OVER_MS)).catch((error: unknown) => {
       this.#log.debug({ err: error }, "No other endpoint could take over the lists");
     });
   }
@@ -514,15 +584,22 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       { endpoint: link.id, before: before.id },
       "Another endpoint tells what the server offers",
     );
+    this.#announceLists(link);
+  }
+
+  #announceLists(link: Link): void {
     const lane = link.anyLane;
     if (lane !== undefined)
-      for (const kind of kindsOf(lane)) this.events.emit("listChanged", { kind });
+      for (const kind of offeredKinds(lane)) this.events.emit("listChanged", { kind });
   }
 }
 
 function impatient(signal: AbortSignal): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
 }
+
+/** How long another endpoint may take to open that is to tell what the server offers. */
+const TAKE_OVER_MS = 30_000;
 
 const BY_HAND = "opened by an operator";
 
@@ -584,6 +661,12 @@ function endpointsOf({ service, options }: ServerDefinition): EndpointDefinition
       priority: one.priority ?? 0,
     };
   });
+}
+
+function isSameEndpoint(one: EndpointDefinition, other: EndpointDefinition): boolean {
+  return (
+    one.id === other.id && one.url === other.url && isDeepStrictEqual(one.headers, other.headers)
+  );
 }
 
 function remotes({ url, endpoints = [] }: ServerOptions): NonNullable<ServerOptions["endpoints"]> {
