@@ -53,6 +53,7 @@ export function upstream(
     log?: Log;
     options?: Partial<UpstreamOptions>;
     processes?: Processes;
+    random?: () => number;
   } = {},
 ): UpstreamServer {
   const { name = "peer", clock = systemClock, log = silentLog } = more;
@@ -61,7 +62,7 @@ export function upstream(
     {
       log,
       clock,
-      random: () => 0.5,
+      random: more.random ?? (() => 0.5),
       ...(more.processes && { processes: more.processes }),
       options: { clientInfo: { name: "tests", version: "1" }, ...more.options },
     },

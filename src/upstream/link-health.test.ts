@@ -79,6 +79,24 @@ test("a link over which no call went since the last look is asked, one with call
   await expect.poll(() => asks(peer)).toBe(before + 1);
 });
 
+test("links that were opened together are asked a little sooner or later than each other", async () => {
+  const peers = [await modernServer(well), await modernServer(well)];
+  for (const [index, peer] of peers.entries()) {
+    const server = upstream(
+      { url: peer.url, connection_pool: { health_check_interval: EVERY_MS } },
+      { random: () => index * 0.999 },
+    );
+    await server.lane({ kind: "shared" }, AbortSignal.timeout(5_000));
+  }
+  const [soon, late] = peers.map((peer) => () => asks(peer));
+  vi.advanceTimersByTime(0.86 * EVERY_MS);
+  await expect.poll(() => soon?.()).toBe(2);
+  vi.advanceTimersByTime(0.28 * EVERY_MS);
+  expect(late?.()).toBe(1);
+  vi.advanceTimersByTime(0.02 * EVERY_MS);
+  await expect.poll(() => late?.()).toBe(2);
+});
+
 test("a legacy server is asked in its own way, with ping", async () => {
   const peer = await fakeHttpServer((request, response) => {
     if (handshake(request, response, { session: "s" })) return;

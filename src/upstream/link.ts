@@ -106,6 +106,8 @@ export interface LinkDeps {
   readonly owner: LinkOwner;
   readonly log: Log;
   readonly clock: Clock;
+  /** 0 up to 1. */
+  readonly random: () => number;
   readonly metrics?: Metrics;
   readonly stderr: StderrRing;
   readonly pool: ConnectionPoolOptions;
@@ -140,6 +142,8 @@ export const PATIENCE_MS = 1000;
 const START_QUEUE_MS = 60_000;
 /** A server that refuses calls for want of credentials is asked at most so often whether it refuses everything. */
 const DOUBT_EVERY_MS = 5000;
+/** How much sooner or later than said a link is looked after, as a share. */
+const TEND_JITTER = 0.15;
 /** Below this score a connected link is called degraded. */
 const degradedBelow = 0.5;
 /** How often a link that leaves is asked whether it has calls. */
@@ -196,7 +200,7 @@ export class Link implements SlotOwner, ReportListener {
     this.#deps = deps;
     this.#log = deps.log;
     this.health = new EndpointHealth(clock);
-    this.#backOff = new BackOff(clock, Math.random, {
+    this.#backOff = new BackOff(clock, deps.random, {
       firstMs: deps.pool.reconnect_backoff,
       lastMs: deps.pool.max_reconnect_backoff,
     });
@@ -705,7 +709,7 @@ export class Link implements SlotOwner, ReportListener {
     slot.opened(lane, this.#deps.clock.monotonicMs());
     if (slot === this.#shared) this.#sharedOpened(lane);
     this.#enter("connected", `speaks ${lane.revision}`);
-    this.#tending ??= setInterval(() => this.#tend(), this.#deps.tendEveryMs).unref();
+    this.#tending ??= setInterval(() => this.#tend(), this.#tendEveryMs()).unref();
   }
 
   #sharedOpened(lane: Lane): void {
@@ -825,6 +829,11 @@ export class Link implements SlotOwner, ReportListener {
   }
 
   // --- tending what is open
+
+  // No two links at the same pace: what was opened together is not asked together for ever.
+  #tendEveryMs(): number {
+    return this.#deps.tendEveryMs * (1 + TEND_JITTER * (2 * this.#deps.random() - 1));
+  }
 
   #tend(): void {
     this.#reap();

@@ -189,6 +189,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       owner: this,
       log: this.#log,
       clock,
+      random: deps.random ?? Math.random,
       ...(deps.metrics && { metrics: deps.metrics }),
       stderr: this.#stderr,
       pool: this.#pool,
