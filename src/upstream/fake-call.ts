@@ -13,6 +13,7 @@ import type { Parcel } from "./delivery.ts";
 import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, Lane, OutboundRequest } from "./lane.ts";
 import type { Processes } from "./processes/processes.ts";
+import type { ReconnectRate } from "./reconnect-rate.ts";
 import {
   discovery,
   fakeHttpServer,
@@ -54,6 +55,7 @@ export function upstream(
     options?: Partial<UpstreamOptions>;
     processes?: Processes;
     random?: () => number;
+    reconnects?: ReconnectRate;
   } = {},
 ): UpstreamServer {
   const { name = "peer", clock = systemClock, log = silentLog } = more;
@@ -64,6 +66,7 @@ export function upstream(
       clock,
       random: more.random ?? (() => 0.5),
       ...(more.processes && { processes: more.processes }),
+      ...(more.reconnects && { reconnects: more.reconnects }),
       options: { clientInfo: { name: "tests", version: "1" }, ...more.options },
     },
   );
