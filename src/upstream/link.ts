@@ -45,6 +45,7 @@ import type { ServerDefinition, ServerOptions } from "./server-options.ts";
 import { isFailing, type LinkState } from "./server-status.ts";
 import {
   kindsOf,
+  offeredKinds,
   report,
   subscriptionsOf,
   type ListKind,
@@ -178,6 +179,8 @@ export class Link implements SlotOwner, ReportListener {
   #subscriptions: Subscriptions | undefined;
   #resources: ReadonlySet<string> = new Set();
   #sharedWasLost = false;
+  /** It was lost, or could not be opened: what is known of the server may be old. */
+  #wasMissed = false;
   /** Since when it is being opened for the first time. */
   #openingSinceMs = Infinity;
   #tending: NodeJS.Timeout | undefined;
@@ -726,9 +729,11 @@ export class Link implements SlotOwner, ReportListener {
     });
     void this.#subscriptions.watch(this.#resources);
     void this.#fill(lane);
-    if (!this.#sharedWasLost) return;
     this.#sharedWasLost = false;
-    for (const kind of kindsOf(lane)) this.listChanged(kind);
+    if (!this.#wasMissed) return;
+    this.#wasMissed = false;
+    // A server that was away may be another one now, whether it reports changes or not.
+    for (const kind of offeredKinds(lane)) this.listChanged(kind);
     for (const uri of this.#resources) this.resourceUpdated(uri);
   }
 
@@ -747,7 +752,9 @@ export class Link implements SlotOwner, ReportListener {
     else if (!this.#sharedWasLost || this.#backOff.failures > fastReopensMax)
       this.#enter("error", error.message, error.code);
     else this.#enter("reconnecting", error.message, error.code);
-    if (this.#shared.lane === undefined) this.#reopenLater();
+    if (this.#shared.lane !== undefined) return;
+    this.#wasMissed = true;
+    this.#reopenLater();
   }
 
   // --- what slots and subscriptions report
@@ -794,6 +801,7 @@ export class Link implements SlotOwner, ReportListener {
   #sharedLost(): void {
     this.#modern = undefined;
     this.#sharedWasLost = true;
+    this.#wasMissed = true;
     this.#subscriptions?.stop();
     this.#subscriptions = undefined;
     this.#deps.owner.linkLost(this);
