@@ -20,6 +20,7 @@ const MINUTE_MS = 60_000;
 
 async function started(
   processesMax = 32,
+  lanesMax = 32,
 ): Promise<{ server: UpstreamServer; processes: Processes }> {
   const processes = new Processes(systemClock);
   const server = upstream(
@@ -32,7 +33,7 @@ async function started(
       retry_policy: { max_attempts: 1 },
       circuit_breaker: { enabled: false },
     },
-    { name: "own", processes },
+    { name: "own", processes, options: { lanesMax } },
   );
   await server.lane({ kind: "shared" }, AbortSignal.timeout(10_000));
   return { server, processes };
@@ -50,4 +51,11 @@ test("that there are too many processes is no reason to refuse the next caller o
   link?.releaseOnce("ada");
   await expect.poll(() => processes.count("own")).toBe(1);
   expect((await deliver(server, { principal: "bob" })).error).toBeUndefined();
+});
+
+test("a server may have more processes than others where its own options say so", async () => {
+  const { server } = await started(4, 2);
+  for (const principal of ["ada", "bob", "eve"])
+    expect((await deliver(server, { principal })).error).toBeUndefined();
+  expect((await deliver(server, { principal: "dan" })).error?.code).toBe("PROCESS_LIMIT");
 });

@@ -60,7 +60,10 @@ export interface UpstreamOptions {
   inspectBytesMax?: number;
   /** A principal's lane is closed when unused for so long; default 10 min. */
   principalIdleMs?: number;
-  /** Lanes of principals and sessions together; default 10,000. */
+  /**
+   * Lanes of principals and sessions together, default 10,000; of a local server also its processes, default 32, where its
+   * own options do not say how many.
+   */
   lanesMax?: number;
   /** How often idle lanes and old verdicts are looked for, and quiet links asked whether they live; default 30 s. */
   tendEveryMs?: number;
@@ -200,7 +203,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       inspectBytesMax: options.inspectBytesMax ?? 1024 * 1024,
       connectTimeoutMs: this.#pool.connection_timeout,
       principalIdleMs: options.principalIdleMs ?? 10 * 60_000,
-      lanesMax: options.lanesMax ?? 10_000,
+      lanesMax: own.process?.processes_max ?? options.lanesMax ?? 10_000,
       tendEveryMs: options.tendEveryMs ?? this.#pool.health_check_interval,
     };
   }
