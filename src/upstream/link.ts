@@ -37,7 +37,7 @@ import { LaneSlot, type LaneKey, type SlotOwner } from "./lane-slot.ts";
 import type { Lane, LaneContext, TransportDeps } from "./lane.ts";
 import { LinkHistory, type LinkTransition } from "./link-history.ts";
 import { offeredCapabilities } from "./local-answers.ts";
-import type { CrashLoop } from "./processes/crash-loop.ts";
+import { CrashLoop, type Life } from "./processes/crash-loop.ts";
 import { idleTimeoutOf, type ProcessOptions } from "./processes/process-options.ts";
 import type { Processes } from "./processes/processes.ts";
 import type { ReconnectRate } from "./reconnect-rate.ts";
@@ -145,6 +145,8 @@ const START_QUEUE_MS = 60_000;
 const DOUBT_EVERY_MS = 5000;
 /** How much sooner or later than said a link is looked after, as a share. */
 const TEND_JITTER = 0.15;
+/** So many clients' crash loops are remembered. */
+const OWN_LOOPS_MAX = 1000;
 /** Below this score a connected link is called degraded. */
 const degradedBelow = 0.5;
 /** How often a link that leaves is asked whether it has calls. */
@@ -169,6 +171,8 @@ export class Link implements SlotOwner, ReportListener {
   readonly #principals = new Map<string, LaneSlot>();
   readonly #sessions = new Map<string, LaneSlot>();
   readonly #retired = new Map<Lane, NodeJS.Timeout>();
+  /** How the processes of single clients end, by principal or session. */
+  readonly #ownLoops = new Map<string, CrashLoop>();
   /** The one lane of a modern server, for everyone. */
   #modern: Lane | undefined;
   #era: Era | undefined;
@@ -571,7 +575,7 @@ export class Link implements SlotOwner, ReportListener {
       return opened;
     } catch (thrown) {
       const error = this.#asFailure(abort.signal.aborted ? abort.signal.reason : thrown);
-      if (!slot.released && !slot.tentative && !this.#closed) this.#failed(error);
+      if (!slot.released && !slot.tentative && !this.#closed) this.#failed(slot, error);
       throw error;
     } finally {
       clearTimeout(timer);
@@ -619,6 +623,8 @@ export class Link implements SlotOwner, ReportListener {
     deps: TransportDeps,
   ): Promise<Lane> {
     const { processes, stderr } = this.#deps;
+    const own = this.#ownLoopOf(slot.key);
+    if (own !== undefined && own.retryAfterMs > 0) throw this.#loopingError(own);
     const life = processes?.crashLoop.start();
     if (processes !== undefined && life === undefined)
       throw this.#loopingError(processes.crashLoop);
@@ -633,13 +639,25 @@ export class Link implements SlotOwner, ReportListener {
           ...(processes.cgroupFolder && { cgroupFolder: processes.cgroupFolder }),
         }),
       });
-      slot.life = life;
+      slot.life = slot === this.#shared ? life : ownLife(life, own?.start());
       return lane;
     } catch (error) {
       if (isSignalboxError(error) && error.code === "SERVER_CRASHED") life?.crashed();
       else life?.closed();
       throw error;
     }
+  }
+
+  // A process that one client's calls end again and again is in a crash loop of that client's.
+  #ownLoopOf(key: LaneKey): CrashLoop | undefined {
+    if (key.kind === "shared" || (key.kind === "principal" && key.once === true)) return undefined;
+    const known = this.#ownLoops.get(key.id);
+    if (known !== undefined) return known;
+    const [oldest] = this.#ownLoops.keys();
+    if (oldest !== undefined && this.#ownLoops.size >= OWN_LOOPS_MAX) this.#ownLoops.delete(oldest);
+    const loop = new CrashLoop(this.#deps.clock);
+    this.#ownLoops.set(key.id, loop);
+    return loop;
   }
 
   #loopingError(crashLoop: CrashLoop): SignalboxError {
@@ -737,16 +755,19 @@ export class Link implements SlotOwner, ReportListener {
     for (const uri of this.#resources) this.resourceUpdated(uri);
   }
 
-  #failed(error: SignalboxError): void {
+  #failed(slot: LaneSlot, error: SignalboxError): void {
     // What the gateway itself refuses is no reason to leave the server in peace: whoever asks next may have more luck.
     if (isOwnRefusal(error)) {
       if (this.#state === "connecting") this.#enter("error", error.message, error.code);
       return;
     }
+    this.#log.warn({ code: error.code, endpoint: this.id }, error.message);
+    // Nor is what it refuses to one client while it serves others.
+    const isForOne = slot !== this.#shared && this.#anyLane() !== undefined;
+    if (isForOne && classify(error).kind === "non_retryable") return;
     this.#backOff.failed();
     this.#lastError = { error, at: this.#deps.clock.now() };
-    this.#log.warn({ code: error.code, endpoint: this.id }, error.message);
-    if (this.#anyLane() !== undefined) this.#enter("connected", error.message, error.code);
+    if (this.#anyLane() !== undefined) this.#failedBeside(error);
     else if (error.code === "SERVER_UNAUTHORIZED")
       this.#enter("needs_auth", error.message, error.code);
     else if (!this.#sharedWasLost || this.#backOff.failures > fastReopensMax)
@@ -755,6 +776,14 @@ export class Link implements SlotOwner, ReportListener {
     if (this.#shared.lane !== undefined) return;
     this.#wasMissed = true;
     this.#reopenLater();
+  }
+
+  // An endpoint that opens no more lanes is not well, though those that are open may not notice.
+  #failedBeside(error: SignalboxError): void {
+    const { kind } = classify(error);
+    if (kind === "non_retryable" || kind === "throttled" || this.#http === undefined) return;
+    this.health.started();
+    this.failed(0, error, kind === "network");
   }
 
   // --- what slots and subscriptions report
@@ -786,7 +815,8 @@ export class Link implements SlotOwner, ReportListener {
     else slot.life?.closed();
     if (slot !== this.#shared) this.#forget(slot);
     this.#lastError = { error, at: this.#deps.clock.now() };
-    if (livedMs < shortLifeMs) this.#backOff.failed();
+    // What one client's calls do to its own lane is not held against the others.
+    if (livedMs < shortLifeMs && slot === this.#shared) this.#backOff.failed();
     this.#log.warn({ code: error.code }, error.message);
     if (slot === this.#shared) this.#sharedLost();
     if (this.#anyLane() === undefined) {
@@ -1052,6 +1082,20 @@ export class Link implements SlotOwner, ReportListener {
       ? thrown
       : failureOf(this.name, "SERVER_UNREACHABLE", "could not be opened", { cause: thrown });
   }
+}
+
+/** One client's process: that it has started tells of the server, how it ends of the client's calls. */
+function ownLife(servers: Life | undefined, own: Life | undefined): Life {
+  return {
+    crashed: () => {
+      servers?.closed();
+      own?.crashed();
+    },
+    closed: () => {
+      servers?.closed();
+      own?.closed();
+    },
+  };
 }
 
 function isOwnRefusal({ code }: SignalboxError): boolean {

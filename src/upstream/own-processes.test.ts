@@ -59,3 +59,18 @@ test("a server may have more processes than others where its own options say so"
     expect((await deliver(server, { principal })).error).toBeUndefined();
   expect((await deliver(server, { principal: "dan" })).error?.code).toBe("PROCESS_LIMIT");
 });
+
+test("a caller whose calls end its process again and again stops itself, and nobody else", async () => {
+  const { server } = await started();
+  const end = { principal: "ada", tool: "end" };
+  for (let count = 0; count < 5; count++)
+    expect((await deliver(server, end)).error?.code).toBe("SERVER_CRASHED");
+  expect((await deliver(server, end)).error).toMatchObject({
+    code: "SERVER_CRASH_LOOP",
+    details: { outcome: "not_executed", retryAfterMs: expect.any(Number) },
+  });
+  expect((await deliver(server, { principal: "bob" })).error).toBeUndefined();
+  expect((await deliver(server, { principal: "eve" })).error).toBeUndefined();
+  expect(server.crashLoop).toMatchObject({ looping: false });
+  expect(server.status().state).toBe("connected");
+});
