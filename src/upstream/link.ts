@@ -333,13 +333,21 @@ export class Link implements SlotOwner, ReportListener {
   /** A call over this link was answered. */
   succeeded(latencyMs: number): void {
     this.#ended++;
-    this.health.ended("ok", latencyMs);
-    if (this.#state === "degraded") this.#judge();
+    this.#wentWell(latencyMs);
   }
 
   /** A call failed in a way that tells of the link; `broken` where there was no connection, or one that broke. */
   failed(latencyMs: number, error: SignalboxError, broken: boolean): void {
     this.#ended++;
+    this.#wentBadly(latencyMs, error, broken);
+  }
+
+  #wentWell(latencyMs: number): void {
+    this.health.ended("ok", latencyMs);
+    if (this.#state === "degraded") this.#judge();
+  }
+
+  #wentBadly(latencyMs: number, error: SignalboxError, broken: boolean): void {
     this.health.ended("failed", latencyMs);
     this.#deps.owner.linkFailed(this);
     if (broken && this.#http !== undefined && this.health.failuresInARow >= brokenMax)
@@ -783,7 +791,7 @@ export class Link implements SlotOwner, ReportListener {
     const { kind } = classify(error);
     if (kind === "non_retryable" || kind === "throttled" || this.#http === undefined) return;
     this.health.started();
-    this.failed(0, error, kind === "network");
+    this.#wentBadly(0, error, kind === "network");
   }
 
   // --- what slots and subscriptions report
@@ -875,6 +883,7 @@ export class Link implements SlotOwner, ReportListener {
 
   #tend(): void {
     this.#reap();
+    if (this.health.inFlight === 0) this.#closeRetired();
     if (this.#anyLane() === undefined && this.#state === "connected")
       this.#enter("idle", "nobody has used it for a while");
     void this.#reprobe();
@@ -916,7 +925,6 @@ export class Link implements SlotOwner, ReportListener {
     if (!quiet || lane === undefined || lane.closed || this.definition.service !== undefined)
       return;
     await this.#ask(lane);
-    this.#endedBefore = this.#ended;
     void this.#fill(lane);
   }
 
@@ -936,7 +944,7 @@ export class Link implements SlotOwner, ReportListener {
       await ask(lane, modern ? "server/discover" : "ping", params, {
         timeoutMs: this.#deps.connectTimeoutMs,
       });
-      this.succeeded(this.#deps.clock.monotonicMs() - startedMs);
+      this.#wentWell(this.#deps.clock.monotonicMs() - startedMs);
     } catch (thrown) {
       const error = this.#asFailure(thrown);
       this.#log.debug({ endpoint: this.id, err: error }, "The health check failed");
@@ -945,12 +953,19 @@ export class Link implements SlotOwner, ReportListener {
         this.#lose(error, "needs_auth");
         return;
       }
-      this.failed(
-        this.#deps.clock.monotonicMs() - startedMs,
-        error,
-        classify(error).kind === "network",
-      );
+      if (this.#hadNoRoom(error)) {
+        this.health.abandoned();
+        return;
+      }
+      const tookMs = this.#deps.clock.monotonicMs() - startedMs;
+      this.#wentBadly(tookMs, error, classify(error).kind === "network");
     }
+  }
+
+  /** A question that never left, because calls had all connections: they tell how the link does. */
+  #hadNoRoom({ code, details }: SignalboxError): boolean {
+    const { busy = 0, max = 1 } = this.connections ?? {};
+    return code === "SERVER_TIMEOUT" && details?.["delivered"] === "no" && busy >= max;
   }
 
   // A server may be upgraded while its legacy session still works: the verdict is asked for anew every day.
@@ -1007,6 +1022,14 @@ export class Link implements SlotOwner, ReportListener {
       void lane.close();
     };
     this.#retired.set(lane, setTimeout(close, retireMs).unref());
+  }
+
+  #closeRetired(): void {
+    for (const [lane, timer] of this.#retired) {
+      clearTimeout(timer);
+      void lane.close();
+    }
+    this.#retired.clear();
   }
 
   // --- slots
