@@ -99,6 +99,7 @@ export interface ProcessDeps {
   readonly processesMax: number;
   readonly crashLoop: CrashLoop;
   readonly cgroupFolder?: string;
+  readonly home?: string;
 }
 
 export interface LinkDeps {
@@ -645,6 +646,7 @@ export class Link implements SlotOwner, ReportListener {
           processesMax: processes.processesMax,
           ...(processes.starts && { processes: processes.starts }),
           ...(processes.cgroupFolder && { cgroupFolder: processes.cgroupFolder }),
+          ...(processes.home !== undefined && { home: processes.home }),
         }),
       });
       slot.life = slot === this.#shared ? life : ownLife(life, own?.start());

@@ -71,6 +71,8 @@ export interface UpstreamOptions {
   guards?: Partial<GuardOptions>;
   /** Where control groups for local processes may be made; default nowhere. */
   cgroupFolder?: string;
+  /** The gateway's own folder, which local processes in a runner do not see; default none. */
+  home?: string;
 }
 
 export interface UpstreamDeps {
@@ -216,6 +218,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       processesMax: options.lanesMax ?? 32,
       ...(processes && { starts: processes }),
       ...(options.cgroupFolder !== undefined && { cgroupFolder: options.cgroupFolder }),
+      ...(options.home !== undefined && { home: options.home }),
     };
   }
 
