@@ -73,7 +73,7 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   /** Monotonic, of the last attempt; before the first one -1. */
   #sentAtMs = -1;
   /** How far the server said that it is. */
-  #progress = -Infinity;
+  #progress: number | undefined;
   #phase: "new" | "queued" | "opening" | "sent" | "streaming" | "pausing" | "over" = "new";
   #pause: NodeJS.Timeout | undefined;
   #wait: BulkheadWait | undefined;
@@ -131,7 +131,7 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
     if (method !== "notifications/progress") return false;
     const progress = params?.["progress"];
     if (typeof progress !== "number") return false;
-    if (this.#attempts > 1 && progress <= this.#progress) return true;
+    if (this.#attempts > 1 && progress <= (this.#progress ?? -Infinity)) return true;
     this.#progress = progress;
     return false;
   }

@@ -410,6 +410,7 @@ export class Link implements SlotOwner, ReportListener {
     const slot = this.#sessions.get(sessionId);
     if (slot === undefined) return;
     this.#sessions.delete(sessionId);
+    this.#ownLoops.delete(sessionId);
     this.#drop(slot);
   }
 
@@ -771,7 +772,8 @@ export class Link implements SlotOwner, ReportListener {
       if (this.#state === "connecting") this.#enter("error", error.message, error.code);
       return;
     }
-    this.#log.warn({ code: error.code, endpoint: this.id }, error.message);
+    const isOld = isFailing(this.#state) && this.#lastError?.error.code === error.code;
+    this.#log[isOld ? "debug" : "warn"]({ code: error.code, endpoint: this.id }, error.message);
     // Nor is what it refuses to one client while it serves others.
     const isForOne = slot !== this.#shared && this.#anyLane() !== undefined;
     if (isForOne && classify(error).kind === "non_retryable") return;
@@ -870,7 +872,8 @@ export class Link implements SlotOwner, ReportListener {
     try {
       await this.#opened(this.#shared);
     } catch (error) {
-      const { retryAfterMs } = (isSignalboxError(error) && error.details) || {};
+      const refusal = isSignalboxError(error) && isOwnRefusal(error) ? error : undefined;
+      const retryAfterMs = refusal?.details?.["retryAfterMs"];
       const { reconnect_backoff } = this.#deps.pool;
       this.#reopenLater(typeof retryAfterMs === "number" ? retryAfterMs : reconnect_backoff);
     }
