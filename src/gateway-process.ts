@@ -151,6 +151,7 @@ export class GatewayProcess {
       recordArguments: values.call_log.arguments,
       authRequired: values.auth.required,
       version,
+      home: values.home,
     });
     this.#registry = new Registry({
       gateway: this.#gateway,

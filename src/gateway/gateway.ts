@@ -78,6 +78,8 @@ export interface GatewayDeps {
   readonly recordArguments: boolean;
   readonly authRequired: boolean;
   readonly version: string;
+  /** The gateway's own folder, which local processes in a runner do not see. */
+  readonly home?: string;
 }
 
 /** For servers of whose cache nothing is configured. */
@@ -601,6 +603,7 @@ export class Gateway {
         ...(this.#deps.guards && { guards: this.#deps.guards }),
         ...(definition.options.command === undefined ? {} : { lanesMax: limits.processes_max }),
         ...(limits.cgroup_folder !== undefined && { cgroupFolder: limits.cgroup_folder }),
+        ...(this.#deps.home !== undefined && { home: this.#deps.home }),
       },
     });
   }
