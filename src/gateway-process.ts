@@ -246,6 +246,7 @@ export class GatewayProcess {
         reports: new RefusalReports(this.#audit, clock),
       },
       version,
+      home: values.home,
     });
     this.#registry = new Registry({
       gateway: this.#gateway,

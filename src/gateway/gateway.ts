@@ -114,6 +114,8 @@ export interface GatewayDeps {
   /** Hears what was refused because of who asked. */
   readonly audit?: AuditSink;
   readonly version: string;
+  /** The gateway's own folder, which local processes in a runner do not see. */
+  readonly home?: string;
 }
 
 /** For servers of whose cache nothing is configured. */
@@ -764,6 +766,7 @@ export class Gateway {
         ...(this.#deps.guards && { guards: this.#deps.guards }),
         ...(definition.options.command === undefined ? {} : { lanesMax: limits.processes_max }),
         ...(limits.cgroup_folder !== undefined && { cgroupFolder: limits.cgroup_folder }),
+        ...(this.#deps.home !== undefined && { home: this.#deps.home }),
       },
     });
   }
