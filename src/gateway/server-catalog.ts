@@ -234,6 +234,13 @@ export class Listing {
     };
   }
 
+  /** How much longer what is held may be kept by whoever reads it now, in milliseconds. */
+  get ttlLeftMs(): number {
+    if (this.#ttlMs === undefined || this.#fetchedAt === undefined || this.#invalid) return 0;
+    const left = this.#fetchedAt + this.#ttlMs - this.#deps.clock.monotonicMs();
+    return Math.max(0, Math.floor(left));
+  }
+
   /** Undefined when a reader need not wait; else a promise that settles when it need wait no longer (never rejects). */
   settle(): Promise<void> | undefined {
     this.refreshIfDue();

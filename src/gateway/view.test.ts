@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { Metrics, silentLog, systemClock } from "../foundation/index.ts";
+import { Metrics, manualClock, silentLog, systemClock } from "../foundation/index.ts";
 import { META, isJsonObject, type JsonObject } from "../protocol/index.ts";
 import { UpstreamServer, type ServerOptions } from "../upstream/index.ts";
 import { discovery, fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
@@ -16,6 +16,7 @@ const legacy: Audience = {
 };
 
 let epoch = 0;
+const clock = manualClock();
 
 /** What a server lists; a list that is absent fails. */
 interface Lists {
@@ -65,7 +66,7 @@ async function catalog(
   onTestFinished(() => peer.close());
   onTestFinished(() => server.close());
   return new ServerCatalog(server, {
-    clock: systemClock,
+    clock,
     log: silentLog,
     limits: limitOptions.parse({}),
     envelope: { clientInfo: {}, capabilities: {} },
@@ -109,17 +110,17 @@ describe("a page", () => {
   test("has its items, its age and its scope", async () => {
     const a = await catalog("a", {
       tools: [tool("x")],
-      more: { ttlMs: 300, cacheScope: "public" },
+      more: { ttlMs: 300_000, cacheScope: "public" },
     });
     const b = await catalog("b", {
       tools: [tool("y")],
-      more: { ttlMs: 100, cacheScope: "public" },
+      more: { ttlMs: 100_000, cacheScope: "public" },
     });
-    expect(await page(viewOf(undefined, a, b))).toMatchObject({
-      resultType: "complete",
-      ttlMs: 100,
-      cacheScope: "public",
-    });
+    const view = viewOf(undefined, a, b);
+    const first = await page(view);
+    expect(first).toMatchObject({ resultType: "complete", ttlMs: 100_000, cacheScope: "public" });
+    clock.advance(40_000);
+    expect(await page(view)).toEqual({ ...first, ttlMs: 60_000 });
     const c = await catalog("c", { tools: [tool("z")] });
     expect(await page(viewOf(undefined, a, c))).toMatchObject({ ttlMs: 0, cacheScope: "private" });
     expect(Object.keys(await page(viewOf(undefined, a), "tools", legacy))).toEqual(["tools"]);
