@@ -92,3 +92,20 @@ test("secrets that every endpoint receives are not kept for one that is new", ()
   delete fewer.endpoints;
   expect(unmaskServer(fewer, stored).headers?.["Authorization"]).toBe("Bearer abcdefgh");
 });
+
+test("arguments of a container are masked, and kept where they are sent back masked", () => {
+  const stored = serverOptions.parse({
+    command: "node",
+    process: {
+      runner: "container",
+      container: { image: "x", args: ["--env", "API_TOKEN=abc", "--rm"] },
+    },
+  });
+  const shown = maskServer(stored);
+  expect(JSON.stringify(shown)).not.toContain("abc");
+  expect(shown.process?.container?.args).toEqual(["--env", "API_TOKEN=[redacted]", "--rm"]);
+  expect(unmaskServer(shown, stored)).toEqual(stored);
+  const moved = structuredClone(shown);
+  if (moved.process?.container !== undefined) moved.process.container.image = "evil";
+  expect(() => unmaskServer(moved, stored)).toThrow("process.container.args.1");
+});
