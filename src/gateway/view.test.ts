@@ -5,7 +5,7 @@ import { UpstreamServer, type ServerOptions } from "../upstream/index.ts";
 import { discovery, fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
 import { CallMeters } from "./call-meters.ts";
 import { bundleOptions, limitOptions } from "./options.ts";
-import { bundle, each, inside } from "./running-gateway.ts";
+import { bundle, each, inside, until } from "./running-gateway.ts";
 import { ServerCatalog } from "./server-catalog.ts";
 import { MODERN_AUDIENCE, View, matchesTemplate, refuseCollisions, type Audience } from "./view.ts";
 
@@ -324,6 +324,10 @@ describe("bare names", () => {
       { server: "a", reason: "BUNDLE_COLLISION" },
       { server: "b", reason: "BUNDLE_COLLISION" },
     ]);
+    const since = inside(await page(view), "_meta", "signalbox/missing", 0, "since");
+    epoch++;
+    await until("time has passed", () => new Date().toISOString() !== since);
+    expect(inside(await page(view), "_meta", "signalbox/missing", 0, "since")).toBe(since);
     expect(() => refuseCollisions(view, MODERN_AUDIENCE)).toThrow('"x" is offered by "a" and "b"');
     expect(await view.resolve("tools", "none", MODERN_AUDIENCE)).toEqual({
       ok: false,

@@ -93,6 +93,7 @@ export class View {
   readonly #deps: ViewDeps;
   readonly #selection: Selection;
   readonly #indexes = new Map<string, Index>();
+  readonly #collidedSince = new Map<string, string>();
   readonly #resourcePolicies = new Map<UpstreamServer, { cache?: CachePolicy }>();
 
   constructor(
@@ -339,8 +340,18 @@ export class View {
     for (const catalog of this.catalogs) this.#addServer(index, kind, catalog, audience);
     for (const name of index.collisions.keys()) index.routes.delete(name);
     for (const route of index.routes.values()) index.items.push(route.item);
-    for (const [name, owners] of index.collisions) index.missing.push(...collided(name, owners));
+    this.#addCollisions(index, kind);
     return index;
+  }
+
+  // A collision is as old as its first index, not as the newest one.
+  #addCollisions(index: Index, kind: ListKind): void {
+    for (const [name, owners] of index.collisions) {
+      const key = `${kind} ${name} ${owners.join(" ")}`;
+      const since = this.#collidedSince.get(key) ?? new Date().toISOString();
+      if (this.#collidedSince.size < COLLISIONS_MAX) this.#collidedSince.set(key, since);
+      index.missing.push(...collided(name, owners, since));
+    }
   }
 
   #addServer(index: Index, kind: ListKind, catalog: ServerCatalog, audience: Audience): void {
@@ -456,6 +467,7 @@ interface KeptPage extends ListPage {
 const UNKNOWN: Resolution = { ok: false, reason: "unknown" };
 const NO_PARAMS = { ok: true, headers: [] } as const;
 const INDEXES_MAX = 256;
+const COLLISIONS_MAX = 1_000;
 
 const FIELD: Record<ListKind, string> = {
   tools: "name",
@@ -476,12 +488,12 @@ function isAway(missing: Missing): boolean {
   return !missing.stale && missing.reason !== "BUNDLE_COLLISION";
 }
 
-function collided(name: string, owners: readonly string[]): Missing[] {
+function collided(name: string, owners: readonly string[], since: string): Missing[] {
   return owners.map((server) => ({
     server,
     reason: "BUNDLE_COLLISION",
     message: `"${name}" is offered by ${owners.join(" and ")} and left out.`,
-    since: new Date().toISOString(),
+    since,
     stale: false,
   }));
 }
