@@ -32,6 +32,7 @@ import {
   type ServerStatus,
   type UpstreamServer,
 } from "../upstream/index.ts";
+import { sentenceForCallers } from "./caller-sentence.ts";
 import type { Limits } from "./options.ts";
 
 export type ListKind = "tools" | "prompts" | "resources" | "templates";
@@ -397,7 +398,7 @@ function takePage(found: Fetched, result: JsonObject, member: string, first: boo
 }
 
 function reasonOf(error: unknown): { code: ErrorCode; message: string } {
-  if (isSignalboxError(error)) return { code: error.code, message: error.message };
+  if (isSignalboxError(error)) return { code: error.code, message: sentenceForCallers(error) };
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return { code: "SERVER_TIMEOUT", message: "The server has not answered its list in time." };
   }

@@ -37,12 +37,11 @@ export function connectionFailure(
       cause: error,
     });
   }
-  return failureOf(
-    server,
-    "SERVER_UNREACHABLE",
-    `cannot be reached at ${origin}: ${reasons[code] ?? `the connection failed (${code})`}`,
-    { cause: error },
-  );
+  const reason = reasons[code] ?? `the connection failed (${code})`;
+  return failureOf(server, "SERVER_UNREACHABLE", `cannot be reached at ${origin}: ${reason}`, {
+    cause: error,
+    details: { forCallers: `Server "${server}" cannot be reached: ${reason}.` },
+  });
 }
 
 /** What an HTTP status other than success means, where its body is not an answer. */
