@@ -394,12 +394,12 @@ export class Call implements Parcel, CacheReader {
     return true;
   }
 
-  async #again(error: SignalboxError): Promise<void> {
+  async #again(refusal: SignalboxError): Promise<void> {
     const { view, audience } = this.start;
     const route = await view.renewed(this.route, audience).catch(() => undefined);
     this.#renewing = false;
     if (route === undefined || this.#key === undefined || this.#times === undefined) {
-      this.fail(error);
+      this.fail(refusal);
       return;
     }
     this.route = route;
