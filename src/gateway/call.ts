@@ -453,16 +453,16 @@ export class Call implements Parcel, CacheReader {
     this.#renewed = true;
     this.#renewing = true;
     this.route.catalog.invalidate("tools");
-    const failed = (): void => this.fail(error);
-    const { view, audience } = this.start;
-    view.renewed(this.route, audience).then((route) => this.#again(route, error), failed);
+    void this.#again(error);
     return true;
   }
 
-  #again(route: Route | undefined, error: SignalboxError): void {
+  async #again(refusal: SignalboxError): Promise<void> {
+    const { view, audience } = this.start;
+    const route = await view.renewed(this.route, audience).catch(() => undefined);
     this.#renewing = false;
     if (route === undefined || this.#key === undefined || this.#times === undefined) {
-      this.fail(error);
+      this.fail(refusal);
       return;
     }
     this.route = route;

@@ -30,6 +30,7 @@ import {
 import {
   JsonBoundsError,
   RPC,
+  isJsonObject,
   parseJson,
   readIngress,
   stringify,
@@ -543,7 +544,8 @@ export class Gateway {
     if (view === undefined) {
       return new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${bundle}".`);
     }
-    if (this.#draining) return new SignalboxError("SHUTTING_DOWN", "The gateway is stopping.");
+    // What a POST says is not known yet: it may be the answer that a call in flight waits for.
+    if (this.#draining && req.method !== "POST") return stopping();
     if (principal.expiresAt !== undefined) {
       this.#nextExpiry = Math.min(this.#nextExpiry, principal.expiresAt);
     }
@@ -610,6 +612,10 @@ export class Gateway {
       const code = bounds ? RPC.invalidRequest : RPC.parseError;
       this.#traffic.refused("BODY_INVALID");
       refuse(post.res, 400, code, bounds ? `Invalid request: ${error.message}.` : "Parse error");
+      return;
+    }
+    if (this.#draining && !endsSomething(value)) {
+      this.#refuse(post, stopping());
       return;
     }
     if (post.principal.scopes !== undefined) {
@@ -885,6 +891,15 @@ function protectedServer({ name, options }: ServerDefinition): ProtectedServer |
   const url = options.url ?? options.endpoints?.[0]?.url;
   if (options.oauth === undefined || url === undefined) return undefined;
   return { name, url, oauth: options.oauth };
+}
+
+function stopping(): SignalboxError {
+  return new SignalboxError("SHUTTING_DOWN", "The gateway is stopping.");
+}
+
+// An answer to a server's question, or a notification such as a cancellation, lets calls in flight come to their end.
+function endsSomething(message: unknown): boolean {
+  return isJsonObject(message) && !("method" in message && "id" in message);
 }
 
 function isModern(req: IncomingMessage): boolean {

@@ -107,6 +107,7 @@ export class View {
   readonly #deps: ViewDeps;
   readonly #selection: Selection;
   readonly #indexes = new Map<string, Index>();
+  readonly #collidedSince = new Map<string, string>();
   readonly #resourcePolicies = new Map<UpstreamServer, { cache?: CachePolicy }>();
   readonly #bundle: BundleDefinition | undefined;
   /** What this view was narrowed from, and to what; undefined where it offers all there is. */
@@ -167,11 +168,25 @@ export class View {
     const index = this.#index(kind, audience);
     if (offset !== 0 && offset >= index.items.length) return undefined;
     const key = `${audience.era} ${offset}`;
+    const ttlMs = audience.era === "modern" ? this.#ttlLeft(index, kind, audience) : undefined;
     const known = index.pages.get(key);
-    if (known !== undefined) return known;
-    const page = { resultText: pageText(index, kind, audience.era, offset, this.#deps) };
+    if (known !== undefined && known.ttlMs === ttlMs) return known;
+    const text = known?.text ?? pageText(index, kind, audience.era, offset, this.#deps);
+    const resultText = ttlMs === undefined ? text : `${text.slice(0, -1)},"ttlMs":${ttlMs}}`;
+    const page = { text, ttlMs, resultText };
     index.pages.set(key, page);
     return page;
+  }
+
+  // A list is as fresh as the part of it that gets old first. What waits for an approval may wait for days: the rest is as
+  // complete as it gets.
+  #ttlLeft(index: Index, kind: ListKind, audience: Audience): number {
+    const whole = index.missing.every(({ reason }) => reason === "TOOL_QUARANTINED");
+    if (!whole || this.catalogs.length === 0) return 0;
+    return this.#listings(kind, audience).reduce(
+      (left, listing) => Math.min(left, listing.ttlLeftMs),
+      Number.MAX_SAFE_INTEGER,
+    );
   }
 
   /** All items of a kind with what is missing, for the catalog of the API. */
@@ -373,7 +388,6 @@ export class View {
       held: new Map(),
       items: [],
       missing: [],
-      ttlMs: Number.POSITIVE_INFINITY,
       cacheScope: "public",
       pages: new Map(),
     };
@@ -381,15 +395,24 @@ export class View {
     for (const [name, { server }] of index.held) this.#collideHeld(index, name, server);
     for (const name of index.collisions.keys()) index.routes.delete(name);
     for (const route of index.routes.values()) index.items.push(route.item);
-    for (const [name, owners] of index.collisions) index.missing.push(...collided(name, owners));
+    this.#addCollisions(index, kind);
     return index;
+  }
+
+  // A collision is as old as its first index, not as the newest one.
+  #addCollisions(index: Index, kind: ListKind): void {
+    for (const [name, owners] of index.collisions) {
+      const key = `${kind} ${name} ${owners.join(" ")}`;
+      const since = this.#collidedSince.get(key) ?? new Date().toISOString();
+      if (this.#collidedSince.size < COLLISIONS_MAX) this.#collidedSince.set(key, since);
+      index.missing.push(...collided(name, owners, since));
+    }
   }
 
   #addServer(index: Index, kind: ListKind, catalog: ServerCatalog, audience: Audience): void {
     const view = this.#listing(catalog, kind, audience).view();
     if (view.missing !== undefined) index.missing.push(view.missing);
     if (view.held.length > 0) this.#hold(index, kind, catalog.server.name, view.held);
-    index.ttlMs = Math.min(index.ttlMs, view.ttlMs ?? 0);
     if (view.cacheScope === "private") index.cacheScope = "private";
     for (const item of view.items) {
       const route = this.#route(kind, catalog, item);
@@ -604,15 +627,21 @@ interface Index {
   readonly held: Map<string, { readonly server: string; readonly why: string }>;
   readonly items: JsonObject[];
   readonly missing: Missing[];
-  ttlMs: number;
   cacheScope: "public" | "private";
-  readonly pages: Map<string, ListPage>;
+  readonly pages: Map<string, KeptPage>;
+}
+
+/** A page with its text but for how long it may be kept, which is less each time. */
+interface KeptPage extends ListPage {
+  readonly text: string;
+  readonly ttlMs: number | undefined;
 }
 
 const UNKNOWN: Resolution = { ok: false, reason: "unknown" };
 const NO_PARAMS = { ok: true, headers: [] } as const;
 const INDEXES_MAX = 256;
 const HELD_NAMES_SHOWN = 10;
+const COLLISIONS_MAX = 1_000;
 
 const FIELD: Record<ListKind, string> = {
   tools: "name",
@@ -649,12 +678,12 @@ function quarantined(server: string, kind: ListKind, names: string[], since: num
   };
 }
 
-function collided(name: string, owners: readonly string[]): Missing[] {
+function collided(name: string, owners: readonly string[], since: string): Missing[] {
   return owners.map((server) => ({
     server,
     reason: "BUNDLE_COLLISION",
     message: `"${name}" is offered by ${owners.join(" and ")} and left out.`,
-    since: new Date().toISOString(),
+    since,
     stale: false,
   }));
 }
@@ -674,10 +703,6 @@ function pageText(
   if (next < index.items.length) result["nextCursor"] = cursorAt(next);
   if (era === "modern") {
     result["resultType"] = "complete";
-    // What waits for an approval may wait for days: the rest is as complete as it gets.
-    const whole = index.missing.every(({ reason }) => reason === "TOOL_QUARANTINED");
-    const complete = whole && Number.isFinite(index.ttlMs);
-    result["ttlMs"] = complete ? index.ttlMs : 0;
     result["cacheScope"] = index.cacheScope;
   }
   const meta: JsonObject = {};

@@ -10,10 +10,13 @@ export const mask = "***";
 
 /** Options as they may be shown: values of env, headers, secret-looking arguments and URL parameters are masked. */
 export function maskServer(options: ServerOptions): ServerOptions {
-  const { env, headers, args, url, endpoints, oauth } = options;
+  const { env, headers, args, url, endpoints, oauth, process } = options;
   return {
     ...options,
     ...(oauth && { oauth: maskOAuth(oauth) }),
+    ...(process?.container && {
+      process: { ...process, container: maskContainer(process.container) },
+    }),
     ...(env && { env: maskValues(env) }),
     ...(headers && { headers: maskValues(headers) }),
     ...(args && { args: maskArguments(args) }),
@@ -35,6 +38,9 @@ export function unmaskServer(edited: ServerOptions, stored: ServerOptions): Serv
   const restored: ServerOptions = {
     ...edited,
     ...(oauth && { oauth: unmaskOAuth(oauth, stored.oauth) }),
+    ...(edited.process?.container && {
+      process: { ...edited.process, container: unmaskContainer(edited, stored) },
+    }),
     ...(env && { env: unmaskValues(env, stored.env, "env") }),
     ...(headers && { headers: unmaskValues(headers, stored.headers, "headers") }),
     ...(args && {
@@ -85,6 +91,9 @@ function refuseLeftMasks(options: ServerOptions): void {
   for (const [at, text] of [
     ["url", options.url],
     ...(options.args ?? []).map((arg, n) => [`args.${n}`, arg] as const),
+    ...(options.process?.container?.args ?? []).map(
+      (arg, n) => [`process.container.args.${n}`, arg] as const,
+    ),
     ...(options.endpoints ?? []).map(
       (endpoint, n) => [`endpoints.${n}.url`, endpoint.url] as const,
     ),
@@ -149,6 +158,24 @@ function maskArguments(args: readonly string[]): string[] {
   return args.map((arg, n) =>
     n > 0 && isFlagOfSecret(args[n - 1]) ? (openlyReferring(arg) ?? maskedText) : redactText(arg),
   );
+}
+
+type Container = NonNullable<NonNullable<ServerOptions["process"]>["container"]>;
+
+// `["--env", "TOKEN=abc"]`: what a container is started with is as secret as the environment it makes.
+function maskContainer(container: Container): Container {
+  return { ...container, args: maskArguments(container.args) };
+}
+
+function unmaskContainer(edited: ServerOptions, stored: ServerOptions): Container | undefined {
+  const container = edited.process?.container;
+  const before = stored.process?.container;
+  if (container === undefined || before === undefined || before.image !== container.image) {
+    return container;
+  }
+  const shown = maskContainer(before).args;
+  const args = container.args.map((arg, n) => (arg === shown[n] ? (before.args[n] ?? arg) : arg));
+  return { ...container, args };
 }
 
 function isFlagOfSecret(argument: string | undefined): boolean {

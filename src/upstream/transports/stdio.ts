@@ -393,6 +393,7 @@ class Opener {
     return new SignalboxError(
       "SERVER_TIMEOUT",
       `The server "${this.#serverName}" did not answer ${waited} (${command})${lastWords(this.#stderr)}.`,
+      { details: { forCallers: `The server "${this.#serverName}" did not answer ${waited}.` } },
     );
   }
 
