@@ -109,6 +109,7 @@ export class GatewayProcess {
       stopWithinMs: values.limits.drain + STOP_MARGIN_MS,
     });
     processMetrics(this.#metrics, { version });
+    this.#showQueues();
     this.#measureDatabase();
     const clock = systemClock;
     const { log } = this;
@@ -150,6 +151,7 @@ export class GatewayProcess {
       recordArguments: values.call_log.arguments,
       authRequired: values.auth.required,
       version,
+      home: values.home,
     });
     this.#registry = new Registry({
       gateway: this.#gateway,
@@ -171,6 +173,13 @@ export class GatewayProcess {
       gateway: this.#gateway,
       limits: values.limits,
       other: (req, res) => api.handle(req, res),
+    });
+    const connections = this.#metrics
+      .gauge("mcp_concurrent_connections", "Connections of clients that are open.")
+      .slot();
+    this.#listener.on("connection", (socket) => {
+      connections.inc();
+      socket.once("close", () => connections.dec());
     });
     this.#metricsListener = createMetricsListener({
       host: values.metrics.host,
@@ -208,7 +217,7 @@ export class GatewayProcess {
       "",
       `  Start page    ${this.url}/`,
       `  MCP endpoint  ${this.url}/mcp`,
-      ...(this.#values.metrics.enabled ? [`  Metrics       ${this.#metricsListener.url}`] : []),
+      ...(this.#metricsEnabled ? [`  Metrics       ${this.#metricsListener.url}`] : []),
       `  Database      ${this.#store?.describe ?? this.#whyNoStore()}`,
       "",
       ...(created === undefined
@@ -243,19 +252,7 @@ export class GatewayProcess {
         await this.#store?.close();
       },
     });
-    this.lifecycle.add({
-      name: "gateway",
-      start: () => this.#startGateway(),
-      stop: async () => {
-        await this.#registry.stop();
-        await this.#gateway.close();
-      },
-    });
-    this.lifecycle.add({
-      name: "cache",
-      start: () => this.#shareCache(),
-      stop: async () => this.#redis?.close(),
-    });
+    // Before the gateway, and so stopped after it: what its end cuts off and closes is recorded too.
     this.lifecycle.add({
       name: "link history",
       start: () => Promise.resolve(),
@@ -270,11 +267,24 @@ export class GatewayProcess {
       stop: (signal) => this.#callLog.stop(signal),
     });
     this.lifecycle.add({
+      name: "gateway",
+      start: () => this.#startGateway(),
+      stop: async () => {
+        await this.#registry.stop();
+        await this.#gateway.close();
+      },
+    });
+    this.lifecycle.add({
+      name: "cache",
+      start: () => this.#shareCache(),
+      stop: async () => this.#redis?.close(),
+    });
+    this.lifecycle.add({
       name: "health checks",
       start: async () => this.#startHealth(),
       stop: async () => this.#health.stop(),
     });
-    if (this.#values.metrics.enabled) this.lifecycle.add(this.#metricsListener);
+    if (this.#metricsEnabled) this.lifecycle.add(this.#metricsListener);
     this.lifecycle.add({
       name: "listener",
       start: () => this.#listen(),
@@ -416,6 +426,8 @@ export class GatewayProcess {
 
   // Servers that nobody has used yet, and a gateway without any, are well.
   #linksHealth(): CheckResult {
+    if (this.#gateway.serverStatus().every(({ transport }) => transport === "in-process"))
+      return { status: "ok", type: "not_configured" };
     const links = this.#gateway
       .serverStatus()
       .flatMap(({ endpoints, state }) => endpoints?.map((one) => one.state) ?? [state]);
@@ -441,18 +453,22 @@ export class GatewayProcess {
   }
 
   #cacheHealth(): CheckResult {
-    if (!this.#values.cache.enabled) return { status: "ok", type: "off" };
+    if (!this.#values.cache.enabled) return { status: "ok", type: "not_configured" };
     const { keys, bytes, hitRate } = this.#cache.statistics();
     const type = this.#redis === undefined ? "memory" : "redis";
     const own = { type, keys, bytes, ...(hitRate !== undefined && { hitRate }) };
     return { ...own, ...(this.#redis?.health() ?? { status: "ok" as const }) };
   }
 
+  get #metricsEnabled(): boolean {
+    const { enabled, prometheus_enabled } = this.#values.metrics;
+    return enabled && prometheus_enabled;
+  }
+
   #metricsHealth(): CheckResult {
-    const { enabled } = this.#values.metrics;
-    return enabled
-      ? { status: "ok", url: this.#metricsListener.url }
-      : { status: "ok", type: "off" };
+    if (!this.#metricsEnabled) return { status: "ok", type: "not_configured" };
+    const { listening, url } = this.#metricsListener;
+    return listening ? { status: "ok", url } : { status: "critical", message: "does not listen" };
   }
 
   #serversHealth(): { status: "ok" | "warning"; failing: string[] } {
@@ -471,7 +487,7 @@ export class GatewayProcess {
       url: this.url,
       pid: process.pid,
       startedAt: new Date(this.#startedAt).toISOString(),
-      ...(this.#values.metrics.enabled ? { metricsUrl: this.#metricsListener.url } : {}),
+      ...(this.#metricsEnabled ? { metricsUrl: this.#metricsListener.url } : {}),
     };
     await writePrivateFile(join(home, "gateway.json"), `${JSON.stringify(about, undefined, 2)}\n`);
   }
@@ -508,18 +524,34 @@ export class GatewayProcess {
     });
   }
 
+  // The depth of queues under the name that dashboards of other gateways ask for, too.
+  #showQueues(): void {
+    const labelNames = ["queue"];
+    const help = "Entries that wait in a queue.";
+    const source = this.#metrics.gauge("mcp_queue_depth", help, labelNames);
+    const relabel = (values: readonly string[]): readonly string[] => values;
+    this.#metrics.alias({ name: "mcp_queue_size", help, labelNames, source, relabel });
+    this.#metrics.collect(() => source.slot("link_history").set(this.#linkLog.waiting));
+  }
+
   #measureDatabase(): void {
     const metrics = this.#metrics;
     const label = ["server_id", "pool"] as const;
     const size = metrics.gauge("mcp_connection_pool_size", POOL_HELP, label);
     const idle = metrics.gauge("mcp_connection_pool_idle", "Open connections not in use.", label);
     const waiting = metrics.gauge("mcp_connection_pool_waiting", "Waiters for one.", label);
+    const inUse = metrics.gauge(
+      "mcp_connection_pool_in_use",
+      "Connections that carry something at this moment.",
+      label,
+    );
     const up = metrics.gauge("mcp_database_up", "1 while the database answers.").slot();
     metrics.collect(() => {
       up.set(this.#health.statuses()["database"] === "ok" ? 1 : 0);
       const use = this.#store?.poolUse();
       if (use === undefined) return;
       size.slot(DATABASE_LABEL, "database").set(use.inUse + use.idle);
+      inUse.slot(DATABASE_LABEL, "database").set(use.inUse);
       idle.slot(DATABASE_LABEL, "database").set(use.idle);
       waiting.slot(DATABASE_LABEL, "database").set(use.waiting);
     });
@@ -538,11 +570,15 @@ export class GatewayProcess {
       },
       calls: (filter: CallFilter) => this.#requireStore().calls.recent(filter),
       linkHistory: (filter) => this.#requireStore().linkTransitions.recent(filter),
+      linkUptime: (server) =>
+        this.#requireStore().linkTransitions.uptime(server, systemClock.now()),
       cache: {
         statistics: () => ({
           enabled: this.#values.cache.enabled,
           ...this.#cache.statistics(),
         }),
+        statisticsOf: (server) =>
+          this.#values.cache.enabled ? this.#cache.statisticsOf(server) : undefined,
         clear: ({ server, tool, uri }) => {
           if (server === undefined) return this.#cache.clear();
           if (tool !== undefined) return this.#cache.invalidateName(server, "tools", tool);
@@ -552,6 +588,7 @@ export class GatewayProcess {
       },
       health: () => ({
         ready: this.#ready(),
+        overall: this.#health.overall(),
         checks: this.#health.results(),
       }),
       describe: () => ({
@@ -559,7 +596,7 @@ export class GatewayProcess {
         home: this.#values.home,
         profile: this.#values.profile,
         database: this.#store?.describe ?? "not reachable",
-        metricsUrl: this.#values.metrics.enabled ? this.#metricsListener.url : undefined,
+        metricsUrl: this.#metricsEnabled ? this.#metricsListener.url : undefined,
         callsDropped: this.#callLog.dropped,
       }),
       metrics: this.#metrics,

@@ -1,27 +1,49 @@
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { limitRow, type Question } from "../question.ts";
 import { Contestant, alternate, mediansTable, p99Ms } from "../tools/contestant.ts";
 import { startGateway } from "../tools/gateway.ts";
 import { echoCall } from "../tools/load.ts";
-import { McpClient } from "../tools/mcp-client.ts";
+import { McpClient, type Endpoint } from "../tools/mcp-client.ts";
 import { startUpstream } from "../tools/upstream.ts";
 
 const RATE = 500;
-/** Callers of the failing server, each with one call after the other. */
-const CALLERS = 8;
+/** Callers of each failing server, each with one call after the other. */
+const CALLERS = 4;
 const PAUSE_MS = 20;
 
-/** Whether a server that fails is felt by the calls of a healthy one. */
+/** What a failing server does with a call. */
+type Failing = (outgoing: ServerResponse, id: number) => void;
+
+const FAILING: Readonly<Record<string, Failing>> = {
+  breaks(outgoing, id) {
+    outgoing.write(`{"jsonrpc":"2.0","id":${id},"result":{"content"`);
+    setTimeout(() => outgoing.socket?.resetAndDestroy(), 1);
+  },
+  hangs() {},
+  garbage(outgoing) {
+    outgoing.end("this is no JSON");
+  },
+};
+
+/** Whether servers that fail are felt by the calls of a healthy one. */
 export const failingNeighbours: Question = {
   name: "failing-neighbours",
   method:
-    "Open loop, 500 calls a second to a healthy server, in turns alone and while eight callers keep calling a server of the same gateway that breaks every connection half-way through its answer. The healthy server's p99 beside the failing one, less its p99 alone; the median of the rounds.",
+    "Open loop, 500 calls a second to a healthy server, in turns alone and while four callers each keep calling three servers of the same gateway: one breaks every connection half-way through its answer, one never answers (its calls time out after half a second), one answers garbage. The healthy server's p99 beside them, less its p99 alone; the median of the rounds.",
   async measure(bench) {
     const upstream = await startUpstream(bench.upstream);
-    const broken = await startBroken();
+    const failing = await Promise.all(
+      Object.entries(FAILING).map(async ([name, fail]) => ({
+        name,
+        ...(await startFailing(fail)),
+      })),
+    );
     const gateway = await startGateway({
-      servers: { well: { url: upstream.url }, broken: { url: broken.url } },
+      servers: {
+        well: { url: upstream.url },
+        ...Object.fromEntries(failing.map(({ name, url }) => [name, { url, timeout: "500ms" }])),
+      },
     });
     const common = {
       seconds: bench.seconds + 1,
@@ -31,19 +53,21 @@ export const failingNeighbours: Question = {
       pid: gateway.pid,
     };
     const alone = new Contestant("alone", common);
-    const beside = new Contestant("beside a failing server", common, async (round) => {
+    const beside = new Contestant("beside three that fail", common, async (round) => {
       const callers = new AbortController();
-      const calling = callBroken(gateway.endpoint("modern"), callers.signal);
+      const calling = failing.map(({ name }) =>
+        keepCalling(gateway.endpoint("modern"), `${name}__echo`, callers.signal),
+      );
       await round();
       callers.abort();
-      await calling;
+      await Promise.all(calling);
     });
     try {
       await alternate([alone, beside], bench.rounds);
       return {
         rows: [
           limitRow({
-            figure: "p99 that a failing neighbour adds",
+            figure: "p99 that failing neighbours add",
             max: 1,
             unit: "ms",
             digits: 3,
@@ -55,18 +79,18 @@ export const failingNeighbours: Question = {
     } finally {
       await gateway.stop();
       await upstream.stop();
-      broken.stop();
+      for (const one of failing) one.stop();
     }
   },
 };
 
-// It lists its one tool, and breaks the connection of whoever calls it.
-async function startBroken(): Promise<{ url: string; stop: () => void }> {
+// It lists its one tool, and fails whoever calls it.
+async function startFailing(fail: Failing): Promise<{ url: string; stop: () => void }> {
   const server = createServer((incoming, outgoing) => {
     const chunks: Buffer[] = [];
     incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
     incoming.on("end", () => {
-      const { id, method }: { id?: number; method?: string } = JSON.parse(
+      const { id = 0, method }: { id?: number; method?: string } = JSON.parse(
         Buffer.concat(chunks).toString() || "{}",
       );
       outgoing.writeHead(200, { "content-type": "application/json" });
@@ -75,14 +99,17 @@ async function startBroken(): Promise<{ url: string; stop: () => void }> {
         outgoing.end(JSON.stringify({ jsonrpc: "2.0", id, result }));
         return;
       }
-      outgoing.write(`{"jsonrpc":"2.0","id":${id},"result":{"content"`);
-      setTimeout(() => incoming.socket.resetAndDestroy(), 1);
+      fail(outgoing, id);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}/mcp`, stop: () => void server.close() };
+  const stop = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { url: `http://127.0.0.1:${port}/mcp`, stop };
 }
 
 function resultOf(method: string | undefined): object | undefined {
@@ -99,22 +126,17 @@ function resultOf(method: string | undefined): object | undefined {
     resultType: "complete",
     supportedVersions: ["2026-07-28"],
     capabilities: { tools: {} },
-    serverInfo: { name: "broken", version: "1" },
+    serverInfo: { name: "failing", version: "1" },
   };
 }
 
-async function callBroken(
-  endpoint: ConstructorParameters<typeof McpClient>[0],
-  signal: AbortSignal,
-): Promise<void> {
+async function keepCalling(endpoint: Endpoint, tool: string, signal: AbortSignal): Promise<void> {
   const callers = Array.from({ length: CALLERS }, async () => {
     const client = await new McpClient(endpoint).open();
-    client.prepare("tools/call", "broken__echo");
+    client.prepare("tools/call", tool);
     while (!signal.aborted) {
       await new Promise<void>((resolve) => {
-        client.call("tools/call", '"name":"broken__echo","arguments":{"text":"x"}', () =>
-          resolve(),
-        );
+        client.call("tools/call", `"name":"${tool}","arguments":{"text":"x"}`, () => resolve());
       });
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }

@@ -21,6 +21,10 @@ class Asked implements CachePort {
       evictions: { size: 5, ttl: 1 },
     };
   }
+  statisticsOf(): undefined {
+    return undefined;
+  }
+
   clear(which: Parameters<CachePort["clear"]>[0]): number {
     this.cleared.push(which);
     return this.cleared.length;

@@ -21,6 +21,7 @@ export interface MetricsListener {
   /** Throws PORT_IN_USE or BIND_REFUSED. */
   start(): Promise<void>;
   stop(): Promise<void>;
+  readonly listening: boolean;
   /** Where it listens, once started. */
   readonly url: string;
 }
@@ -35,6 +36,9 @@ export function createMetricsListener(options: MetricsListenerOptions): MetricsL
     name: "metrics listener",
     start: () => listen(server, host, port),
     stop: () => close(server),
+    get listening() {
+      return server.listening;
+    },
     get url() {
       const address = server.address();
       const bound = typeof address === "object" && address !== null ? address.port : port;

@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { AuthOutcome, Principal } from "../access/index.ts";
 import type { Clock, Log, Metrics } from "../foundation/index.ts";
-import type { CheckResult } from "../ops/index.ts";
+import type { CheckResult, CheckStatus } from "../ops/index.ts";
 import type { CatalogView, Registry } from "../registry/index.ts";
 
 export interface ApiDeps {
@@ -45,6 +45,8 @@ export interface ApiDeps {
     limit: number;
     before?: number;
   }): Promise<readonly LinkHistoryEntry[]>;
+  /** What the stored changes of state say of how long a server's links were up. Throws STORE_UNAVAILABLE. */
+  linkUptime(server: string): Promise<readonly LinkUptime[]>;
   /** Answers that are kept. */
   cache: CachePort;
   /** The last results of the background checks; never waits. */
@@ -65,8 +67,18 @@ export interface LinkHistoryEntry {
   readonly code?: string;
 }
 
+/** The share of the time in which an endpoint was wanted that it was up, 0 to 1; absent where it was not wanted. */
+export interface LinkUptime {
+  readonly endpoint: string;
+  readonly day?: number;
+  readonly week?: number;
+  readonly month?: number;
+}
+
 export interface CachePort {
   statistics(): CacheStatistics & { readonly enabled: boolean };
+  /** What is kept of one server; undefined where no answers are kept at all. */
+  statisticsOf(server: string): ServerCacheStatistics | undefined;
   /** Forgets everything, or what is kept of a server, or of one tool or resource of it; how many answers. */
   clear(which: {
     server: string | undefined;
@@ -88,9 +100,16 @@ export interface CacheStatistics {
   readonly evictions: Readonly<Record<string, number>>;
 }
 
+export type ServerCacheStatistics = Pick<
+  CacheStatistics,
+  "keys" | "bytes" | "hits" | "misses" | "hitRate"
+>;
+
 export interface HealthReport {
   /** Whether traffic should be sent here. */
   ready: boolean;
+  /** The worst of the checks. */
+  overall: CheckStatus;
   /** Their details are for people with a key; strangers are told the status alone. */
   checks: Readonly<Record<string, CheckResult>>;
 }

@@ -10,13 +10,16 @@ test("health is 200 while the process lives, and strangers are told no details",
     status: "healthy",
     timestamp: "2026-11-20T00:00:00.000Z",
     version: "0.1.0",
+    overall: "ok",
     checks: { database: "ok", mcp_servers: "ok" },
   });
 });
 
 test("readiness is 503 while a dependency fails, and health stays 200", async () => {
   const checks = { database: { status: "critical" as const, message: "no answer" } };
-  const { ask } = await startApi({ health: () => ({ ready: false, checks }) });
+  const { ask } = await startApi({
+    health: () => ({ ready: false, overall: "critical" as const, checks }),
+  });
   const ready = await ask(undefined, "GET", "/ready");
   expect(ready.status).toBe(503);
   expect(ready.json).toMatchObject({ status: "not_ready", checks: { database: "critical" } });

@@ -1,3 +1,5 @@
+export { GATEWAY_ACTOR } from "./audit.ts";
+export type { AuditActor, AuditEvent, AuditSink } from "./audit.ts";
 export { errorTable, isSignalboxError, messageOf, SignalboxError } from "./errors.ts";
 export type { ErrorBody, ErrorCode, ErrorEntry } from "./errors.ts";
 export { newId, randomToken } from "./ids.ts";
@@ -9,7 +11,7 @@ export type { LifecycleState, Part } from "./lifecycle.ts";
 export { createLog, logOptions, silentLog } from "./log.ts";
 export type { Log, LogFields, LogLevel } from "./log.ts";
 export { isSecretName, redact, redactText } from "./redact.ts";
-export { Metrics } from "./metrics.ts";
+export { CONFIGURED_SERIES_MAX, gatewayBuckets, Metrics } from "./metrics.ts";
 export type {
   Counter,
   CounterSlot,

@@ -9,6 +9,8 @@ export const gatewayBuckets: readonly number[] = [
 
 /** The most label sets per metric; more share one series whose labels all read "_other". */
 export const SERIES_MAX = 500;
+/** The same for metrics whose label values stand in the configuration: they grow with it, not with what comes in. */
+export const CONFIGURED_SERIES_MAX = 5_000;
 
 const SERIES_PER_SLICE = 500;
 const OTHER = "_other";
@@ -38,6 +40,8 @@ export interface Family<Slot> {
   slot(...labelValues: string[]): Slot;
   /** Forgets the series of these label values, as when their server is removed. */
   remove(...labelValues: string[]): boolean;
+  /** Forgets all series whose first label has this value. */
+  removeAll(firstLabelValue: string): void;
 }
 export type Counter = Family<CounterSlot>;
 export type Gauge = Family<GaugeSlot>;
@@ -70,14 +74,24 @@ export class Metrics {
   }
 
   /** A number that only grows; its name ends in _total. Asking again for the same metric gives the same one. */
-  counter(name: string, help: string, labelNames: readonly string[] = []): Counter {
-    const heading = { type: "counter", name, help, labelNames } as const;
+  counter(
+    name: string,
+    help: string,
+    labelNames: readonly string[] = [],
+    seriesMax = SERIES_MAX,
+  ): Counter {
+    const heading = { type: "counter", name, help, labelNames, seriesMax } as const;
     return this.#register(this.#counters, heading, () => new CounterSeries());
   }
 
   /** A number that goes up and down. */
-  gauge(name: string, help: string, labelNames: readonly string[] = []): Gauge {
-    const heading = { type: "gauge", name, help, labelNames } as const;
+  gauge(
+    name: string,
+    help: string,
+    labelNames: readonly string[] = [],
+    seriesMax = SERIES_MAX,
+  ): Gauge {
+    const heading = { type: "gauge", name, help, labelNames, seriesMax } as const;
     return this.#register(this.#gauges, heading, () => new GaugeSeries());
   }
 
@@ -87,10 +101,11 @@ export class Metrics {
     help: string,
     labelNames: readonly string[] = [],
     buckets: readonly number[] = gatewayBuckets,
+    seriesMax = SERIES_MAX,
   ): Histogram {
     checkBuckets(name, buckets);
     const bounds = Float64Array.from(buckets);
-    const heading = { type: "histogram", name, help, labelNames } as const;
+    const heading = { type: "histogram", name, help, labelNames, seriesMax } as const;
     return this.#register(this.#histograms, heading, () => new HistogramSeries(bounds));
   }
 
@@ -109,7 +124,8 @@ export class Metrics {
     const source = this.#families.get(options.source.name);
     if (source === undefined)
       throw new TypeError(`metric ${options.source.name} is not known here`);
-    const heading: Heading = { type: source.heading.type, name, help, labelNames };
+    const { type, seriesMax } = source.heading;
+    const heading: Heading = { type, name, help, labelNames, seriesMax };
     this.#add(new Alias(heading, source, relabel));
   }
 
@@ -188,6 +204,7 @@ interface Heading {
   readonly name: string;
   readonly help: string;
   readonly labelNames: readonly string[];
+  readonly seriesMax: number;
 }
 
 interface Renderable {
@@ -212,6 +229,7 @@ class SeriesFamily<S extends Series> implements Renderable {
   readonly #make: () => S;
   readonly #onDropped: () => void;
   readonly #entries = new Map<string, Entry<S>>();
+  #overflowed = false;
 
   constructor(heading: Heading, make: () => S, onDropped: () => void) {
     this.heading = heading;
@@ -224,27 +242,39 @@ class SeriesFamily<S extends Series> implements Renderable {
   }
 
   slot(...labelValues: string[]): S {
-    const { labelNames, name } = this.heading;
+    const { labelNames, name, seriesMax } = this.heading;
     if (labelValues.length !== labelNames.length) {
       throw new TypeError(`metric ${name} takes the labels (${labelNames.join(", ")})`);
     }
     const key = keyOf(labelValues);
     const entry = this.#entries.get(key);
     if (entry !== undefined) return entry.series;
-    if (labelNames.length > 0 && this.#entries.size >= SERIES_MAX) return this.#overflow();
+    if (labelNames.length > 0 && this.#count() >= seriesMax) return this.#overflow();
     return this.#create(key, labelValues);
   }
 
   remove(...labelValues: string[]): boolean {
+    if (labelValues.every((value) => value === OTHER)) this.#overflowed = false;
     return this.#entries.delete(keyOf(labelValues));
+  }
+
+  removeAll(firstLabelValue: string): void {
+    for (const [key, { values }] of this.#entries)
+      if (values[0] === firstLabelValue) this.#entries.delete(key);
   }
 
   entries(): Iterable<Entry<S>> {
     return this.#entries.values();
   }
 
+  // Without the one for all that have no place: it must not take the place of one that could have it.
+  #count(): number {
+    return this.#entries.size - (this.#overflowed ? 1 : 0);
+  }
+
   #overflow(): S {
     this.#onDropped();
+    this.#overflowed = true;
     const values = this.heading.labelNames.map(() => OTHER);
     const key = keyOf(values);
     return this.#entries.get(key)?.series ?? this.#create(key, values);
@@ -379,7 +409,11 @@ class HistogramSeries implements Series, HistogramSlot {
 }
 
 function sameLabels<S extends Series>(family: SeriesFamily<S>, heading: Heading): SeriesFamily<S> {
-  if (family.heading.labelNames.join() === heading.labelNames.join()) return family;
+  const names = family.heading.labelNames;
+  const { labelNames } = heading;
+  const same =
+    names.length === labelNames.length && names.every((name, n) => name === labelNames[n]);
+  if (same) return family;
   throw new TypeError(`metric ${heading.name} exists with other labels`);
 }
 

@@ -1,5 +1,12 @@
 /** Metrics of calls, in slots that a tool's first call binds, so that every further one only adds numbers. */
-import type { CounterSlot, HistogramSlot, Metrics } from "../foundation/index.ts";
+import {
+  CONFIGURED_SERIES_MAX,
+  gatewayBuckets,
+  type Counter,
+  type CounterSlot,
+  type HistogramSlot,
+  type Metrics,
+} from "../foundation/index.ts";
 
 /** How a call ended; `unknown` where it may have reached its server and must not be repeated to find out. */
 export type CallOutcome =
@@ -11,19 +18,34 @@ export type CallOutcome =
   | "cancelled"
   | "refused";
 
+/** A call that has ended, as the meters read it. */
+export interface EndedCall {
+  readonly outcome: CallOutcome;
+  /** A code of ours, or the number of the server's own error. */
+  readonly errorCode: string | undefined;
+  readonly responseBytes: number;
+  /** 0 where the server was not asked. */
+  readonly upstreamMs: number;
+}
+
 /** The slots of one server's tool (or of a method that is no tool call). */
 export interface CallMeter {
-  ended(outcome: CallOutcome, durationMs: number, responseBytes: number): void;
+  ended(call: EndedCall, durationMs: number, requestBytes: number): void;
 }
 
 interface ToolSlots {
   readonly executions: (outcome: CallOutcome) => CounterSlot;
   readonly seconds: HistogramSlot;
+  readonly upstreamSeconds: HistogramSlot;
   readonly bytes: CounterSlot;
+  readonly size: HistogramSlot;
+  readonly bytesIn: CounterSlot;
+  readonly bytesOut: CounterSlot;
   readonly tokens: CounterSlot;
 }
 
 const BYTES_PER_TOKEN = 4;
+const SIZE_BUCKETS = [256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 16_777_216];
 /** Servers come and go, and some invent names: beyond this many the meters are bound anew. */
 const METERS_MAX = 50_000;
 
@@ -32,6 +54,12 @@ export class CallMeters {
   readonly #executionSeconds;
   readonly #responseBytes;
   readonly #tokens;
+  readonly #errors;
+  readonly #upstreamSeconds;
+  readonly #responseSizes;
+  readonly #linkBytes;
+  /** All whose first label is the server. */
+  readonly #families: readonly Pick<Counter, "removeAll">[];
   readonly #overhead;
   readonly #inflight;
   readonly #meters = new Map<string, CallMeter>();
@@ -56,6 +84,41 @@ export class CallMeters {
       "Tokens that answers cost a model that reads them, estimated at four bytes each.",
       ["service", "operation"],
     );
+    this.#errors = metrics.counter(
+      "mcp_tool_execution_errors_total",
+      "Calls that failed, by what failed: a code of the error table, tool_error, or rpc_error for the server's own.",
+      ["server_id", "tool_name", "error_type"],
+    );
+    this.#upstreamSeconds = metrics.histogram(
+      "mcp_upstream_request_duration_seconds",
+      "Time from sending a request to its server to the end of the answer, repeats included.",
+      ["server_id", "method"],
+      gatewayBuckets,
+      CONFIGURED_SERIES_MAX,
+    );
+    this.#responseSizes = metrics.histogram(
+      "mcp_response_size_bytes",
+      "Sizes of answers relayed, in bytes.",
+      ["server_id"],
+      SIZE_BUCKETS,
+      CONFIGURED_SERIES_MAX,
+    );
+    this.#linkBytes = metrics.counter(
+      "mcp_link_bytes_total",
+      "Bytes of requests to a server (out) and of its answers (in).",
+      ["server_id", "direction"],
+      CONFIGURED_SERIES_MAX,
+    );
+    this.#families = [
+      this.#executions,
+      this.#executionSeconds,
+      this.#responseBytes,
+      this.#tokens,
+      this.#errors,
+      this.#upstreamSeconds,
+      this.#responseSizes,
+      this.#linkBytes,
+    ];
     this.#addOlderNames(metrics);
     this.#overhead = metrics
       .histogram(
@@ -90,18 +153,37 @@ export class CallMeters {
     return meter;
   }
 
+  /** Forgets a server that is gone, so that its series make room for those of others. */
+  forget(server: string): void {
+    for (const key of this.#meters.keys())
+      if (key.startsWith(`${server}\n`)) this.#meters.delete(key);
+    for (const family of this.#families) family.removeAll(server);
+  }
+
   // Bound by the first call: a catalog of thousands of tools, most of them never called, is not in every scrape.
   #create(server: string, tool: string): CallMeter {
     let slots: ToolSlots | undefined;
     return {
-      ended: (outcome, durationMs, responseBytes) => {
+      ended: (call, durationMs, requestBytes) => {
+        const { outcome, responseBytes, upstreamMs } = call;
         slots ??= this.#bind(server, tool);
         slots.executions(outcome).inc();
         slots.seconds.observe(durationMs / 1000);
+        if (upstreamMs > 0) slots.upstreamSeconds.observe(upstreamMs / 1000);
         slots.bytes.inc(responseBytes);
+        slots.size.observe(responseBytes);
+        slots.bytesIn.inc(responseBytes);
+        slots.bytesOut.inc(requestBytes);
         slots.tokens.inc(Math.ceil(responseBytes / BYTES_PER_TOKEN));
+        if (outcome !== "ok") this.#failed(server, tool, call);
       },
     };
+  }
+
+  #failed(server: string, tool: string, { outcome, errorCode }: EndedCall): void {
+    if (outcome === "cancelled") return;
+    const type = outcome === "tool_error" ? outcome : errorTypeOf(errorCode);
+    this.#errors.slot(server, tool, type).inc();
   }
 
   #bind(server: string, tool: string): ToolSlots {
@@ -115,7 +197,11 @@ export class CallMeters {
     return {
       executions: (outcome) => (outcome === "ok" ? ok : (outcomes.get(outcome) ?? slotOf(outcome))),
       seconds: this.#executionSeconds.slot(server, tool),
+      upstreamSeconds: this.#upstreamSeconds.slot(server, methodOf(tool)),
       bytes: this.#responseBytes.slot(server, tool),
+      size: this.#responseSizes.slot(server),
+      bytesIn: this.#linkBytes.slot(server, "in"),
+      bytesOut: this.#linkBytes.slot(server, "out"),
       tokens: this.#tokens.slot(server, tool),
     };
   }
@@ -141,4 +227,15 @@ export class CallMeters {
       relabel: (values) => values,
     });
   }
+}
+
+// Numbers are the server's own, and as many as it likes to invent.
+function errorTypeOf(code: string | undefined): string {
+  return code === undefined || /^-?\d/.test(code) ? "rpc_error" : code;
+}
+
+// What is no tool call is metered under its method's name.
+function methodOf(tool: string): string {
+  if (tool === "resources/read") return tool;
+  return tool.startsWith("prompts/get ") ? "prompts/get" : "tools/call";
 }

@@ -79,6 +79,8 @@ export interface GatewayDeps {
   readonly recordArguments: boolean;
   readonly authRequired: boolean;
   readonly version: string;
+  /** The gateway's own folder, which local processes in a runner do not see. */
+  readonly home?: string;
 }
 
 /** For servers of whose cache nothing is configured. */
@@ -180,7 +182,11 @@ export class Gateway {
     });
     const servers = (): UpstreamServer[] =>
       [...this.#snapshot.catalogs.values()].map((catalog) => catalog.server);
-    this.#serverMeters = new ServerMeters(metrics, clock, servers);
+    const disabled = (): string[] =>
+      this.#snapshot.configuration.servers
+        .filter(({ options }) => options.enabled === false)
+        .map(({ name }) => name);
+    this.#serverMeters = new ServerMeters(metrics, clock, servers, disabled);
     this.#guardMeters = new GuardMeters(metrics, servers);
     this.#snapshot = this.#build(
       { version: 0, servers: [], bundles: [], keys: [] },
@@ -222,7 +228,7 @@ export class Gateway {
     configuration: GatewayConfiguration,
     made: ReadonlyMap<ServerDefinition, ServerCatalog>,
   ): void {
-    const { snapshot, created, dropped } = this.#build(configuration, made);
+    const { snapshot, created, dropped, moved } = this.#build(configuration, made);
     const { bundles } = this.#snapshot.configuration;
     const bundlesChanged = !isDeepStrictEqual(bundles, configuration.bundles);
     this.#snapshot = snapshot;
@@ -238,12 +244,18 @@ export class Gateway {
       },
       "Applied a configuration",
     );
+    for (const { catalog, to } of moved) {
+      catalog.server.setEndpoints(to);
+      this.#deps.cache?.results.invalidateServer(to.name);
+    }
     this.#warmUp.remove(dropped);
     this.#warmUp.add(created);
     this.#rebindClients();
     if (created.length + dropped.length > 0 || bundlesChanged) this.#listens.everythingChanged();
     for (const catalog of dropped) {
-      this.#deps.cache?.results.invalidateServer(catalog.server.name);
+      const { name } = catalog.server;
+      this.#deps.cache?.results.invalidateServer(name);
+      if (!snapshot.catalogs.has(name)) this.#meters.forget(name);
       catalog.stop();
       this.#retire(catalog).catch((error: unknown) => {
         this.#deps.log.warn(
@@ -597,6 +609,7 @@ export class Gateway {
         ...(this.#deps.guards && { guards: this.#deps.guards }),
         ...(definition.options.command === undefined ? {} : { lanesMax: limits.processes_max }),
         ...(limits.cgroup_folder !== undefined && { cgroupFolder: limits.cgroup_folder }),
+        ...(this.#deps.home !== undefined && { home: this.#deps.home }),
       },
     });
   }

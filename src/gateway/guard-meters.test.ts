@@ -245,14 +245,15 @@ test("repeats and reconnections are counted once, however often they are scraped
       scraped.of("mcp_link_reconnects_total", {
         server_id: "peer",
         endpoint: endpointOf(server),
+        reason: "SERVER_CLOSED",
       }),
     ];
   };
-  expect(await counted()).toEqual([0, 0]);
+  expect(await counted()).toEqual([0, undefined]);
   await deliver(server, { safe: true });
   expect([await counted(), await counted()]).toEqual([
-    [1, 0],
-    [1, 0],
+    [1, undefined],
+    [1, undefined],
   ]);
   behave = resets;
   for (let count = 0; count < 3; count++) await deliver(server);
@@ -305,7 +306,10 @@ test("a removed server's series are gone from the next scrape, and nothing late 
     "mcp_bulkhead_running",
     "mcp_bulkhead_waiting",
     "mcp_connection_pool_active",
-    "mcp_link_reconnects_total",
+    "mcp_link_messages_total",
+    "mcp_link_rtt_seconds",
+    "mcp_endpoint_ejected",
+    "mcp_connection_pool_in_use",
     "mcp_tool_execution_retries_total",
   ]) {
     const labels = before.labelsOf(family).join(" ");
@@ -331,4 +335,22 @@ test("an endpoint that is no longer configured takes its series along", async ()
   const after = await scrape();
   expect(after.text).not.toContain(`endpoint="${goes}"`);
   expect(after.text).toContain(`endpoint="${stays}"`);
+});
+
+test("messages of all endpoints of a server are added up, failed ones apart", async () => {
+  const [good, bad] = [await modernServer(well), await modernServer(fails)];
+  const server = upstream({
+    endpoints: [{ url: good.url }, { url: bad.url }],
+    retry_policy: { max_attempts: 1 },
+    circuit_breaker: { enabled: false },
+  });
+  const { scrape } = metered(server);
+  for (let count = 0; count < 6; count++) await deliver(server);
+  const scraped = await scrape();
+  const messages = (direction: string, outcome: string): number =>
+    scraped.of("mcp_link_messages_total", { server_id: "peer", direction, outcome }) ?? 0;
+  expect(messages("out", "ok")).toBe(6);
+  expect(messages("in", "ok") + messages("in", "error")).toBe(6);
+  expect(messages("in", "ok")).toBe(good.calls("tools/call").length);
+  expect(messages("in", "error")).toBe(bad.calls("tools/call").length);
 });

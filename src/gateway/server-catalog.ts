@@ -86,6 +86,8 @@ export interface CatalogStatus extends ServerStatus {
 /** When a failed server is asked again without anyone asking: later each time, up to the maximum. */
 const RETRY_FIRST_MS = 5_000;
 const RETRY_MAX_MS = 60_000;
+/** How much sooner or later, as a share: servers that failed together are not asked together. */
+const RETRY_JITTER = 0.15;
 /** How often a failed listing is tried again while it is asked for. */
 const RETRY_PAUSE_MS = 2_000;
 const PAGES_MAX = 1_000;
@@ -94,6 +96,8 @@ interface Deps {
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: Limits;
+  /** 0 up to 1; default Math.random. */
+  readonly random?: () => number;
   readonly envelope: Envelope;
   /** Called when the items or the failure of a listing change; `news` where no reader can have been told before. */
   readonly changed: (kind: ListKind, news: boolean) => void;
@@ -169,13 +173,15 @@ export class ServerCatalog {
   // A server that comes back is to be noticed though nobody lists.
   #retryLater(): void {
     if (this.#stopped || this.#retry !== undefined) return;
+    const { random = Math.random } = this.#deps;
+    const delayMs = this.#retryMs * (1 + RETRY_JITTER * (2 * random() - 1));
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
       this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MAX_MS);
       for (const kind of LIST_KINDS) this.listing(kind).refreshIfDue();
       const failing = LIST_KINDS.some((kind) => this.listing(kind).view().missing !== undefined);
       if (!failing) this.#retryMs = RETRY_FIRST_MS;
-    }, this.#retryMs).unref();
+    }, delayMs).unref();
   }
 
   #dropAudiences(): void {

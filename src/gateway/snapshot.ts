@@ -35,11 +35,13 @@ export interface SnapshotDeps {
   readonly create: (definition: ServerDefinition) => ServerCatalog;
 }
 
-/** A snapshot and the servers that only the one before it had. */
+/** A snapshot, the servers that only the one before it had, and those that stay with other endpoints. */
 export interface Built {
   readonly snapshot: Snapshot;
   readonly created: readonly ServerCatalog[];
   readonly dropped: readonly ServerCatalog[];
+  /** To be given their new endpoints when the snapshot is served, not before. */
+  readonly moved: readonly { readonly catalog: ServerCatalog; readonly to: ServerDefinition }[];
 }
 
 /** Builds the snapshot of a configuration. Throws SignalboxError, having changed nothing, where it cannot be served. */
@@ -51,12 +53,15 @@ export function buildSnapshot(
   refuseDoubles(configuration);
   const catalogs = new Map<string, ServerCatalog>();
   const created: ServerCatalog[] = [];
+  const moved: { catalog: ServerCatalog; to: ServerDefinition }[] = [];
   for (const definition of configuration.servers) {
     if (definition.options.enabled === false) continue;
     const old = previous?.catalogs.get(definition.name);
     const kept = old !== undefined && sameServer(old.server.definition, definition);
     const catalog = kept ? old : deps.create(definition);
     if (!kept) created.push(catalog);
+    else if (!isDeepStrictEqual(old.server.definition.options, definition.options))
+      moved.push({ catalog, to: definition });
     catalogs.set(definition.name, catalog);
   }
   const all = [...catalogs.values()];
@@ -73,7 +78,7 @@ export function buildSnapshot(
     (catalog) => catalogs.get(catalog.server.name) !== catalog,
   );
   for (const view of changedBundles(snapshot, previous)) refuseCollisions(view, MODERN_AUDIENCE);
-  return { snapshot, created, dropped };
+  return { snapshot, created, dropped, moved };
 }
 
 /** The servers of a configuration that have to be made: those that `previous` does not have just so. */
@@ -98,8 +103,13 @@ function changedBundles(snapshot: Snapshot, previous: Snapshot | undefined): Vie
   );
 }
 
+// One endpoint more or less leaves a server what it is, as long as one of them stays.
 function sameServer(one: ServerDefinition, other: ServerDefinition): boolean {
-  return one.service === other.service && isDeepStrictEqual(one.options, other.options);
+  const { endpoints: ours = [], ...rest } = one.options;
+  const { endpoints: theirs = [], ...others } = other.options;
+  if (one.service !== other.service || !isDeepStrictEqual(rest, others)) return false;
+  if (isDeepStrictEqual(ours, theirs) || rest.url !== undefined) return true;
+  return ours.some(({ url }) => theirs.some((their) => their.url === url));
 }
 
 function refuseDoubles(configuration: GatewayConfiguration): void {

@@ -37,6 +37,11 @@ export class BatchQueue<T> {
       .slot(deps.name);
   }
 
+  /** Entries that are not written yet. */
+  get waiting(): number {
+    return this.#entries.length;
+  }
+
   /** Never throws and never waits. */
   add(entry: T): void {
     if (this.#stopped) {

@@ -95,3 +95,37 @@ test("a reason with what PostgreSQL cannot hold does not cost those that are wri
     { at: 1 },
   ]);
 });
+
+test("uptime is the share of the time an endpoint was wanted, over a day, a week and a month", async () => {
+  const hour = 3_600_000;
+  const now = 1_800_000_000_000;
+  const at = (hoursAgo: number): number => now - hoursAgo * hour;
+  const server = "uptime";
+  await store.linkTransitions.append([
+    row({ server, at: at(40), from: "idle", to: "connected" }),
+    row({ server, at: at(16), from: "connected", to: "reconnecting" }),
+    row({ server, at: at(12), from: "reconnecting", to: "degraded" }),
+    row({ server, at: at(6), from: "degraded", to: "idle" }),
+    row({ server, endpoint: "never", at: at(8), from: "connecting", to: "error" }),
+    row({ server, endpoint: "unused", at: at(8), from: "connecting", to: "idle" }),
+  ]);
+  const [never, used, ...others] = await store.linkTransitions.uptime(server, now);
+  expect(others).toEqual([]);
+  expect(never).toEqual({ endpoint: "never", day: 0, week: 0, month: 0 });
+  expect(used?.endpoint).toBe("one.example:8080");
+  expect(used?.day).toBeCloseTo((8 + 6) / (8 + 4 + 6));
+  expect(used?.week).toBeCloseTo((24 + 6) / (24 + 4 + 6));
+  expect(used?.month).toBeCloseTo((24 + 6) / (24 + 4 + 6));
+});
+
+test("time in which the gateway was gone counts as neither up nor down", async () => {
+  const server = "gone";
+  const now = 1_800_000_000_000;
+  await store.linkTransitions.append([
+    row({ server, at: now - 4_000_000, from: "idle", to: "connected" }),
+    row({ server, at: now - 2_000_000, from: "idle", to: "error" }),
+    row({ server, at: now - 1_000_000, from: "error", to: "connected" }),
+  ]);
+  const [one] = await store.linkTransitions.uptime(server, now);
+  expect(one?.day).toBeCloseTo(0.5);
+});

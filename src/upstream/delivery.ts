@@ -24,7 +24,7 @@ import type { Retries } from "./guard/retries.ts";
 import type { ToolPolicy } from "./guard/retry-policies.ts";
 import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, ExchangeSink, Lane, OutboundRequest } from "./lane.ts";
-import type { Link } from "./link.ts";
+import { lacksCredentials, PATIENCE_MS, type Link } from "./link.ts";
 import { failureOf } from "./transports/http-failure.ts";
 
 /** A call as its delivery needs it, and where its answer goes. */
@@ -48,8 +48,10 @@ export interface DeliveryHost {
   policyOf(tool: string): ToolPolicy;
   /** An endpoint for the call, if possible none of those that failed it; undefined where none can take it. */
   choose(key: LaneKey, avoid: readonly Link[] | undefined): Link | undefined;
-  /** Whether another endpoint can take a call: the way to one being broken then says nothing of the server. */
-  hasOther(link: Link): boolean;
+  /** Whether an endpoint that is none of these can take a call at once. */
+  hasOther(than: readonly Link[]): boolean;
+  /** Whether there is more than one endpoint. */
+  readonly hasSeveral: boolean;
   /** Whether no endpoint can be reached, and none was until just now. */
   readonly isDown: boolean;
   /** Why no endpoint can take a call. */
@@ -68,7 +70,10 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   /** An attempt that failed may have been carried out. */
   #mayHaveRun = false;
   #ticket = 0;
-  #sentAtMs = 0;
+  /** Monotonic, of the last attempt; before the first one -1. */
+  #sentAtMs = -1;
+  /** How far the server said that it is. */
+  #progress: number | undefined;
   #phase: "new" | "queued" | "opening" | "sent" | "streaming" | "pausing" | "over" = "new";
   #pause: NodeJS.Timeout | undefined;
   #wait: BulkheadWait | undefined;
@@ -118,7 +123,17 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   // --- the lane
 
   message(message: JsonRpcNotification | JsonRpcRequest): void {
-    if (this.#phase !== "over") this.#parcel.message(message);
+    if (this.#phase !== "over" && !this.#isBehind(message)) this.#parcel.message(message);
+  }
+
+  // A repeat begins from the start, and the caller's progress must not go backwards.
+  #isBehind({ method, params }: JsonRpcNotification | JsonRpcRequest): boolean {
+    if (method !== "notifications/progress") return false;
+    const progress = params?.["progress"];
+    if (typeof progress !== "number") return false;
+    if (this.#attempts > 1 && progress <= (this.#progress ?? -Infinity)) return true;
+    this.#progress = progress;
+    return false;
   }
 
   answer(body: Buffer): void {
@@ -149,8 +164,9 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
     const { tool } = this.#parcel;
     this.#tellLink(error, failure);
     const { breakers } = this.#host;
-    if (failure.kind === "network" && this.#link !== undefined && this.#host.hasOther(this.#link))
-      breakers.abandoned(tool, this.#ticket);
+    const link = this.#link;
+    if (failure.kind === "network" && link !== undefined && this.#host.hasOther([link]))
+      breakers.failedAt(link.id, tool, error.code, this.#ticket);
     else breakers.failed(tool, failure.kind, error.code, this.#ticket);
     this.#attemptFailed(error, failure);
   }
@@ -178,6 +194,10 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
 
   #attempt(): void {
     this.#attempts++;
+    this.#toAnEndpoint();
+  }
+
+  #toAnEndpoint(): void {
     const link = this.#host.choose(this.#key, this.#failed);
     if (link === undefined) {
       this.#notSent(this.#host.noLink());
@@ -192,18 +212,39 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   #open(link: Link): void {
     this.#phase = "opening";
     const remainingMs = Math.max(1, Math.ceil(this.#remainingMs()));
+    const isOver = (): boolean => {
+      const over = this.#phase !== "opening" || this.#link !== link;
+      if (!over) clearTimeout(this.#pause);
+      return over;
+    };
     const opened = (lane: Lane): void => {
-      if (this.#phase === "opening") this.#send(link, lane);
+      if (!isOver()) this.#send(link, lane);
     };
     link.lane(this.#key, AbortSignal.timeout(remainingMs)).then(opened, (thrown: unknown) => {
-      if (this.#phase !== "opening") return;
+      if (isOver()) return;
       this.#notSent(asFailure(thrown, "SERVER_TIMEOUT", link.name, "did not open in time"));
     });
+    this.#lookElsewhereLater(link);
+  }
+
+  // Whether an endpoint that does not open at once opens at all is not for a call to find out.
+  #lookElsewhereLater(link: Link): void {
+    if (!this.#host.hasSeveral) return;
+    this.#pause = setTimeout(() => {
+      const failed = [...(this.#failed ?? []), link];
+      if (!this.#host.hasOther(failed)) {
+        this.#lookElsewhereLater(link);
+        return;
+      }
+      this.#failed = failed;
+      this.#toAnEndpoint();
+    }, PATIENCE_MS);
   }
 
   // Nothing was asked of the server, and the link keeps its own peace: the breakers have nothing to learn from it.
   #notSent(error: SignalboxError): void {
     this.#host.breakers.abandoned(this.#parcel.tool, this.#ticket);
+    if (this.#sentAtMs < 0) this.#counted(this.#host.clock.monotonicMs());
     // A server that is down is not waited for by every call; one that was just lost is.
     const { kind } = this.#host.isDown ? REFUSED_HERE : classify(error);
     this.#attemptFailed(error, { ...classify(error), kind, delivered: "no" });
@@ -211,10 +252,9 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
 
   #send(link: Link, lane: Lane): void {
     this.#phase = "sent";
-    const { clock, retries } = this.#host;
-    const nowMs = clock.monotonicMs();
+    const nowMs = this.#host.clock.monotonicMs();
+    if (this.#sentAtMs < 0) this.#counted(nowMs);
     this.#sentAtMs = nowMs;
-    if (this.#attempts === 1) retries.called(nowMs);
     link.health.started();
     try {
       const timeoutMs = Math.max(1, this.#deadlineMs - nowMs);
@@ -226,6 +266,12 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
       link.health.abandoned();
       this.#notSent(asFailure(thrown, "SERVER_REFUSED", link.name, "could not be called"));
     }
+  }
+
+  /** Of the calls that the budget for repeats is a share of this is one. */
+  #counted(nowMs: number): void {
+    this.#sentAtMs = nowMs;
+    this.#host.retries.called(nowMs);
   }
 
   #succeeded(): void {
@@ -241,8 +287,10 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   // What the server says no to tells nothing of the way to it.
   #tellLink(error: SignalboxError, { kind }: FailureClass): void {
     const link = this.#link;
-    if (kind === "non_retryable" || kind === "throttled") link?.health.abandoned();
-    else link?.failed(this.#host.clock.monotonicMs() - this.#sentAtMs, error, kind === "network");
+    if (kind === "non_retryable" || kind === "throttled") {
+      link?.health.abandoned();
+      if (lacksCredentials(error)) link?.unauthorized();
+    } else link?.failed(this.#host.clock.monotonicMs() - this.#sentAtMs, error, kind === "network");
   }
 
   #attemptFailed(error: SignalboxError, failure: FailureClass): void {
@@ -272,13 +320,9 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
     }
     if (this.#link !== undefined) (this.#failed ??= []).push(this.#link);
     this.#phase = "pausing";
-    this.#pause = setTimeout(() => this.#enter(), this.#elsewhere() ? 0 : decision.delayMs);
-  }
-
-  // An endpoint that has not failed this call is asked at once: the pause is for those that have.
-  #elsewhere(): boolean {
-    const link = this.#host.choose(this.#key, this.#failed);
-    return link !== undefined && this.#failed?.includes(link) === false;
+    // An endpoint that has not failed this call is asked at once: the pause is for those that have.
+    const isElsewhere = this.#host.hasOther(this.#failed ?? []);
+    this.#pause = setTimeout(() => this.#enter(), isElsewhere ? 0 : decision.delayMs);
   }
 
   #giveUp(error: SignalboxError, failure: FailureClass): void {

@@ -12,6 +12,8 @@ import type { JsonRpcRequest } from "../protocol/index.ts";
 import type { Parcel } from "./delivery.ts";
 import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, Lane, OutboundRequest } from "./lane.ts";
+import type { Processes } from "./processes/processes.ts";
+import type { ReconnectRate } from "./reconnect-rate.ts";
 import {
   discovery,
   fakeHttpServer,
@@ -51,6 +53,9 @@ export function upstream(
     clock?: Clock;
     log?: Log;
     options?: Partial<UpstreamOptions>;
+    processes?: Processes;
+    random?: () => number;
+    reconnects?: ReconnectRate;
   } = {},
 ): UpstreamServer {
   const { name = "peer", clock = systemClock, log = silentLog } = more;
@@ -59,7 +64,9 @@ export function upstream(
     {
       log,
       clock,
-      random: () => 0.5,
+      random: more.random ?? (() => 0.5),
+      ...(more.processes && { processes: more.processes }),
+      ...(more.reconnects && { reconnects: more.reconnects }),
       options: { clientInfo: { name: "tests", version: "1" }, ...more.options },
     },
   );
@@ -81,6 +88,8 @@ export interface FakeCall {
   readonly principal?: string;
   /** Default: the lane of the principal. */
   readonly key?: LaneKey;
+  /** Hears what comes before the answer. */
+  readonly heard?: Parcel["message"];
   /** Hears the handle as soon as the call is on its way. */
   readonly sent?: (handle: ExchangeHandle) => void;
 }
@@ -105,7 +114,7 @@ export function deliver(server: UpstreamServer, call: FakeCall = {}): Promise<Ou
         name: tool,
         timeoutMs: ms,
       }),
-      message: () => undefined,
+      message: (heard) => call.heard?.(heard),
       answer: (body) => resolve({ body: body.toString() }),
       begin: () => undefined,
       chunk: () => true,

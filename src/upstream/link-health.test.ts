@@ -79,6 +79,24 @@ test("a link over which no call went since the last look is asked, one with call
   await expect.poll(() => asks(peer)).toBe(before + 1);
 });
 
+test("links that were opened together are asked a little sooner or later than each other", async () => {
+  const peers = [await modernServer(well), await modernServer(well)];
+  for (const [index, peer] of peers.entries()) {
+    const server = upstream(
+      { url: peer.url, connection_pool: { health_check_interval: EVERY_MS } },
+      { random: () => index * 0.999 },
+    );
+    await server.lane({ kind: "shared" }, AbortSignal.timeout(5_000));
+  }
+  const [soon, late] = peers.map((peer) => () => asks(peer));
+  vi.advanceTimersByTime(0.86 * EVERY_MS);
+  await expect.poll(() => soon?.()).toBe(2);
+  vi.advanceTimersByTime(0.28 * EVERY_MS);
+  expect(late?.()).toBe(1);
+  vi.advanceTimersByTime(0.02 * EVERY_MS);
+  await expect.poll(() => late?.()).toBe(2);
+});
+
 test("a legacy server is asked in its own way, with ping", async () => {
   const peer = await fakeHttpServer((request, response) => {
     if (handshake(request, response, { session: "s" })) return;
@@ -91,6 +109,38 @@ test("a legacy server is asked in its own way, with ping", async () => {
   look();
   await expect.poll(() => asks(peer, "ping")).toBe(1);
   expect(peer.calls("ping")[0]?.headers["mcp-session-id"]).toBe("s");
+});
+
+test("the sessions of a link that was lost are closed once nothing runs in them", async () => {
+  let isAway = false;
+  let sessions = 0;
+  const peer = await fakeHttpServer((request, response) => {
+    const { method, id } = request.message;
+    if (method === "initialize" && !isAway) sessions++;
+    if (isAway) response.socket?.resetAndDestroy();
+    else if (!handshake(request, response, { session: `s${sessions}` })) well(response, id, 1);
+  });
+  onTestFinished(() => peer.close());
+  const server = upstream({
+    url: peer.url,
+    protocol_era: "legacy",
+    retry_policy: { max_attempts: 1 },
+    connection_pool: { reconnect_backoff: 20, max_reconnect_backoff: 20 },
+  });
+  const shared = { key: { kind: "shared" } } as const;
+  await deliver(server, shared);
+  isAway = true;
+  for (let count = 0; count < 3; count++) await deliver(server, shared);
+  expect(stateOf(server)).toBe("reconnecting");
+  isAway = false;
+  await expect.poll(() => stateOf(server)).toBe("connected");
+  const ended = (): unknown[] =>
+    peer.received
+      .filter(({ method }) => method === "DELETE")
+      .map(({ headers }) => headers["mcp-session-id"]);
+  expect(ended()).toEqual([]);
+  look();
+  await expect.poll(ended).toEqual(["s1"]);
 });
 
 test("a server that never answered is not asked: there is no link yet", async () => {

@@ -83,8 +83,25 @@ test("a reconnection is a lost connection that was made again, not one closed fo
   };
   expect(through("connecting", "connected", "idle", "connecting", "connected")).toBe(0);
   expect(through("reconnecting", "connected")).toBe(1);
-  expect(through("error", "connected")).toBe(1);
-  expect(through("draining", "connected")).toBe(1);
+  expect(through("error", "connected")).toBe(2);
+  expect(through("draining", "connected")).toBe(2);
+});
+
+test("a reconnection that took long, or other credentials, is one as well", () => {
+  const history = new LinkHistory("connected", 0);
+  for (const to of ["reconnecting", "error", "needs_auth", "error"] as const)
+    history.enter(to, 1, "so");
+  expect(history.reconnects).toBe(0);
+  history.enter("connected", 2, "so");
+  expect(history.reconnects).toBe(1);
+});
+
+test("a link that never was open was not lost", () => {
+  const history = new LinkHistory("idle", 0);
+  for (const to of ["connecting", "error", "connected", "idle", "connecting", "error"] as const)
+    history.enter(to, 1, "so");
+  history.enter("connected", 2, "so");
+  expect(history.reconnects).toBe(0);
 });
 
 test("a link that was just made has no uptime yet, and a reason is kept short", () => {

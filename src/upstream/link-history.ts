@@ -1,4 +1,4 @@
-import type { LinkState } from "./server-status.ts";
+import { isFailing, type LinkState } from "./server-status.ts";
 
 /** One change of a link's state. */
 export interface LinkTransition {
@@ -26,6 +26,8 @@ export class LinkHistory {
   #upSince: number | undefined;
   #upMs = 0;
   #reconnects = 0;
+  /** Whether what ended its last time up was a failure. */
+  #wasLost = false;
 
   /** `at`: epoch milliseconds. */
   constructor(state: LinkState, at: number) {
@@ -58,8 +60,10 @@ export class LinkHistory {
       reason: reason.slice(0, REASON_LENGTH_MAX),
       ...(code === undefined ? {} : { code }),
     };
-    if (isUp(this.#state)) this.#upMs += Math.max(0, at - this.#since);
-    else if (this.#state === "reconnecting" && isUp(to)) this.#reconnects++;
+    if (isUp(this.#state)) {
+      this.#upMs += Math.max(0, at - this.#since);
+      this.#wasLost = isFailing(to);
+    } else if (isUp(to) && this.#wasLost) this.#reconnects++;
     this.#upSince = isUp(to) ? (this.#upSince ?? at) : undefined;
     this.#state = to;
     this.#since = at;

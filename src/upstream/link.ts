@@ -17,6 +17,7 @@
 // serves the catalog. A local process that is not to be shared (`process.mode`) is not, whatever its era. A lane is
 // opened once however many ask for it, and a server that fails is left in peace: during the back-off everyone gets
 // the last error at once.
+import { setTimeout as delay } from "node:timers/promises";
 import {
   isSignalboxError,
   SignalboxError,
@@ -36,14 +37,15 @@ import { LaneSlot, type LaneKey, type SlotOwner } from "./lane-slot.ts";
 import type { Lane, LaneContext, TransportDeps } from "./lane.ts";
 import { LinkHistory, type LinkTransition } from "./link-history.ts";
 import { offeredCapabilities } from "./local-answers.ts";
-import type { CrashLoop } from "./processes/crash-loop.ts";
+import { CrashLoop, type Life } from "./processes/crash-loop.ts";
 import { idleTimeoutOf, type ProcessOptions } from "./processes/process-options.ts";
 import type { Processes } from "./processes/processes.ts";
 import type { ReconnectRate } from "./reconnect-rate.ts";
 import type { ServerDefinition, ServerOptions } from "./server-options.ts";
-import type { LinkState } from "./server-status.ts";
+import { isFailing, type LinkState } from "./server-status.ts";
 import {
   kindsOf,
+  offeredKinds,
   report,
   subscriptionsOf,
   type ListKind,
@@ -97,6 +99,7 @@ export interface ProcessDeps {
   readonly processesMax: number;
   readonly crashLoop: CrashLoop;
   readonly cgroupFolder?: string;
+  readonly home?: string;
 }
 
 export interface LinkDeps {
@@ -105,6 +108,8 @@ export interface LinkDeps {
   readonly owner: LinkOwner;
   readonly log: Log;
   readonly clock: Clock;
+  /** 0 up to 1. */
+  readonly random: () => number;
   readonly metrics?: Metrics;
   readonly stderr: StderrRing;
   readonly pool: ConnectionPoolOptions;
@@ -120,23 +125,41 @@ export interface LinkDeps {
   readonly tendEveryMs: number;
 }
 
+interface Turn {
+  /** Monotonic. */
+  readonly atMs: number;
+  readonly timer: NodeJS.Timeout;
+  readonly come: PromiseWithResolvers<void>;
+}
+
 /** A lane that is lost sooner after its opening counts as a failed opening. */
 const shortLifeMs = 10_000;
 /** So many tries in a row to open a lost lane again come as fast as the back-off lets them; then one after the longest wait. */
 const fastReopensMax = 10;
 /** So many calls in a row without a connection, or with one that broke, and the endpoint is taken to be gone. */
 const brokenMax = 3;
+/** An opening that takes longer may come to nothing: where there is another endpoint, calls no longer wait for it. */
+export const PATIENCE_MS = 1000;
 /** A local process waits at most so long for its turn to start. */
 const START_QUEUE_MS = 60_000;
+/** A server that refuses calls for want of credentials is asked at most so often whether it refuses everything. */
+const DOUBT_EVERY_MS = 5000;
+/** How much sooner or later than said a link is looked after, as a share. */
+const TEND_JITTER = 0.15;
+/** So many clients' crash loops are remembered. */
+const OWN_LOOPS_MAX = 1000;
 /** Below this score a connected link is called degraded. */
 const degradedBelow = 0.5;
+/** How often a link that leaves is asked whether it has calls. */
+const LEAVE_POLL_MS = 50;
 /** An old lane that was replaced may finish its calls for so long. */
 const retireMs = 10 * 60_000;
 
 /** One endpoint's link. */
 export class Link implements SlotOwner, ReportListener {
   readonly definition: ServerDefinition;
-  readonly endpoint: EndpointDefinition;
+  /** Its weight and priority may be changed while it runs. */
+  endpoint: EndpointDefinition;
   readonly health: EndpointHealth;
   readonly history: LinkHistory;
   readonly #deps: LinkDeps;
@@ -149,6 +172,8 @@ export class Link implements SlotOwner, ReportListener {
   readonly #principals = new Map<string, LaneSlot>();
   readonly #sessions = new Map<string, LaneSlot>();
   readonly #retired = new Map<Lane, NodeJS.Timeout>();
+  /** How the processes of single clients end, by principal or session. */
+  readonly #ownLoops = new Map<string, CrashLoop>();
   /** The one lane of a modern server, for everyone. */
   #modern: Lane | undefined;
   #era: Era | undefined;
@@ -159,9 +184,16 @@ export class Link implements SlotOwner, ReportListener {
   #subscriptions: Subscriptions | undefined;
   #resources: ReadonlySet<string> = new Set();
   #sharedWasLost = false;
+  /** It was lost, or could not be opened: what is known of the server may be old. */
+  #wasMissed = false;
+  /** Since when it is being opened for the first time. */
+  #openingSinceMs = Infinity;
   #tending: NodeJS.Timeout | undefined;
-  #reopening: NodeJS.Timeout | undefined;
+  /** When it is to be opened again by itself. */
+  #turn: Turn | undefined;
   #reprobing = false;
+  /** When it was last asked if it refuses everything, as it had refused a call. */
+  #doubtedMs = -Infinity;
   /** Calls that ended before the last look at the link's health. */
   #endedBefore = 0;
   #ended = 0;
@@ -176,7 +208,7 @@ export class Link implements SlotOwner, ReportListener {
     this.#deps = deps;
     this.#log = deps.log;
     this.health = new EndpointHealth(clock);
-    this.#backOff = new BackOff(clock, Math.random, {
+    this.#backOff = new BackOff(clock, deps.random, {
       firstMs: deps.pool.reconnect_backoff,
       lastMs: deps.pool.max_reconnect_backoff,
     });
@@ -234,7 +266,15 @@ export class Link implements SlotOwner, ReportListener {
   /** Whether it can take a call now, or may be asked to open. */
   get usable(): boolean {
     if (this.#closed || this.#draining || this.#state === "disabled") return false;
-    return this.#backOff.remainingMs <= 0 || this.#anyLane() !== undefined;
+    return this.#anyLane() !== undefined || this.#waitMs() <= 0;
+  }
+
+  /** Whether it is open, or nothing speaks against its being so as soon as it is asked. */
+  get ready(): boolean {
+    if (this.#sharedWasLost) return false;
+    if (this.#anyLane() !== undefined) return true;
+    if (this.#backOff.failures > 0) return false;
+    return this.#deps.clock.monotonicMs() < this.#openingSinceMs + PATIENCE_MS;
   }
 
   /** Whether legacy clients are served in their own era; assumed until the server has refused it. */
@@ -264,10 +304,24 @@ export class Link implements SlotOwner, ReportListener {
   }
 
   /** Takes no new calls; what runs may finish. */
-  drain(): void {
+  drain(reason = "drained by an operator"): void {
     if (this.#draining) return;
     this.#draining = true;
-    this.#note("draining", "drained by an operator");
+    this.#note("draining", reason);
+  }
+
+  /** Takes no new calls and is closed as soon as none is left, or after ten minutes. */
+  async leave(): Promise<void> {
+    this.drain("is no longer configured");
+    const untilMs = this.#deps.clock.monotonicMs() + retireMs;
+    while (this.health.inFlight > 0 && this.#deps.clock.monotonicMs() < untilMs && !this.#closed)
+      await delay(LEAVE_POLL_MS, undefined, { ref: false });
+    await this.close();
+  }
+
+  /** Whether a client session has a lane here. */
+  hasSession(id: string): boolean {
+    return this.#sessions.has(id);
   }
 
   /** Takes calls again after `drain`. */
@@ -280,13 +334,21 @@ export class Link implements SlotOwner, ReportListener {
   /** A call over this link was answered. */
   succeeded(latencyMs: number): void {
     this.#ended++;
-    this.health.ended("ok", latencyMs);
-    if (this.#state === "degraded") this.#judge();
+    this.#wentWell(latencyMs);
   }
 
   /** A call failed in a way that tells of the link; `broken` where there was no connection, or one that broke. */
   failed(latencyMs: number, error: SignalboxError, broken: boolean): void {
     this.#ended++;
+    this.#wentBadly(latencyMs, error, broken);
+  }
+
+  #wentWell(latencyMs: number): void {
+    this.health.ended("ok", latencyMs);
+    if (this.#state === "degraded") this.#judge();
+  }
+
+  #wentBadly(latencyMs: number, error: SignalboxError, broken: boolean): void {
     this.health.ended("failed", latencyMs);
     this.#deps.owner.linkFailed(this);
     if (broken && this.#http !== undefined && this.health.failuresInARow >= brokenMax)
@@ -294,8 +356,17 @@ export class Link implements SlotOwner, ReportListener {
     else this.#judge();
   }
 
+  /** A call was refused for want of credentials. It may have been the call's own fault: the server is asked for its own. */
+  unauthorized(): void {
+    const lane = this.#anyLane();
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (this.#closed || lane === undefined || nowMs < this.#doubtedMs + DOUBT_EVERY_MS) return;
+    this.#doubtedMs = nowMs;
+    void this.#ask(lane);
+  }
+
   // A remote server's lanes do not notice that it is gone: calls do. What still runs may finish.
-  #lose(error: SignalboxError): void {
+  #lose(error: SignalboxError, state: "reconnecting" | "needs_auth" = "reconnecting"): void {
     if (this.#closed || this.#sharedWasLost || this.#anyLane() === undefined) return;
     const era = this.#era;
     this.#backOff.failed();
@@ -303,8 +374,8 @@ export class Link implements SlotOwner, ReportListener {
     this.#log.warn({ code: error.code, endpoint: this.id }, error.message);
     this.#retireAll();
     this.#era = era;
+    this.#enter(state, error.message, error.code);
     this.#sharedLost();
-    this.#enter("reconnecting", error.message, error.code);
   }
 
   #judge(): void {
@@ -339,6 +410,7 @@ export class Link implements SlotOwner, ReportListener {
     const slot = this.#sessions.get(sessionId);
     if (slot === undefined) return;
     this.#sessions.delete(sessionId);
+    this.#ownLoops.delete(sessionId);
     this.#drop(slot);
   }
 
@@ -373,7 +445,8 @@ export class Link implements SlotOwner, ReportListener {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#tending);
-    clearTimeout(this.#reopening);
+    clearTimeout(this.#turn?.timer);
+    this.#turn?.come.resolve();
     this.#subscriptions?.stop();
     const lanes: Lane[] = [];
     for (const slot of this.#slots()) {
@@ -448,6 +521,9 @@ export class Link implements SlotOwner, ReportListener {
 
   async #open(slot: LaneSlot): Promise<Lane> {
     try {
+      const waitMs = this.#waitMs();
+      if (waitMs > 0 && waitMs <= PATIENCE_MS && this.#backOff.remainingMs <= 0)
+        await this.#turn?.come.promise;
       this.#checkMayOpen();
       this.#enter("connecting", `a ${slot.key.kind} lane is wanted`);
       const lane = await this.#connect(slot);
@@ -467,7 +543,9 @@ export class Link implements SlotOwner, ReportListener {
     if (this.#closed) throw this.#goneError();
     if (this.#state === "disabled")
       throw failureOf(this.name, "SERVER_DISABLED", "is disabled in its configuration");
-    const waitMs = this.#backOff.remainingMs;
+    const crashLoop = this.#deps.processes?.crashLoop;
+    if (crashLoop !== undefined && crashLoop.retryAfterMs > 0) throw this.#loopingError(crashLoop);
+    const waitMs = this.#waitMs();
     if (waitMs <= 0 || this.#lastError === undefined) return;
     const { code, message, details } = this.#lastError.error;
     throw new SignalboxError(code, message, {
@@ -476,11 +554,20 @@ export class Link implements SlotOwner, ReportListener {
     });
   }
 
+  /** Until it may be opened: the back-off has to be over, and its turn among all links that open again to have come. */
+  #waitMs(): number {
+    const { remainingMs } = this.#backOff;
+    const mayOpen = this.#anyLane() !== undefined && !this.#sharedWasLost;
+    if (this.#turn === undefined || mayOpen) return remainingMs;
+    return Math.max(remainingMs, this.#turn.atMs - this.#deps.clock.monotonicMs());
+  }
+
   async #connect(slot: LaneSlot): Promise<Lane> {
     const abort = new AbortController();
     slot.abort = abort;
     const lane = slot.key.kind;
     const begunMs = this.#deps.clock.monotonicMs();
+    this.#openingSinceMs = Math.min(this.#openingSinceMs, begunMs);
     this.#log.debug({ lane }, "Connecting");
     const timeoutMs = this.#openTimeoutMs();
     // The transports keep this bound themselves and say more when they do; this one makes it certain.
@@ -498,11 +585,12 @@ export class Link implements SlotOwner, ReportListener {
       return opened;
     } catch (thrown) {
       const error = this.#asFailure(abort.signal.aborted ? abort.signal.reason : thrown);
-      if (!slot.released && !slot.tentative && !this.#closed) this.#failed(error);
+      if (!slot.released && !slot.tentative && !this.#closed) this.#failed(slot, error);
       throw error;
     } finally {
       clearTimeout(timer);
       slot.abort = undefined;
+      this.#openingSinceMs = Infinity;
     }
   }
 
@@ -545,6 +633,8 @@ export class Link implements SlotOwner, ReportListener {
     deps: TransportDeps,
   ): Promise<Lane> {
     const { processes, stderr } = this.#deps;
+    const own = this.#ownLoopOf(slot.key);
+    if (own !== undefined && own.retryAfterMs > 0) throw this.#loopingError(own);
     const life = processes?.crashLoop.start();
     if (processes !== undefined && life === undefined)
       throw this.#loopingError(processes.crashLoop);
@@ -557,15 +647,28 @@ export class Link implements SlotOwner, ReportListener {
           processesMax: processes.processesMax,
           ...(processes.starts && { processes: processes.starts }),
           ...(processes.cgroupFolder && { cgroupFolder: processes.cgroupFolder }),
+          ...(processes.home !== undefined && { home: processes.home }),
         }),
       });
-      slot.life = life;
+      slot.life = slot === this.#shared ? life : ownLife(life, own?.start());
       return lane;
     } catch (error) {
       if (isSignalboxError(error) && error.code === "SERVER_CRASHED") life?.crashed();
       else life?.closed();
       throw error;
     }
+  }
+
+  // A process that one client's calls end again and again is in a crash loop of that client's.
+  #ownLoopOf(key: LaneKey): CrashLoop | undefined {
+    if (key.kind === "shared" || (key.kind === "principal" && key.once === true)) return undefined;
+    const known = this.#ownLoops.get(key.id);
+    if (known !== undefined) return known;
+    const [oldest] = this.#ownLoops.keys();
+    if (oldest !== undefined && this.#ownLoops.size >= OWN_LOOPS_MAX) this.#ownLoops.delete(oldest);
+    const loop = new CrashLoop(this.#deps.clock);
+    this.#ownLoops.set(key.id, loop);
+    return loop;
   }
 
   #loopingError(crashLoop: CrashLoop): SignalboxError {
@@ -638,7 +741,7 @@ export class Link implements SlotOwner, ReportListener {
     slot.opened(lane, this.#deps.clock.monotonicMs());
     if (slot === this.#shared) this.#sharedOpened(lane);
     this.#enter("connected", `speaks ${lane.revision}`);
-    this.#tending ??= setInterval(() => this.#tend(), this.#deps.tendEveryMs).unref();
+    this.#tending ??= setInterval(() => this.#tend(), this.#tendEveryMs()).unref();
   }
 
   #sharedOpened(lane: Lane): void {
@@ -655,22 +758,44 @@ export class Link implements SlotOwner, ReportListener {
     });
     void this.#subscriptions.watch(this.#resources);
     void this.#fill(lane);
-    if (!this.#sharedWasLost) return;
     this.#sharedWasLost = false;
-    for (const kind of kindsOf(lane)) this.listChanged(kind);
+    if (!this.#wasMissed) return;
+    this.#wasMissed = false;
+    // A server that was away may be another one now, whether it reports changes or not.
+    for (const kind of offeredKinds(lane)) this.listChanged(kind);
     for (const uri of this.#resources) this.resourceUpdated(uri);
   }
 
-  #failed(error: SignalboxError): void {
+  #failed(slot: LaneSlot, error: SignalboxError): void {
+    // What the gateway itself refuses is no reason to leave the server in peace: whoever asks next may have more luck.
+    if (isOwnRefusal(error)) {
+      if (this.#state === "connecting") this.#enter("error", error.message, error.code);
+      return;
+    }
+    const isOld = isFailing(this.#state) && this.#lastError?.error.code === error.code;
+    this.#log[isOld ? "debug" : "warn"]({ code: error.code, endpoint: this.id }, error.message);
+    // Nor is what it refuses to one client while it serves others.
+    const isForOne = slot !== this.#shared && this.#anyLane() !== undefined;
+    if (isForOne && classify(error).kind === "non_retryable") return;
     this.#backOff.failed();
     this.#lastError = { error, at: this.#deps.clock.now() };
-    this.#log.warn({ code: error.code, endpoint: this.id }, error.message);
-    if (this.#anyLane() !== undefined) this.#enter("connected", error.message, error.code);
+    if (this.#anyLane() !== undefined) this.#failedBeside(error);
     else if (error.code === "SERVER_UNAUTHORIZED")
       this.#enter("needs_auth", error.message, error.code);
     else if (!this.#sharedWasLost || this.#backOff.failures > fastReopensMax)
       this.#enter("error", error.message, error.code);
     else this.#enter("reconnecting", error.message, error.code);
+    if (this.#shared.lane !== undefined) return;
+    this.#wasMissed = true;
+    this.#reopenLater();
+  }
+
+  // An endpoint that opens no more lanes is not well, though those that are open may not notice.
+  #failedBeside(error: SignalboxError): void {
+    const { kind } = classify(error);
+    if (kind === "non_retryable" || kind === "throttled" || this.#http === undefined) return;
+    this.health.started();
+    this.#wentBadly(0, error, kind === "network");
   }
 
   // --- what slots and subscriptions report
@@ -702,12 +827,13 @@ export class Link implements SlotOwner, ReportListener {
     else slot.life?.closed();
     if (slot !== this.#shared) this.#forget(slot);
     this.#lastError = { error, at: this.#deps.clock.now() };
-    if (livedMs < shortLifeMs) this.#backOff.failed();
+    // What one client's calls do to its own lane is not held against the others.
+    if (livedMs < shortLifeMs && slot === this.#shared) this.#backOff.failed();
     this.#log.warn({ code: error.code }, error.message);
     if (slot === this.#shared) this.#sharedLost();
     if (this.#anyLane() === undefined) {
       this.#enter(
-        this.#sharedWasLost && this.#reopening !== undefined ? "reconnecting" : "error",
+        this.#sharedWasLost && this.#turn !== undefined ? "reconnecting" : "error",
         error.message,
         error.code,
       );
@@ -717,36 +843,52 @@ export class Link implements SlotOwner, ReportListener {
   #sharedLost(): void {
     this.#modern = undefined;
     this.#sharedWasLost = true;
+    this.#wasMissed = true;
     this.#subscriptions?.stop();
     this.#subscriptions = undefined;
     this.#deps.owner.linkLost(this);
     this.#reopenLater();
   }
 
+  // A link that could not be opened, or was lost, is opened by itself and not by calls, which would wait for it in vain.
   // After an outage of many servers the gateway must not be the one that keeps them down: all links together open no
   // more lanes a second than the rate lets them.
-  #reopenLater(): void {
-    if (this.#closed || this.#reopening !== undefined) return;
-    const slow = this.#backOff.failures > fastReopensMax;
-    const slowMs = slow ? this.#deps.pool.max_reconnect_backoff : 0;
-    const waitMs = Math.max(this.#backOff.remainingMs, slowMs) + 10;
-    const delayMs = this.#deps.reconnects.reserve(waitMs);
-    this.#reopening = setTimeout(() => void this.#reopen(), delayMs).unref();
+  #reopenLater(leastMs = 10): void {
+    if (this.#closed || this.#turn !== undefined) return;
+    const slow = this.#backOff.failures > fastReopensMax || this.#state === "needs_auth";
+    const slowMs = slow ? this.#deps.pool.max_reconnect_backoff : leastMs;
+    const delayMs = this.#deps.reconnects.reserve(Math.max(this.#backOff.remainingMs, slowMs));
+    this.#turn = {
+      atMs: this.#deps.clock.monotonicMs() + delayMs,
+      timer: setTimeout(() => void this.#reopen(), delayMs).unref(),
+      come: Promise.withResolvers(),
+    };
   }
 
   async #reopen(): Promise<void> {
-    this.#reopening = undefined;
+    const turn = this.#turn;
+    this.#turn = undefined;
+    turn?.come.resolve();
     try {
       await this.#opened(this.#shared);
-    } catch {
-      this.#reopenLater();
+    } catch (error) {
+      const refusal = isSignalboxError(error) && isOwnRefusal(error) ? error : undefined;
+      const retryAfterMs = refusal?.details?.["retryAfterMs"];
+      const { reconnect_backoff } = this.#deps.pool;
+      this.#reopenLater(typeof retryAfterMs === "number" ? retryAfterMs : reconnect_backoff);
     }
   }
 
   // --- tending what is open
 
+  // No two links at the same pace: what was opened together is not asked together for ever.
+  #tendEveryMs(): number {
+    return this.#deps.tendEveryMs * (1 + TEND_JITTER * (2 * this.#deps.random() - 1));
+  }
+
   #tend(): void {
     this.#reap();
+    if (this.health.inFlight === 0) this.#closeRetired();
     if (this.#anyLane() === undefined && this.#state === "connected")
       this.#enter("idle", "nobody has used it for a while");
     void this.#reprobe();
@@ -788,7 +930,6 @@ export class Link implements SlotOwner, ReportListener {
     if (!quiet || lane === undefined || lane.closed || this.definition.service !== undefined)
       return;
     await this.#ask(lane);
-    this.#endedBefore = this.#ended;
     void this.#fill(lane);
   }
 
@@ -808,16 +949,28 @@ export class Link implements SlotOwner, ReportListener {
       await ask(lane, modern ? "server/discover" : "ping", params, {
         timeoutMs: this.#deps.connectTimeoutMs,
       });
-      this.succeeded(this.#deps.clock.monotonicMs() - startedMs);
+      this.#wentWell(this.#deps.clock.monotonicMs() - startedMs);
     } catch (thrown) {
       const error = this.#asFailure(thrown);
       this.#log.debug({ endpoint: this.id, err: error }, "The health check failed");
-      this.failed(
-        this.#deps.clock.monotonicMs() - startedMs,
-        error,
-        classify(error).kind === "network",
-      );
+      if (lacksCredentials(error)) {
+        this.health.abandoned();
+        this.#lose(error, "needs_auth");
+        return;
+      }
+      if (this.#hadNoRoom(error)) {
+        this.health.abandoned();
+        return;
+      }
+      const tookMs = this.#deps.clock.monotonicMs() - startedMs;
+      this.#wentBadly(tookMs, error, classify(error).kind === "network");
     }
+  }
+
+  /** A question that never left, because calls had all connections: they tell how the link does. */
+  #hadNoRoom({ code, details }: SignalboxError): boolean {
+    const { busy = 0, max = 1 } = this.connections ?? {};
+    return code === "SERVER_TIMEOUT" && details?.["delivered"] === "no" && busy >= max;
   }
 
   // A server may be upgraded while its legacy session still works: the verdict is asked for anew every day.
@@ -876,6 +1029,14 @@ export class Link implements SlotOwner, ReportListener {
     this.#retired.set(lane, setTimeout(close, retireMs).unref());
   }
 
+  #closeRetired(): void {
+    for (const [lane, timer] of this.#retired) {
+      clearTimeout(timer);
+      void lane.close();
+    }
+    this.#retired.clear();
+  }
+
   // --- slots
 
   #slotOf(key: LaneKey): LaneSlot | undefined {
@@ -929,7 +1090,8 @@ export class Link implements SlotOwner, ReportListener {
 
   #enter(state: LinkState, reason: string, code?: string): void {
     if (this.#state === state || this.#state === "disabled") return;
-    if (state === "connecting" && (this.#anyLane() !== undefined || this.#sharedWasLost)) return;
+    // One that fails goes on failing until it is open: that it is tried again is no news.
+    if (state === "connecting" && (this.#anyLane() !== undefined || isFailing(this.#state))) return;
     this.#state = state;
     if (!this.#draining) this.#note(state, reason, code);
   }
@@ -948,6 +1110,29 @@ export class Link implements SlotOwner, ReportListener {
       ? thrown
       : failureOf(this.name, "SERVER_UNREACHABLE", "could not be opened", { cause: thrown });
   }
+}
+
+/** One client's process: that it has started tells of the server, how it ends of the client's calls. */
+function ownLife(servers: Life | undefined, own: Life | undefined): Life {
+  return {
+    crashed: () => {
+      servers?.closed();
+      own?.crashed();
+    },
+    closed: () => {
+      servers?.closed();
+      own?.closed();
+    },
+  };
+}
+
+function isOwnRefusal({ code }: SignalboxError): boolean {
+  return code === "PROCESS_LIMIT" || code === "SESSION_LIMIT" || code === "SERVER_CRASH_LOOP";
+}
+
+/** Whether the server refuses whoever asks it so, and not this call alone. */
+export function lacksCredentials({ code, details }: SignalboxError): boolean {
+  return code === "SERVER_UNAUTHORIZED" && details?.["status"] === 401;
 }
 
 function abandonable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

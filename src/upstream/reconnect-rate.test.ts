@@ -1,7 +1,9 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { manualClock } from "../foundation/index.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { manualClock, systemClock } from "../foundation/index.ts";
+import { deliver, upstream } from "./fake-call.ts";
 import { RECONNECTS_PER_SECOND, ReconnectRate } from "./reconnect-rate.ts";
+import { fakeHttpServer } from "./transports/fake-http-server.ts";
 
 test("never more than so many in any second, and none sooner than it wanted", () => {
   const asked = fc.array(fc.record({ pauseMs: fc.nat(2_000), waitMs: fc.nat(5_000) }), {
@@ -46,4 +48,36 @@ test("one that waits long does not hold up the others", () => {
   const rate = new ReconnectRate(manualClock());
   expect(rate.reserve(30_000)).toBe(30_000);
   expect(rate.reserve(1_000)).toBeLessThan(2_000);
+});
+
+test("calls to many servers that are down open no more links than the rate lets them", async () => {
+  const openings: number[] = [];
+  const peer = await fakeHttpServer((_request, response) => {
+    openings.push(systemClock.monotonicMs());
+    response.socket?.resetAndDestroy();
+  });
+  onTestFinished(() => peer.close());
+  const perSecond = 20;
+  const reconnects = new ReconnectRate(systemClock, perSecond);
+  const servers = Array.from({ length: 15 }, (_, index) =>
+    upstream(
+      {
+        url: peer.url,
+        protocol_era: "modern",
+        connection_pool: { reconnect_backoff: 1, max_reconnect_backoff: 1 },
+      },
+      { name: `s${index}`, reconnects },
+    ),
+  );
+  const shared = { key: { kind: "shared" }, timeoutMs: 5_000 } as const;
+  await Promise.all(servers.map((server) => deliver(server, shared)));
+  const begunMs = Math.min(...openings);
+  // Each server is opened once by the first call to it, and from then on in its turn.
+  while (openings.length < 2 * servers.length + 10) {
+    await Promise.all(servers.map((server) => deliver(server, shared)));
+    const elapsedMs = systemClock.monotonicMs() - begunMs;
+    expect(openings.length - servers.length).toBeLessThanOrEqual(
+      (elapsedMs * perSecond) / 1000 + 1,
+    );
+  }
 });

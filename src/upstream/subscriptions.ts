@@ -347,6 +347,12 @@ export function kindsOf(lane: Pick<Lane, "capabilities">): ListKind[] {
   });
 }
 
+/** The lists that the server has, whether it reports their changes or not. */
+export function offeredKinds(lane: Pick<Lane, "capabilities">): ListKind[] {
+  const kinds: ListKind[] = ["tools", "prompts", "resources"];
+  return kinds.filter((kind) => isJsonObject(lane.capabilities[kind]));
+}
+
 function mayWatchResources(lane: Lane): boolean {
   const capability = lane.capabilities["resources"];
   return isJsonObject(capability) && capability["subscribe"] === true;

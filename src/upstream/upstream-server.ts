@@ -3,8 +3,10 @@
 // Calls are spread over the endpoints by the balance strategy. What the server lists and reports comes from one of them, the
 // primary: the first that could be opened, until it is lost and another one is there to take over.
 import { hash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import {
   Emitter,
+  isSignalboxError,
   SignalboxError,
   type Clock,
   type Log,
@@ -24,6 +26,7 @@ import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, Lane } from "./lane.ts";
 import {
   Link,
+  PATIENCE_MS,
   type EndpointDefinition,
   type Introduction,
   type LinkDeps,
@@ -42,7 +45,7 @@ import type { Processes } from "./processes/processes.ts";
 import { ReconnectRate } from "./reconnect-rate.ts";
 import type { ServerDefinition, ServerOptions } from "./server-options.ts";
 import { isFailing, type LinkState, type ServerStatus } from "./server-status.ts";
-import { kindsOf, type ListKind } from "./subscriptions.ts";
+import { offeredKinds, type ListKind } from "./subscriptions.ts";
 import { failureOf } from "./transports/http-failure.ts";
 import { StderrRing } from "./transports/stderr-ring.ts";
 import { StdioLane } from "./transports/stdio.ts";
@@ -57,7 +60,10 @@ export interface UpstreamOptions {
   inspectBytesMax?: number;
   /** A principal's lane is closed when unused for so long; default 10 min. */
   principalIdleMs?: number;
-  /** Lanes of principals and sessions together; default 10,000. */
+  /**
+   * Lanes of principals and sessions together, default 10,000; of a local server also its processes, default 32, where its
+   * own options do not say how many.
+   */
   lanesMax?: number;
   /** How often idle lanes and old verdicts are looked for, and quiet links asked whether they live; default 30 s. */
   tendEveryMs?: number;
@@ -65,6 +71,8 @@ export interface UpstreamOptions {
   guards?: Partial<GuardOptions>;
   /** Where control groups for local processes may be made; default nowhere. */
   cgroupFolder?: string;
+  /** The gateway's own folder, which local processes in a runner do not see; default none. */
+  home?: string;
 }
 
 export interface UpstreamDeps {
@@ -96,13 +104,17 @@ export type UpstreamEvents = {
 
 /** One configured server. */
 export class UpstreamServer implements LinkOwner, DeliveryHost {
-  readonly definition: ServerDefinition;
+  definition: ServerDefinition;
   readonly events = new Emitter<UpstreamEvents>();
   readonly clock: Clock;
   readonly breakers: Breakers;
   readonly bulkhead: Bulkhead;
   readonly retries: Retries;
-  readonly links: readonly Link[];
+  /** In the order of the configuration. */
+  links: readonly Link[];
+  /** Links to endpoints that are no longer configured, until they are closed. */
+  readonly #leaving = new Set<Link>();
+  readonly #shared: Omit<LinkDeps, "endpoint">;
   readonly #log: Log;
   readonly #pool: ConnectionPoolOptions;
   readonly #policies: RetryPolicies;
@@ -163,6 +175,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       this.#process = own.process ?? plainProcess;
     }
     const shared = this.#linkDeps(deps);
+    this.#shared = shared;
     this.links = endpointsOf(definition).map((endpoint) => new Link({ ...shared, endpoint }));
     const [first] = this.links;
     if (first === undefined)
@@ -181,6 +194,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       owner: this,
       log: this.#log,
       clock,
+      random: deps.random ?? Math.random,
       ...(deps.metrics && { metrics: deps.metrics }),
       stderr: this.#stderr,
       pool: this.#pool,
@@ -191,7 +205,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       inspectBytesMax: options.inspectBytesMax ?? 1024 * 1024,
       connectTimeoutMs: this.#pool.connection_timeout,
       principalIdleMs: options.principalIdleMs ?? 10 * 60_000,
-      lanesMax: options.lanesMax ?? 10_000,
+      lanesMax: own.process?.processes_max ?? options.lanesMax ?? 10_000,
       tendEveryMs: options.tendEveryMs ?? this.#pool.health_check_interval,
     };
   }
@@ -204,6 +218,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       processesMax: options.lanesMax ?? 32,
       ...(processes && { starts: processes }),
       ...(options.cgroupFolder !== undefined && { cgroupFolder: options.cgroupFolder }),
+      ...(options.home !== undefined && { home: options.home }),
     };
   }
 
@@ -280,14 +295,15 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
         (failed.length === 0 ? this.#linkNow(key) : this.choose(key, failed)) ?? this.#primary;
       if (failed.includes(link)) throw this.noLink();
       try {
-        const lane = await link.lane(key, signal);
+        const isLast = !this.hasOther([...failed, link]);
+        const lane = await link.lane(key, isLast ? signal : impatient(signal));
         if (key.kind === "shared") this.#lead(link);
         return lane;
       } catch (error) {
         if (signal.aborted) throw error;
         failed.push(link);
-        if (failed.length === this.links.length || this.choose(key, failed) === undefined)
-          throw error;
+        if (failed.length === this.links.length)
+          throw isSignalboxError(error) ? error : this.noLink();
       }
     }
   }
@@ -377,6 +393,62 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     for (const each of Object.keys(breakers.explain().tools)) breakers.close(each);
   }
 
+  /**
+   * Takes over the endpoints of a definition that differs in nothing else. Those that stay keep their connections, history
+   * and standing; new ones come in by slow start; those that are gone take no more calls and are closed when theirs have ended.
+   */
+  setEndpoints(definition: ServerDefinition): void {
+    const before = this.links;
+    const links = endpointsOf(definition).map((endpoint) => {
+      const known = before.find((link) => isSameEndpoint(link.endpoint, endpoint));
+      if (known === undefined) return this.#newcomer(endpoint);
+      known.endpoint = endpoint;
+      return known;
+    });
+    const [first] = links;
+    if (this.#closed || first === undefined) return;
+    this.definition = definition;
+    this.#fingerprint = undefined;
+    this.links = links;
+    for (const link of before) if (!links.includes(link)) this.#dismiss(link);
+    if (!links.includes(this.#primary)) this.#succeed(links.find((one) => one.connected) ?? first);
+    this.#restate(this.clock.now());
+  }
+
+  #newcomer(endpoint: EndpointDefinition): Link {
+    const link = new Link({ ...this.#shared, endpoint });
+    link.health.beginSlowStart(this.#slowStartMs);
+    return link;
+  }
+
+  #dismiss(link: Link): void {
+    for (const [session, its] of this.#sessionLinks)
+      if (its === link) this.#sessionLinks.delete(session);
+    this.#leaving.add(link);
+    link
+      .leave()
+      .catch((error: unknown) => {
+        this.#log.debug({ endpoint: link.id, err: error }, "An endpoint did not close cleanly");
+      })
+      .finally(() => this.#leaving.delete(link));
+  }
+
+  // The primary is gone. Where no other endpoint is open the next one is the first, once it is.
+  #succeed(next: Link): void {
+    if (next.connected) {
+      this.#lead(next);
+      return;
+    }
+    this.#primary = next;
+    void next.setResourceInterest(this.#resources);
+    const opening = this.lane({ kind: "shared" }, AbortSignal.timeout(TAKE_OVER_MS));
+    opening
+      .then(() => this.#announceLists(this.#primary))
+      .catch((error: unknown) => {
+        this.#log.debug({ err: error }, "No other endpoint could take over the lists");
+      });
+  }
+
   /** Everything the balance knows of one endpoint. */
   explain(link: Link): ReturnType<EndpointChooser<Link>["explain"]> {
     return this.#chooser.explain(link);
@@ -387,7 +459,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     if (this.#closed) return;
     this.#closed = true;
     this.#sessionLinks.clear();
-    await Promise.all(this.links.map((link) => link.close()));
+    await Promise.all([...this.links, ...this.#leaving].map((link) => link.close()));
     this.bulkhead.refuseAll(
       failureOf(this.name, "SERVER_CLOSED", "was disconnected by the gateway"),
     );
@@ -406,10 +478,11 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       const sticky = key.kind === "principal" ? key.id : undefined;
       return this.#chooser.choose(links, pickOf(sticky, avoid));
     }
-    const kept = this.#sessionLinks.get(key.id);
-    if (kept?.usable === true && avoid?.includes(kept) !== true) return kept;
-    const chosen = this.#chooser.choose(links, pickOf(key.id, avoid));
-    if (chosen !== undefined) this.#sessionLinks.set(key.id, chosen);
+    const known = this.#sessionLinks.get(key.id);
+    const kept = known ?? links.find((one) => one.hasSession(key.id));
+    const keeps = kept?.usable === true && kept.ready && avoid?.includes(kept) !== true;
+    const chosen = keeps ? kept : this.#chooser.choose(links, pickOf(key.id, avoid));
+    if (chosen !== undefined && chosen !== known) this.#sessionLinks.set(key.id, chosen);
     return chosen;
   }
 
@@ -417,8 +490,12 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     return this.#state === "error" || this.#state === "needs_auth";
   }
 
-  hasOther(link: Link): boolean {
-    return this.links.length > 1 && this.links.some((one) => one !== link && one.usable);
+  get hasSeveral(): boolean {
+    return this.links.length > 1;
+  }
+
+  hasOther(than: readonly Link[]): boolean {
+    return this.links.length > 1 && this.#chooser.hasOther(this.links, than);
   }
 
   noLink(): SignalboxError {
@@ -437,7 +514,8 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   #linkNow(key: LaneKey): Link | undefined {
     if (this.links.length === 1) return this.#primary;
     if (key.kind !== "shared") return this.choose(key, undefined);
-    return this.#primary.usable ? this.#primary : (this.choose(key, undefined) ?? this.#primary);
+    if (this.#primary.usable && this.#primary.ready) return this.#primary;
+    return this.choose(key, undefined) ?? this.#primary;
   }
 
   // What opened the breaker is over: the first calls are let in without waiting for its time.
@@ -461,10 +539,15 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   linkChanged(link: Link, transition: LinkTransition): void {
     this.events.emit("linkChanged", { endpoint: link.id, ...transition });
     if (transition.to === "connected" && isFailing(transition.from)) this.#cameBack(link);
-    const state = this.links.length === 1 ? link.state : stateOf(this.links);
+    this.#restate(transition.at);
+  }
+
+  #restate(at: number): void {
+    const [only] = this.links;
+    const state = only !== undefined && this.links.length === 1 ? only.state : stateOf(this.links);
     if (state === this.#state) return;
     this.#state = state;
-    this.#since = transition.at;
+    this.#since = at;
     this.events.emit("stateChanged", this.status());
   }
 
@@ -481,7 +564,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     if (link !== this.#primary || this.#closed) return;
     const next = this.choose({ kind: "shared" }, [link]);
     if (next === undefined || next === link) return;
-    this.lane({ kind: "shared" }, AbortSignal.timeout(30_000)).catch((error: unknown) => {
+    this.lane({ kind: "shared" }, AbortSignal.timeout(TAKE_OVER_MS)).catch((error: unknown) => {
       this.#log.debug({ err: error }, "No other endpoint could take over the lists");
     });
   }
@@ -505,11 +588,22 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       { endpoint: link.id, before: before.id },
       "Another endpoint tells what the server offers",
     );
+    this.#announceLists(link);
+  }
+
+  #announceLists(link: Link): void {
     const lane = link.anyLane;
     if (lane !== undefined)
-      for (const kind of kindsOf(lane)) this.events.emit("listChanged", { kind });
+      for (const kind of offeredKinds(lane)) this.events.emit("listChanged", { kind });
   }
 }
+
+function impatient(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+}
+
+/** How long another endpoint may take to open that is to tell what the server offers. */
+const TAKE_OVER_MS = 30_000;
 
 const BY_HAND = "opened by an operator";
 
@@ -571,6 +665,12 @@ function endpointsOf({ service, options }: ServerDefinition): EndpointDefinition
       priority: one.priority ?? 0,
     };
   });
+}
+
+function isSameEndpoint(one: EndpointDefinition, other: EndpointDefinition): boolean {
+  return (
+    one.id === other.id && one.url === other.url && isDeepStrictEqual(one.headers, other.headers)
+  );
 }
 
 function remotes({ url, endpoints = [] }: ServerOptions): NonNullable<ServerOptions["endpoints"]> {

@@ -23,6 +23,8 @@ export interface Mood {
   failShare?: number;
   /** Every answer to a call comes so much later. */
   delayMs?: number;
+  /** Every request is refused with status 401, and nothing is executed: the credentials have expired. */
+  refuses?: boolean;
 }
 
 export interface LedgerServerOptions {
@@ -97,6 +99,11 @@ export class LedgerServer {
   async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     if (incoming.method === "GET" && incoming.url === "/ledger") {
       sendJson(outgoing, { entries: this.ledger.entries });
+      return;
+    }
+    if (this.#mood.refuses === true) {
+      incoming.resume();
+      outgoing.writeHead(401, { "www-authenticate": "Bearer" }).end();
       return;
     }
     if (incoming.method === "GET" && this.#era !== "modern") {

@@ -1,6 +1,7 @@
 // One run of one fault scenario: it makes calls, notes how servers recover, and at its end holds all it knows against the
-// invariants. What came of every run is kept, to be written where FAULT_SUMMARY says.
-import { writeFile } from "node:fs/promises";
+// invariants. What came of every run is kept, to be written into the folder that FAULT_SUMMARY names; `npm run faults`
+// makes one summary of what all files of scenarios wrote there.
+import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -183,12 +184,12 @@ export function durationsOf(
   return { calls: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
-/** Writes the results of all runs so far as JSON, and prints where to. */
-export async function writeSummary(): Promise<void> {
-  const path = process.env["FAULT_SUMMARY"] ?? join(tmpdir(), `fault-summary-${process.pid}.json`);
-  await writeFile(
-    path,
-    `${JSON.stringify({ seeds: seeds.length, runs: results }, undefined, 2)}\n`,
-  );
+/** Writes the results of all runs so far as JSON, under the name of their file, and prints where to. */
+export async function writeSummary(of: string): Promise<void> {
+  const folder = process.env["FAULT_SUMMARY"] ?? join(tmpdir(), `fault-summary-${process.pid}`);
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, `${of}.json`);
+  const summary = { of, seeds: seeds.length, runs: results };
+  await writeFile(path, `${JSON.stringify(summary, undefined, 2)}\n`);
   process.stdout.write(`\nfault scenarios: ${path}\n`);
 }

@@ -9,7 +9,13 @@ import { ForgetfulServer, type ForgottenDialect, type Moment } from "./forgetful
 import { History } from "./history.ts";
 import { Ledger } from "./ledger.ts";
 import { LedgerCalls } from "./ledger-calls.ts";
-import { runScenario, seeds, type Figures, type ScenarioRun } from "./scenario-run.ts";
+import {
+  runScenario,
+  seeds,
+  writeSummary,
+  type Figures,
+  type ScenarioRun,
+} from "./scenario-run.ts";
 import { pick } from "./seeded-random.ts";
 
 const callsInARow = 40;
@@ -21,6 +27,8 @@ const longestCallMs = 40;
 const slowOpeningMs = 300;
 const tools = ["write", "read"] as const;
 const dialects: readonly ForgottenDialect[] = ["404", "404 with an error", "400 with -32000"];
+
+afterAll(async () => await writeSummary("session-expiry"));
 
 const cases = dialects.flatMap((dialect, index) =>
   seeds.map((seed) => ({ dialect, seed, name: `forgetful${index}-${seed}` })),

@@ -36,7 +36,7 @@ const soon = {
   connection_pool: { reconnect_backoff: "500ms" },
 };
 
-afterAll(writeSummary);
+afterAll(async () => await writeSummary("upstream-faults"));
 
 describe("one gateway before broken servers and broken networks", () => {
   const far = Array.from({ length: 20 }, (_, index) => `far${index + 1}`);

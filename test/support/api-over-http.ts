@@ -92,6 +92,7 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       return await Promise.resolve([]);
     },
     linkHistory: async () => await Promise.resolve([]),
+    linkUptime: async () => await Promise.resolve([]),
     cache: {
       statistics: () => ({
         enabled: true,
@@ -104,10 +105,12 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
         hitRate: undefined,
         evictions: {},
       }),
+      statisticsOf: () => undefined,
       clear: () => 0,
     },
     health: () => ({
       ready: true,
+      overall: "ok",
       checks: { database: { status: "ok", address: "db.internal" }, mcp_servers: { status: "ok" } },
     }),
     metrics,

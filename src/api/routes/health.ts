@@ -3,12 +3,13 @@ import type { ApiDeps } from "../ports.ts";
 import { route } from "../route.ts";
 import type { Route } from "../route.ts";
 
-const checks = z
-  .record(z.string(), z.enum(["ok", "warning", "critical"]))
-  .describe("The last result of each background check.");
+const state = z.enum(["ok", "warning", "critical"]);
+const checks = z.record(z.string(), state).describe("The last result of each background check.");
+const overall = state.describe("The worst of the checks.");
 const example = {
   timestamp: "2026-11-20T08:00:00.000Z",
   version: "0.1.0",
+  overall: "ok",
   checks: { database: "ok", mcp_servers: "ok" },
 };
 
@@ -28,6 +29,7 @@ const health: Route = route({
         status: z.literal("healthy"),
         timestamp: z.iso.datetime(),
         version: z.string(),
+        overall,
         checks,
       })
       .openapi("Health"),
@@ -41,6 +43,7 @@ const readiness = z
     status: z.enum(["ready", "not_ready"]),
     timestamp: z.iso.datetime(),
     version: z.string(),
+    overall,
     checks,
   })
   .openapi("Readiness");
@@ -65,6 +68,7 @@ const ready: Route = route({
       example: {
         status: "not_ready",
         ...example,
+        overall: "critical",
         checks: { database: "critical", mcp_servers: "ok" },
       },
     },
@@ -82,10 +86,12 @@ const ready: Route = route({
 export const healthRoutes: readonly Route[] = [health, ready];
 
 function shown(deps: ApiDeps): object {
-  const results = Object.entries(deps.health().checks).map(([name, { status }]) => [name, status]);
+  const { overall: worst, checks: all } = deps.health();
+  const results = Object.entries(all).map(([name, { status }]) => [name, status]);
   return {
     timestamp: new Date(deps.clock.now()).toISOString(),
     version: deps.version,
+    overall: worst,
     checks: Object.fromEntries(results),
   };
 }

@@ -1,7 +1,8 @@
 import { z } from "@hono/zod-openapi";
-import { SignalboxError } from "../../foundation/index.ts";
+import { SignalboxError, isSignalboxError } from "../../foundation/index.ts";
 import { LINK_STATES, isFailing, serverOptions } from "../../registry/index.ts";
 import type { ServerFacts, ServerView, TestReport } from "../../registry/index.ts";
+import type { ApiDeps, LinkUptime } from "../ports.ts";
 import { route } from "../route.ts";
 import type { Route } from "../route.ts";
 
@@ -143,6 +144,29 @@ const runtime = z
     }),
     bulkhead: z.looseObject({}).describe("Calls that run and wait."),
     retries: z.looseObject({}).describe("What was repeated, what was not and why, and the budget."),
+    uptime: z
+      .array(
+        z.object({
+          endpoint: z.string(),
+          day: z.number().optional(),
+          week: z.number().optional(),
+          month: z.number().optional(),
+        }),
+      )
+      .optional()
+      .describe(
+        "By the stored history: the share of the last 24 hours, 7 and 30 days in which an endpoint was up, 0 to 1, without the time in which nobody needed it. Absent while the database is away.",
+      ),
+    cache: z
+      .object({
+        keys: z.int(),
+        bytes: z.int(),
+        hits: z.int(),
+        misses: z.int(),
+        hitRate: z.number().optional(),
+      })
+      .optional()
+      .describe("Answers of it that are kept, and lookups of them. Absent where none are kept."),
     crashLoop: z
       .looseObject({
         looping: z.boolean(),
@@ -251,11 +275,19 @@ const get: Route = route({
     example,
   },
   errors: ["SERVER_NOT_FOUND"],
-  handle: ({ params }, { registry }) => {
+  handle: async ({ params }, deps) => {
     const name = nameIn(params);
-    const facts = registry.serverFacts(name);
-    const body = presented(registry.server(name));
-    return { body: facts === undefined ? body : { ...body, runtime: presentedFacts(facts) } };
+    const body = presented(deps.registry.server(name));
+    const facts = deps.registry.serverFacts(name);
+    if (facts === undefined) return { body };
+    const cache = deps.cache.statisticsOf(name);
+    const uptime = await storedUptime(name, deps);
+    const runtime = {
+      ...presentedFacts(facts),
+      ...(uptime !== undefined && { uptime }),
+      ...(cache !== undefined && { cache }),
+    };
+    return { body: { ...body, runtime } };
   },
 });
 
@@ -426,6 +458,19 @@ export const serverRoutes: readonly Route[] = [
   setBreaker,
   linkHistory,
 ];
+
+// The rest is shown without it while the database is away.
+async function storedUptime(
+  name: string,
+  deps: ApiDeps,
+): Promise<readonly LinkUptime[] | undefined> {
+  try {
+    return await deps.linkUptime(name);
+  } catch (error) {
+    if (isSignalboxError(error) && error.code === "STORE_UNAVAILABLE") return undefined;
+    throw error;
+  }
+}
 
 type Status = NonNullable<ServerView["status"]>;
 

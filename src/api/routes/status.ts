@@ -27,6 +27,7 @@ const status: Route = route({
           .record(z.string(), z.int())
           .describe("How many servers are in each state, and in `total`."),
         bundles: z.int(),
+        overall: z.enum(["ok", "warning", "critical"]).describe("The worst of the checks."),
         checks: z.record(
           z.string(),
           z.looseObject({ status: z.enum(["ok", "warning", "critical"]) }),
@@ -41,6 +42,7 @@ const status: Route = route({
       configuration: { version: 3, stored: true },
       servers: { total: 3, connected: 2, error: 1 },
       bundles: 1,
+      overall: "warning",
       checks: { database: { status: "ok" }, mcp_servers: { status: "warning" } },
     },
   },
@@ -51,7 +53,7 @@ const status: Route = route({
 export const statusRoutes: readonly Route[] = [status];
 
 function statusOf(deps: ApiDeps): object {
-  const { ready, checks } = deps.health();
+  const { ready, overall, checks } = deps.health();
   const { registry } = deps;
   return {
     status: ready ? "ready" : "not_ready",
@@ -62,6 +64,7 @@ function statusOf(deps: ApiDeps): object {
     configuration: { version: registry.version, stored: registry.loaded },
     servers: countStates(registry.servers().map(stateOf)),
     bundles: registry.bundles().length,
+    overall,
     checks,
   };
 }

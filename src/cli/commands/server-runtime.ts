@@ -38,7 +38,11 @@ const shown = z.looseObject({
             score: z.number().optional(),
             latencyMs: z.number().optional(),
             inFlight: z.number().optional(),
+            ejectedUntil: z.string().optional(),
           }),
+          connections: z
+            .looseObject({ open: z.number(), busy: z.number(), waiting: z.number() })
+            .optional(),
           lastError: z.looseObject({ code: z.string(), message: z.string() }).optional(),
           processes: z
             .array(
@@ -59,11 +63,26 @@ const shown = z.looseObject({
       bulkhead: numbers,
       retries: numbers,
       crashLoop: z.looseObject({ looping: z.boolean() }).optional(),
+      uptime: z
+        .array(
+          z.looseObject({
+            endpoint: z.string(),
+            day: z.number().optional(),
+            week: z.number().optional(),
+            month: z.number().optional(),
+          }),
+        )
+        .optional(),
+      cache: z
+        .looseObject({ keys: z.number(), bytes: z.number(), hitRate: z.number().optional() })
+        .optional(),
     })
     .optional(),
 });
 
 type Shown = z.output<typeof shown>;
+type Runtime = NonNullable<Shown["runtime"]>;
+type Endpoint = Runtime["endpoints"][number];
 const HISTORY_LINES = 8;
 
 function addShow(servers: Command, state: RunState): void {
@@ -92,6 +111,8 @@ function described({ name, status, runtime }: Shown): string[] {
     ...runtime.endpoints.flatMap(({ id, lastError }) =>
       lastError === undefined ? [] : [plain(`${id}: ${lastError.message} (${lastError.code})`)],
     ),
+    ...runtime.endpoints.flatMap(endpointLines),
+    ...uptimeLines(runtime),
     "",
     ...breakerLines(runtime.breakers),
     plain(
@@ -100,12 +121,48 @@ function described({ name, status, runtime }: Shown): string[] {
     plain(
       `repeated ${figure(runtime.retries["repeated"])}, recovered ${figure(runtime.retries["recovered"])}`,
     ),
+    ...cacheLines(runtime),
     ...processLines(runtime),
     ...historyLines(runtime.endpoints),
   ];
 }
 
-function processLines({ endpoints, crashLoop }: NonNullable<Shown["runtime"]>): string[] {
+function endpointLines({ id, connections, balance }: Endpoint): string[] {
+  const lines: string[] = [];
+  if (connections !== undefined) {
+    const { open, busy, waiting } = connections;
+    lines.push(plain(`${id}: ${open} connections, ${busy} in use, ${waiting} waiting`));
+  }
+  if (balance.ejectedUntil !== undefined)
+    lines.push(plain(`${id}: left out by the balance until ${balance.ejectedUntil}`));
+  return lines;
+}
+
+function uptimeLines({ uptime = [] }: Runtime): string[] {
+  return uptime.flatMap(({ endpoint, day, week, month }) => {
+    const shares = [
+      ["24 h", day],
+      ["7 d", week],
+      ["30 d", month],
+    ] as const;
+    const known = shares.flatMap(([span, share]) =>
+      share === undefined ? [] : [`${percent(share)} of ${span}`],
+    );
+    return known.length === 0 ? [] : [plain(`${endpoint}: up ${known.join(", ")}`)];
+  });
+}
+
+function cacheLines({ cache }: Runtime): string[] {
+  if (cache === undefined) return [];
+  const rate = cache.hitRate === undefined ? "" : `, ${percent(cache.hitRate)} of lookups hit`;
+  return [`cache: ${cache.keys} answers, ${(cache.bytes / 1e6).toFixed(1)} MB${rate}`];
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function processLines({ endpoints, crashLoop }: Runtime): string[] {
   const lines = endpoints
     .flatMap(({ processes = [] }) => processes)
     .map(({ pid, residentBytes = 0, cpuSeconds = 0, children = 0 }) => {
@@ -116,13 +173,13 @@ function processLines({ endpoints, crashLoop }: NonNullable<Shown["runtime"]>): 
   return lines;
 }
 
-function endpointRow(one: NonNullable<Shown["runtime"]>["endpoints"][number]): string[] {
+function endpointRow(one: Endpoint): string[] {
   const { score, latencyMs, inFlight } = one.balance;
   return [
     one.id,
     one.state,
     one.since,
-    one.uptime === undefined ? "" : `${(100 * one.uptime).toFixed(1)} %`,
+    one.uptime === undefined ? "" : percent(one.uptime),
     String(one.reconnects ?? 0),
     score === undefined ? "" : score.toFixed(2),
     latencyMs === undefined ? "" : `${latencyMs.toFixed(1)} ms`,
@@ -130,7 +187,7 @@ function endpointRow(one: NonNullable<Shown["runtime"]>["endpoints"][number]): s
   ];
 }
 
-function breakerLines({ server, tools }: NonNullable<Shown["runtime"]>["breakers"]): string[] {
+function breakerLines({ server, tools }: Runtime["breakers"]): string[] {
   const all: [string, z.output<typeof breaker>][] = [
     ["breaker", server],
     ...Object.entries(tools).map(([tool, one]): [string, z.output<typeof breaker>] => [
@@ -144,7 +201,7 @@ function breakerLines({ server, tools }: NonNullable<Shown["runtime"]>["breakers
   });
 }
 
-function historyLines(endpoints: NonNullable<Shown["runtime"]>["endpoints"]): string[] {
+function historyLines(endpoints: Runtime["endpoints"]): string[] {
   const steps = endpoints
     .flatMap(({ id, history }) => history.map((step) => ({ id, ...step })).toReversed())
     .toSorted((a, b) => Number(a.at < b.at) - Number(a.at > b.at))

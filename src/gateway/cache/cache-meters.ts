@@ -19,12 +19,26 @@ export interface CacheStatistics {
   readonly evictions: Readonly<Record<EvictionReason, number>>;
 }
 
+/** The same of one server. */
+export interface ServerCacheStatistics {
+  readonly keys: number;
+  readonly bytes: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly hitRate: number | undefined;
+}
+
+interface Lookups {
+  hits: number;
+  misses: number;
+}
+
 interface ToolSlots {
   readonly hits: CounterSlot;
   readonly misses: CounterSlot;
 }
 
-/** Beyond this many tools the slots are bound anew. */
+/** Beyond this many tools the slots are bound anew, and beyond as many servers their counts begin anew. */
 const SLOTS_MAX = 10_000;
 
 export class CacheMeters {
@@ -37,8 +51,8 @@ export class CacheMeters {
     redis: new Map(),
   };
   readonly #size: () => { keys: number; bytes: number };
-  #hitCount = 0;
-  #missCount = 0;
+  readonly #all: Lookups = { hits: 0, misses: 0 };
+  readonly #byServer = new Map<string, Lookups>();
   #staleCount = 0;
 
   /** `size` is asked when the numbers are read. */
@@ -80,19 +94,23 @@ export class CacheMeters {
     });
   }
 
-  hit(level: CacheLevel, tool: string): void {
-    this.#hitCount++;
+  hit(level: CacheLevel, tool: string, server: string): void {
+    this.#all.hits++;
+    this.#lookupsOf(server).hits++;
     this.#slotsOf(level, tool).hits.inc();
   }
 
-  staleHit(tool: string): void {
+  staleHit(tool: string, server: string): void {
     this.#staleCount++;
-    this.hit("memory", tool);
+    this.hit("memory", tool, server);
   }
 
   /** `last`: whether no further level is asked. */
-  miss(level: CacheLevel, tool: string, last: boolean): void {
-    if (last) this.#missCount++;
+  miss(level: CacheLevel, tool: string, server: string, last: boolean): void {
+    if (last) {
+      this.#all.misses++;
+      this.#lookupsOf(server).misses++;
+    }
     this.#slotsOf(level, tool).misses.inc();
   }
 
@@ -105,14 +123,12 @@ export class CacheMeters {
   }
 
   statistics(): CacheStatistics {
-    const lookups = this.#hitCount + this.#missCount;
     return {
       ...this.#size(),
-      hits: this.#hitCount,
-      misses: this.#missCount,
+      ...this.#all,
       staleHits: this.#staleCount,
       joined: this.#joined.value,
-      hitRate: lookups === 0 ? undefined : this.#hitCount / lookups,
+      hitRate: rateOf(this.#all),
       evictions: {
         size: this.#evictions.size.value,
         bytes: this.#evictions.bytes.value,
@@ -120,6 +136,21 @@ export class CacheMeters {
         invalidated: this.#evictions.invalidated.value,
       },
     };
+  }
+
+  /** What lookups of one server's answers found. */
+  lookups(server: string): Lookups & { readonly hitRate: number | undefined } {
+    const counted = this.#byServer.get(server) ?? { hits: 0, misses: 0 };
+    return { ...counted, hitRate: rateOf(counted) };
+  }
+
+  #lookupsOf(server: string): Lookups {
+    const known = this.#byServer.get(server);
+    if (known !== undefined) return known;
+    if (this.#byServer.size >= SLOTS_MAX) this.#byServer.clear();
+    const made = { hits: 0, misses: 0 };
+    this.#byServer.set(server, made);
+    return made;
   }
 
   #slotsOf(level: CacheLevel, tool: string): ToolSlots {
@@ -131,4 +162,9 @@ export class CacheMeters {
     slots.set(tool, made);
     return made;
   }
+}
+
+function rateOf({ hits, misses }: Lookups): number | undefined {
+  const all = hits + misses;
+  return all === 0 ? undefined : hits / all;
 }

@@ -9,7 +9,7 @@
  *
  * Ending twice does nothing, so that whoever leads may abandon whenever its own client goes away.
  */
-import { SignalboxError } from "../../foundation/index.ts";
+import { SignalboxError, type ErrorCode } from "../../foundation/index.ts";
 import type { JsonRpcError } from "../../protocol/index.ts";
 import type { CacheKey } from "./cache-key.ts";
 
@@ -107,7 +107,8 @@ export class Flight {
   /** The server failed. An old answer that may stand in for the failure is returned, for the leader's own client. */
   fail(error: SignalboxError): CacheHit | undefined {
     if (this.#ended) return undefined;
-    const standIn = this.#home.standIn(this.key);
+    const old = this.#home.standIn(this.key);
+    const standIn = NO_STAND_IN.has(error.code) ? undefined : old;
     for (const seat of this.#end()) {
       this.#tell(seat, (reader) => {
         if (standIn === undefined) reader.failed(error);
@@ -209,6 +210,13 @@ export class Seat {
     this.flight = undefined;
   }
 }
+
+/** The server's own word on this very question: an answer from before it was said would contradict it. */
+const NO_STAND_IN: ReadonlySet<ErrorCode> = new Set([
+  "SERVER_UNAUTHORIZED",
+  "SERVER_REFUSED",
+  "SERVER_TOO_LARGE",
+]);
 
 /** More equal calls at once go to the server on their own. */
 const FOLLOWERS_MAX = 1000;

@@ -72,6 +72,14 @@ export class MemoryStore {
     return this.#bytes;
   }
 
+  /** What is kept of one server. */
+  sizeOf(server: string): { keys: number; bytes: number } {
+    const entries = this.#shelves.get(server)?.entries;
+    let bytes = 0;
+    for (const entry of entries?.values() ?? []) bytes += entry.bytes;
+    return { keys: entries?.size ?? 0, bytes };
+  }
+
   /** A number that changes whenever something of the server is cleared; what was asked for before is then old. */
   generation(server: string): number {
     return this.#shelf(server).generation;

@@ -190,6 +190,35 @@ test("an older answer stands in for a failure, for the leader and for those who 
   expect(late.flight().fail(down)).toBeUndefined();
 });
 
+test.each(["SERVER_UNAUTHORIZED", "SERVER_REFUSED", "SERVER_TOO_LARGE"] as const)(
+  "no older answer stands in for %s, which is the server's word on this very question",
+  (code) => {
+    const { cache, clock } = world();
+    keep(cache, "a", "old");
+    clock.advance(1000 + 30_000);
+    const [leader, follower] = ask(cache, 2, "a");
+    expect(leader.flight().fail(new SignalboxError(code, "no"))).toBeUndefined();
+    expect([follower.hits, follower.told]).toEqual([[], ["failed"]]);
+  },
+);
+
+test("what is held of a server, and how often it helped, is told apart from the others'", () => {
+  const { cache } = world();
+  keep(cache, "a", "12345");
+  ask(cache, 3, "a");
+  ask(cache, 1, "b");
+  const { bytes, ...figures } = cache.statisticsOf("s");
+  expect(figures).toEqual({ keys: 1, hits: 3, misses: 2, hitRate: 0.6 });
+  expect(bytes).toBe(cache.statistics().bytes);
+  expect(cache.statisticsOf("other")).toEqual({
+    keys: 0,
+    bytes: 0,
+    hits: 0,
+    misses: 0,
+    hitRate: undefined,
+  });
+});
+
 test("with both stale windows at 0 an answer ends with its time", () => {
   const { cache, clock } = world({ stale_while_revalidate: 0, stale_if_error: 0 });
   keep(cache, "a", "old");

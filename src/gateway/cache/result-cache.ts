@@ -10,7 +10,7 @@
  */
 import { messageOf, type Clock, type Log, type Metrics } from "../../foundation/index.ts";
 import type { CacheKey } from "./cache-key.ts";
-import { CacheMeters, type CacheStatistics } from "./cache-meters.ts";
+import { CacheMeters, type CacheStatistics, type ServerCacheStatistics } from "./cache-meters.ts";
 import type { CacheOptions } from "./cache-options.ts";
 import { Flight, Seat, type CacheHit, type CacheReader, type Freshness } from "./flight.ts";
 import { MemoryStore, type Entry } from "./memory-store.ts";
@@ -67,11 +67,11 @@ export class ResultCache {
     const entry = this.#usable(key, now);
     if (entry === undefined) return this.#join({ key, toolName, reader }, patienceMs);
     if (now < entry.facts.freshUntil) {
-      this.#meters.hit("memory", toolName);
+      this.#meters.hit("memory", toolName, key.server);
       reader.hit(hitOf(entry, now));
       return undefined;
     }
-    this.#meters.staleHit(toolName);
+    this.#meters.staleHit(toolName, key.server);
     reader.hit(hitOf(entry, now));
     if (now >= entry.refreshAfter && this.#flightOf(key) === undefined) this.#refresh(key, reader);
     return undefined;
@@ -82,12 +82,12 @@ export class ResultCache {
     const now = this.#clock.monotonicMs();
     const entry = this.#usable(key, now);
     if (entry === undefined) {
-      this.#meters.miss("memory", toolName, true);
+      this.#meters.miss("memory", toolName, key.server, true);
       return MISS;
     }
     const fresh = now < entry.facts.freshUntil;
-    if (fresh) this.#meters.hit("memory", toolName);
-    else this.#meters.staleHit(toolName);
+    if (fresh) this.#meters.hit("memory", toolName, key.server);
+    else this.#meters.staleHit(toolName, key.server);
     return { state: fresh ? "fresh" : "stale", ...hitOf(entry, now) };
   }
 
@@ -148,6 +148,12 @@ export class ResultCache {
     return this.#meters.statistics();
   }
 
+  /** What is held of one server, and how often it helped. */
+  statisticsOf(server: string): ServerCacheStatistics {
+    this.sweep();
+    return { ...this.#store.sizeOf(server), ...this.#meters.lookups(server) };
+  }
+
   #size(): { keys: number; bytes: number } {
     this.sweep();
     return { keys: this.#store.size, bytes: this.#store.bytes };
@@ -164,11 +170,11 @@ export class ResultCache {
     const flight = this.#flightOf(ask.key);
     const seat = new Seat(ask.reader);
     if (flight?.board(seat) === true) {
-      this.#meters.miss("memory", ask.toolName, true);
+      this.#meters.miss("memory", ask.toolName, ask.key.server, true);
       this.#meters.joined();
       seat.wait(ask.key.server, patienceMs);
     } else {
-      this.#meters.miss("memory", ask.toolName, this.#second === undefined);
+      this.#meters.miss("memory", ask.toolName, ask.key.server, this.#second === undefined);
       this.#lead(ask, seat);
     }
     return seat;
@@ -260,13 +266,13 @@ export class ResultCache {
       void asked.then((answer) => this.#goOn(ask, seat, flight, answer));
       return;
     }
-    if (this.#second !== undefined) this.#meters.miss("redis", ask.toolName, true);
+    if (this.#second !== undefined) this.#meters.miss("redis", ask.toolName, ask.key.server, true);
     this.#begin(flight, () => seat.lead(flight));
   }
 
   #goOn(ask: Ask, seat: Seat, flight: Flight, { found, stamp }: SecondLevelAnswer): void {
-    if (found === undefined) this.#meters.miss("redis", ask.toolName, true);
-    else this.#meters.hit("redis", ask.toolName);
+    if (found === undefined) this.#meters.miss("redis", ask.toolName, ask.key.server, true);
+    else this.#meters.hit("redis", ask.toolName, ask.key.server);
     if (seat.state === "left") return;
     try {
       if (found === undefined) {

@@ -66,7 +66,7 @@ export class Record implements CallEnd {
     route.catalog.inflight--;
     this.#meters.finished(ownMs);
     route.server.recordCall(UNHAPPY.has(call.outcome));
-    route.meter.ended(call.outcome, durationMs, call.responseBytes);
+    route.meter.ended(call, durationMs, start.bytes);
     start.session?.untrack(call, start.reply);
     const record = this.#recordOf(call, durationMs, ownMs);
     this.#write(record);

@@ -14,6 +14,8 @@ export interface Member extends Choice {
   readonly priority: number;
   /** Whether its link can take a call. */
   readonly usable: boolean;
+  /** Whether a call would not have to wait for a link that may not open at all: it is open, or nothing speaks against it. */
+  readonly ready: boolean;
 }
 
 export type EjectionReason = "failures_in_a_row" | "failure_share";
@@ -79,7 +81,7 @@ export class Ejections<T extends Member> {
     let othersStand = 0;
     let replacements = 0;
     for (const each of members) {
-      const stands = each.usable && !each.health.ejected;
+      const stands = each.usable && each.ready && !each.health.ejected;
       if (each.priority !== member.priority) {
         if (stands) replacements++;
         continue;

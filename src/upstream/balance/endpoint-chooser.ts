@@ -56,7 +56,7 @@ export class EndpointChooser<T extends Member> {
   /**
    * The member for a call; undefined when no link of them can take one. The best condition wins, and within it the first
    * priority: standing; ejected (when all are, some call must find out whether they are well again); to be avoided;
-   * both. Without failover only the first priority is looked at.
+   * both; not ready, in the same order. Without failover only the first priority is looked at.
    */
   choose(members: readonly T[], options: ChooseOptions<T> = nothingSpecial): T | undefined {
     const [only] = members;
@@ -69,6 +69,14 @@ export class EndpointChooser<T extends Member> {
     const chosen = candidates.length < 2 ? candidates[0] : this.#strategy.choose(candidates, key);
     candidates.length = 0;
     return chosen;
+  }
+
+  /** Whether a member that is ready can take the call of those in `avoid`; asking takes nobody's turn. */
+  hasOther(members: readonly T[], avoid: readonly T[]): boolean {
+    const lastPriority = this.#failover ? Infinity : firstPriorityOf(members);
+    return members.some(
+      (one) => one.usable && one.ready && one.priority <= lastPriority && !avoid.includes(one),
+    );
   }
 
   /** To be called after each failure of a member, once its health has heard of it: may eject it. */
@@ -119,7 +127,8 @@ export class EndpointChooser<T extends Member> {
     if (health.ejected) this.#ejections.settle(member, this.#clock.monotonicMs());
     const ejected = health.ejected ? 1 : 0;
     const avoided = avoid !== undefined && avoid.includes(member) ? 2 : 0;
-    return ejected + avoided;
+    const unready = member.ready ? 0 : 4;
+    return ejected + avoided + unready;
   }
 }
 
@@ -129,7 +138,8 @@ const nothingSpecial = {};
 function areAlike(members: readonly Member[]): boolean {
   const priority = members[0]?.priority;
   for (const member of members) {
-    if (!member.usable || member.health.ejected || member.priority !== priority) return false;
+    if (!member.usable || !member.ready) return false;
+    if (member.health.ejected || member.priority !== priority) return false;
   }
   return true;
 }

@@ -23,6 +23,9 @@ export class EndpointHealth {
   readonly #clock: Clock;
   readonly #window = new FailureWindow();
   #inFlight = 0;
+  #sent = 0;
+  #answered = 0;
+  #failed = 0;
   #latencyMs = NEVER;
   #latencyAtMs = 0;
   // Calls that ended, fading with time.
@@ -46,6 +49,7 @@ export class EndpointHealth {
 
   started(): void {
     this.#inFlight++;
+    this.#sent++;
   }
 
   /**
@@ -56,6 +60,8 @@ export class EndpointHealth {
     this.#left();
     const nowMs = this.#clock.monotonicMs();
     const failed = outcome === "failed";
+    if (failed) this.#failed++;
+    else this.#answered++;
     if (nowMs - latencyMs < this.#returnedMs) return;
     this.#window.add(failed, nowMs);
     this.#fade(nowMs);
@@ -76,6 +82,16 @@ export class EndpointHealth {
   /** A call was given up by its caller: it says nothing about the endpoint. */
   abandoned(): void {
     this.#left();
+  }
+
+  /** Calls since the link was made: how many were sent, were answered, and failed on the way. */
+  get totals(): { readonly sent: number; readonly answered: number; readonly failed: number } {
+    return { sent: this.#sent, answered: this.#answered, failed: this.#failed };
+  }
+
+  /** When a call last ended, in the clock's monotonic milliseconds; undefined where none has. */
+  get lastEndedMs(): number | undefined {
+    return this.#latencyMs === NEVER ? undefined : this.#evidenceAtMs;
   }
 
   /** Calls that have neither ended nor been given up. */

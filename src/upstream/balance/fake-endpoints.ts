@@ -7,19 +7,21 @@ export interface FakeEndpoint {
   weight: number;
   priority: number;
   usable: boolean;
+  ready: boolean;
   readonly health: EndpointHealth;
 }
 
 export function fakeEndpoint(
   clock: Clock,
   id: string,
-  settings: Partial<Pick<FakeEndpoint, "weight" | "priority" | "usable">> = {},
+  settings: Partial<Pick<FakeEndpoint, "weight" | "priority" | "usable" | "ready">> = {},
 ): FakeEndpoint {
   return {
     id,
     weight: 1,
     priority: 0,
     usable: true,
+    ready: true,
     ...settings,
     health: new EndpointHealth(clock),
   };

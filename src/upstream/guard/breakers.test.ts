@@ -278,3 +278,48 @@ test("for every sequence: one trial at a time, and no way stays shut once all ca
 });
 
 const kinds = { fail: "timeout", network: "network", refuse: "non_retryable" } as const;
+
+describe("failures on the way to one of several endpoints", () => {
+  const failAt = ({ breakers }: Bench, endpoint: string, times: number): void => {
+    for (let n = 0; n < times; n++)
+      breakers.failedAt(endpoint, "poison", "SERVER_CLOSED", breakers.ticket);
+  };
+
+  test("stop a tool that breaks more than one of them, and not the server", () => {
+    const own = bench();
+    failAt(own, "a", 3);
+    expect(own.breakers.stateOf("poison")).toBe(0);
+    failAt(own, "b", 2);
+    expect([own.breakers.stateOf("poison"), own.breakers.state]).toEqual([2, 0]);
+    expect(own.breakers.explain().server.failures).toBe(0);
+  });
+
+  test("do not stop a tool when all of them are of the same endpoint", () => {
+    const own = bench();
+    failAt(own, "a", 100);
+    expect(own.breakers.stateOf("poison")).toBe(0);
+  });
+
+  test("are counted anew after a call that succeeds", () => {
+    const own = bench();
+    for (let n = 0; n < 10; n++) {
+      failAt(own, "a", 3);
+      failAt(own, "b", 1);
+      own.breakers.succeeded("poison", own.breakers.ticket);
+    }
+    expect(own.breakers.stateOf("poison")).toBe(0);
+    failAt(own, "a", 3);
+    failAt(own, "b", 2);
+    expect(own.breakers.stateOf("poison")).toBe(2);
+  });
+
+  test("give back the trial of a server's breaker that is half open", () => {
+    const own = bench();
+    own.breakers.open("by hand", { forMs: 1000 });
+    own.clock.advance(1000);
+    expect(own.breakers.admit("poison")).toBeUndefined();
+    expect(own.breakers.admit("poison")?.code).toBe("BREAKER_OPEN");
+    failAt(own, "a", 1);
+    expect(own.breakers.admit("poison")).toBeUndefined();
+  });
+});

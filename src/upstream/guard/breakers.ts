@@ -100,6 +100,22 @@ export class Breakers {
     this.#ownFailed(entry ?? this.#toolless, kind, code, ticket);
   }
 
+  /**
+   * The way to one endpoint broke while another one can take the call. That says nothing of the server; but a tool that breaks
+   * every endpoint it is sent to is stopped, so it counts for the tool, as long as that endpoint has not given half of its row.
+   */
+  failedAt(endpoint: string, tool: string | undefined, code: string, ticket: number): void {
+    if (!this.#options.enabled && this.#notClosed === 0) return;
+    if (this.#notClosed > 0) this.#own.abandoned(ticket);
+    const entry = tool === undefined ? undefined : this.#entry(tool);
+    if (entry === undefined) return;
+    const { breaker, byEndpoint } = entry;
+    if (breaker.failures === 0) byEndpoint.clear();
+    const counted = byEndpoint.get(endpoint) ?? 0;
+    if (breaker.state !== HALF_OPEN && counted >= this.#halfARow) breaker.abandoned(ticket);
+    else if (breaker.failed(code, ticket)) byEndpoint.set(endpoint, counted + 1);
+  }
+
   /** The call was cancelled, or refused elsewhere after it was admitted here. */
   abandoned(tool: string | undefined, ticket: number): void {
     if (this.#notClosed === 0) return;
@@ -141,9 +157,13 @@ export class Breakers {
       part.row = this.#row;
       part.counted = 0;
     }
+    if (part.counted < this.#halfARow && this.#own.failed(code, ticket)) part.counted++;
+  }
+
+  /** What one part may give to a row of failures. */
+  get #halfARow(): number {
     const { failures } = this.#options;
-    const countedMax = failures === 1 ? 0 : Math.ceil(failures / 2);
-    if (part.counted < countedMax && this.#own.failed(code, ticket)) part.counted++;
+    return failures === 1 ? 0 : Math.ceil(failures / 2);
   }
 
   /** The tool's breaker, made where there is none; undefined where there is no place for one. */
@@ -151,7 +171,8 @@ export class Breakers {
     const known = this.#tools.get(tool);
     if (known !== undefined) return known;
     if (this.#tools.size >= toolBreakersMax && !this.#dropOldestClosed()) return undefined;
-    const entry = { breaker: this.#breaker(tool), row: 0, counted: 0 };
+    const breaker = this.#breaker(tool);
+    const entry = { breaker, row: 0, counted: 0, byEndpoint: new Map<string, number>() };
     this.#tools.set(tool, entry);
     return entry;
   }
@@ -207,4 +228,6 @@ interface RowPart {
 
 interface ToolEntry extends RowPart {
   readonly breaker: Breaker;
+  /** What each endpoint has given to the tool's row of failures; at most as many as failed in it. */
+  readonly byEndpoint: Map<string, number>;
 }

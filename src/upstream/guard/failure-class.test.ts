@@ -35,8 +35,17 @@ describe("by its code, a failure", () => {
 
 test("a server that answers with HTTP 500 may have carried the call out", () => {
   expect(classify(statusFailure("files", 500))).toEqual({ kind: "retryable", delivered: "maybe" });
-  expect(classify(statusFailure("files", 401)).kind).toBe("non_retryable");
 });
+
+test.each([301, 401, 403, 404, 409])(
+  "a server that answers HTTP %d has not carried it out",
+  (status) => {
+    expect(classify(statusFailure("files", status))).toEqual({
+      kind: "non_retryable",
+      delivered: "no",
+    });
+  },
+);
 
 test("what the transport knows about the delivery wins", () => {
   fc.assert(

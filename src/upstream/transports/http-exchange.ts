@@ -32,7 +32,7 @@ import {
 import type { ExchangeHandle, ExchangeSink, OutboundRequest } from "../lane.ts";
 import { idAtInBytes, idAtInText, withIdBytes } from "./answer-id.ts";
 import type { HttpEndpoint, Timed } from "./http-endpoint.ts";
-import { connectionFailure, failureOf, retryAfterMsOf } from "./http-failure.ts";
+import { connectionFailure, failureOf, notDelivered, retryAfterMsOf } from "./http-failure.ts";
 import {
   contradictsEra,
   isAboutThisHop,
@@ -249,7 +249,8 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
       this.#endEvents(error);
       return;
     }
-    const phase = this.#phase === "waiting" ? "sending" : "answering";
+    const taken = this.#controller === undefined ? "connecting" : "sending";
+    const phase = this.#phase === "waiting" ? taken : "answering";
     const { serverName, endpoint } = this.#host;
     this.#fail(connectionFailure(serverName, endpoint.origin, error, phase));
   }
@@ -619,7 +620,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     const failure = await this.#host.renew(session);
     if (this.#isOver()) return;
     if (failure === undefined) this.#post();
-    else this.#fail(failure);
+    else this.#fail(notDelivered(failure));
   }
 
   // --- endings

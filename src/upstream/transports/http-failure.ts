@@ -14,12 +14,15 @@ export function failureOf(
   });
 }
 
-/** What a broken connection means: never reached, or closed in the middle. */
+/**
+ * What a broken connection means. What has not left the gateway (`connecting`) was certainly not done; once a connection
+ * has taken the request (`sending`) nobody knows, whatever it is that broke it.
+ */
 export function connectionFailure(
   server: string,
   origin: string,
   error: Error,
-  phase: "sending" | "answering",
+  phase: "connecting" | "sending" | "answering",
 ): SignalboxError {
   const code = codeOf(error);
   if (garbage.has(code) || error.name === "HTTPParserError") {
@@ -35,12 +38,17 @@ export function connectionFailure(
   if (closedByPeer.has(code)) {
     return failureOf(server, "SERVER_CLOSED", "closed the connection before it answered", {
       cause: error,
+      ...(phase === "connecting" && { details: { delivered: "no" } }),
     });
   }
-  const reason = reasons[code] ?? `the connection failed (${code})`;
-  return failureOf(server, "SERVER_UNREACHABLE", `cannot be reached at ${origin}: ${reason}`, {
+  const why = reasons[code] ?? `the connection failed (${code})`;
+  if (phase === "sending") {
+    const sentence = `did not answer, and the connection to it broke: ${why}`;
+    return failureOf(server, "SERVER_CLOSED", sentence, { cause: error });
+  }
+  return failureOf(server, "SERVER_UNREACHABLE", `cannot be reached at ${origin}: ${why}`, {
     cause: error,
-    details: { forCallers: `Server "${server}" cannot be reached: ${reason}.` },
+    details: { forCallers: `Server "${server}" cannot be reached: ${why}.` },
   });
 }
 
@@ -54,26 +62,39 @@ export function statusFailure(
   if (status === 429) {
     return failureOf(server, "SERVER_THROTTLED", "asks for fewer calls (HTTP 429)", { details });
   }
+  if (status >= 500) {
+    return failureOf(server, "SERVER_UNREACHABLE", `is failing (HTTP ${status})`, { details });
+  }
+  // Who says no has not done it; "see other" is what a server may say once it has.
+  const refused = { ...details, ...(status !== 303 && { delivered: "no" }) };
   if (status === 401 || status === 403) {
     return failureOf(
       server,
       "SERVER_UNAUTHORIZED",
       `refused the gateway's credentials (HTTP ${status})`,
-      { details },
+      { details: refused },
     );
-  }
-  if (status >= 500) {
-    return failureOf(server, "SERVER_UNREACHABLE", `is failing (HTTP ${status})`, { details });
   }
   if (status >= 300 && status < 400) {
     return failureOf(
       server,
       "SERVER_REFUSED",
       `answered with a redirect (HTTP ${status}), which is not followed: configure the final address`,
-      { details },
+      { details: refused },
     );
   }
-  return failureOf(server, "SERVER_REFUSED", `refused the request (HTTP ${status})`, { details });
+  return failureOf(server, "SERVER_REFUSED", `refused the request (HTTP ${status})`, {
+    details: refused,
+  });
+}
+
+/** The same failure of a call that the server certainly has not carried out. */
+export function notDelivered(error: SignalboxError): SignalboxError {
+  const { code, message, cause, details } = error;
+  return new SignalboxError(code, message, {
+    ...(cause === undefined ? {} : { cause }),
+    details: { ...details, delivered: "no" },
+  });
 }
 
 /**

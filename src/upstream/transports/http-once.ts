@@ -111,7 +111,8 @@ class Once implements Dispatcher.DispatchHandler, Timed {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    const phase = this.#reply === undefined ? "sending" : "answering";
+    const taken = this.#controller === undefined ? "connecting" : "sending";
+    const phase = this.#reply === undefined ? taken : "answering";
     this.#fail(connectionFailure(this.#request.server, this.#endpoint.origin, error, phase));
   }
 

@@ -67,7 +67,7 @@ export function refusalFailure(
     server,
     "SERVER_REFUSED",
     `refused what the gateway sent: ${message.slice(0, 200)} (${code}, HTTP ${status})`,
-    { details: { status, rpcCode: code, ...(isAboutHeaders(code) && { delivered: "no" }) } },
+    { details: { status, rpcCode: code, delivered: "no" } },
   );
 }
 

@@ -134,8 +134,8 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
     if (this.closed || this.#pending.size >= exchangesMax) {
       sink.fail(
         this.closed
-          ? this.#failure("SERVER_CLOSED", "was disconnected")
-          : this.#failure("SERVER_REFUSED", "is busy: too much waits for it"),
+          ? this.#failure("SERVER_CLOSED", "was disconnected", { delivered: "no" })
+          : this.#failure("SERVER_REFUSED", "is busy: too much waits for it", { delivered: "no" }),
       );
       return exchange;
     }
@@ -217,7 +217,8 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    const phase = this.#answering ? "answering" : "sending";
+    const taken = this.#controller === undefined ? "connecting" : "sending";
+    const phase = this.#answering ? "answering" : taken;
     const { origin } = this.#parts.endpoint;
     this.#end(connectionFailure(this.#serverName, origin, error, phase), true);
   }
@@ -340,11 +341,20 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
         timeoutMs: postTimeoutMs,
       });
       if (reply.response !== undefined) this.#response(reply.response);
+      else if (reply.status === 404 && this.#opened) this.#forgotten(exchange);
       else if (reply.status >= 300) throw statusFailure(this.#serverName, reply.status);
     } catch (error) {
       if (exchange !== undefined && isSignalboxError(error)) this.#fail(exchange, error);
       else deps.log.debug({ err: error }, "a message did not reach the server");
     }
+  }
+
+  // The server does not know the session any more: it has not looked at the message, and will not at the next.
+  #forgotten(exchange: Exchange | undefined): void {
+    const sentence = "does not know the session any more (HTTP 404)";
+    if (exchange !== undefined)
+      this.#fail(exchange, this.#failure("SERVER_CLOSED", sentence, { delivered: "no" }));
+    this.#end(this.#failure("SERVER_CLOSED", sentence), true);
   }
 
   #fail(exchange: Exchange, error: SignalboxError): void {
@@ -377,8 +387,12 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
     if (typeof instructions === "string") this.instructions = instructions;
   }
 
-  #failure(code: Parameters<typeof failureOf>[1], sentence: string): SignalboxError {
-    return failureOf(this.#serverName, code, sentence);
+  #failure(
+    code: Parameters<typeof failureOf>[1],
+    sentence: string,
+    details: Record<string, unknown> = {},
+  ): SignalboxError {
+    return failureOf(this.#serverName, code, sentence, { details });
   }
 }
 

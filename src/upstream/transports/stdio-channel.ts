@@ -22,6 +22,7 @@ import {
 } from "../../protocol/index.ts";
 import type { ExchangeHandle, ExchangeSink, LaneListener, OutboundRequest } from "../lane.ts";
 import { lastWords, type Child, type ChildEnd } from "./child-process.ts";
+import { notDelivered } from "./http-failure.ts";
 import { InFlight } from "./in-flight.ts";
 import { LineSplitter, type LineHandler } from "./line-splitter.ts";
 import { findId, findIdAtHead, findIdAtTail, found, withFoundId } from "./minted-id.ts";
@@ -120,9 +121,9 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   }
 
   #refusal(): SignalboxError | undefined {
-    if (this.#ended !== undefined) return this.#ended;
+    if (this.#ended !== undefined) return notDelivered(this.#ended);
     return this.#pending.size >= inFlightMax || this.#queuedBytes() > queueBytesMax
-      ? this.#error("SERVER_REFUSED", "is busy: too much waits for it")
+      ? this.#error("SERVER_REFUSED", "is busy: too much waits for it", { delivered: "no" })
       : undefined;
   }
 
