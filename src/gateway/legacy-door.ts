@@ -437,6 +437,7 @@ export class LegacyDoor {
       clientInfo: session.clientInfo,
       capabilities: session.capabilities,
       revision: session.revision.id,
+      over: () => session.ended,
       opened: (lane) => this.#restoreOn(lane, session, server),
       listener: {
         notification: (message) =>

@@ -1097,6 +1097,8 @@ export class Link implements SlotOwner, ReportListener {
   #slotFor(key: LaneKey): LaneSlot {
     const known = this.#slotOf(key);
     if (known !== undefined || key.kind === "shared") return known ?? this.#shared;
+    if (key.kind === "session" && key.over?.() === true)
+      throw failureOf(this.name, "SESSION_NOT_FOUND", "is not opened for a session that has ended");
     const { lanesMax } = this.#deps;
     if (this.#principals.size + this.#sessions.size >= lanesMax)
       throw failureOf(
