@@ -1,4 +1,5 @@
 // The whole gateway as an OAuth resource server, with a real provider and the official client, over real HTTP.
+import { randomBytes } from "node:crypto";
 import {
   Client,
   StreamableHTTPClientTransport,
@@ -12,7 +13,7 @@ import { APP, GATEWAY, startProvider, type TestProvider } from "../support/oauth
 import { everythingOverStdio } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
-const SECRET = "the-shared-secret-of-this-test-0123456789";
+const SECRET = randomBytes(48).toString("base64");
 let provider: TestProvider;
 let gateway: TestGateway;
 

@@ -1,4 +1,5 @@
 // A tool whose description changes between two lists: from the server over HTTP to the client, the API and the command line.
+import { randomBytes } from "node:crypto";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -160,7 +161,10 @@ test("a tool that was approved under warn stays listed, and is reported", async 
 test("of two gateways on one database, what is approved in one is served by the other", async () => {
   await using database = await openTestDatabase();
   const server = await changing();
-  const env = { DATABASE_URL: database.url, SIGNALBOX_ADMIN_KEY: `sbx_${"k".repeat(43)}` };
+  const env = {
+    DATABASE_URL: database.url,
+    SIGNALBOX_ADMIN_KEY: `sbx_${randomBytes(32).toString("base64url")}`,
+  };
   const here = await gatewayFor(server, { env });
   const there = await gatewayFor(server, { env });
   const [near, far] = [await clientOf(here), await clientOf(there)];
