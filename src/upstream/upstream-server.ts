@@ -6,6 +6,7 @@ import { hash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import {
   Emitter,
+  HeldBytes,
   isSignalboxError,
   SignalboxError,
   type Clock,
@@ -78,6 +79,8 @@ export interface UpstreamDeps {
   clock: Clock;
   metrics?: Metrics;
   options: UpstreamOptions;
+  /** What answers that are held whole may take together; one for all servers of a gateway, default 256 MiB for this one. */
+  held?: HeldBytes;
   /** One for all servers of a gateway; default: the server's own. */
   reconnects?: ReconnectRate;
   /** Where local processes take their turn to start; one for all servers of a gateway. */
@@ -108,6 +111,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   readonly breakers: Breakers;
   readonly bulkhead: Bulkhead;
   readonly retries: Retries;
+  readonly held: HeldBytes;
   /** In the order of the configuration. */
   links: readonly Link[];
   /** Links to endpoints that are no longer configured, until they are closed. */
@@ -138,6 +142,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     const { clock, options, random = Math.random } = deps;
     const own = definition.options;
     this.definition = definition;
+    this.held = deps.held ?? new HeldBytes(256 * 1024 * 1024);
     this.clock = clock;
     this.#log = deps.log.child({ area: "upstream", serverId: definition.name });
     const guards = { ...guardDefaults, ...options.guards };
@@ -201,6 +206,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       clientInfo: options.clientInfo,
       responseBytesMax: own.response_bytes_max ?? options.responseBytesMax ?? 64 * 1024 * 1024,
       inspectBytesMax: options.inspectBytesMax ?? 1024 * 1024,
+      held: this.held,
       connectTimeoutMs: this.#pool.connection_timeout,
       principalIdleMs: options.principalIdleMs ?? 10 * 60_000,
       lanesMax: own.process?.processes_max ?? options.lanesMax ?? 10_000,
