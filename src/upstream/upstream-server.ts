@@ -101,6 +101,8 @@ export type UpstreamEvents = {
   stateChanged: ServerStatus;
   linkChanged: LinkChange;
   breakerChanged: BreakerChange;
+  /** A call that found no place at once waits no longer. */
+  waited: { ms: number };
 };
 
 /** One configured server. */
@@ -155,6 +157,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     );
     this.bulkhead = new Bulkhead(definition.name, settingsOf(guards.bulkhead, own.bulkhead), {
       clock,
+      waited: (ms) => this.events.emit("waited", { ms }),
     });
     this.#policies = new RetryPolicies(guards.retry_policy, own.retry_policy);
     this.retries = new Retries(this.#policies.budget, { clock, random });
