@@ -200,6 +200,7 @@ describe("a server with three endpoints", () => {
       const violations = await runScenario("one of three blackholed", seed, gateway, {
         ledger: () => ledger.entries,
         act: silence,
+        proxies,
       });
       expect(violations).toEqual([]);
     },
@@ -266,6 +267,7 @@ describe("a server with three endpoints", () => {
       const violations = await runScenario("endpoints come and go", seed, gateway, {
         ledger: () => ledger.entries,
         act: comeAndGo,
+        proxies,
       });
       expect(violations).toEqual([]);
     },
@@ -305,6 +307,7 @@ describe("a server with three endpoints", () => {
       const violations = await runScenario("credentials expire", seed, gateway, {
         ledger: () => ledger.entries,
         act: expire,
+        proxies,
       });
       expect(violations).toEqual([]);
     },

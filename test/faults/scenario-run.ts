@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "../../src/foundation/index.ts";
 import type { TestGateway } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
+import type { FaultProxy } from "./fault-proxy.ts";
 import { History, type Operation } from "./history.ts";
 import { isWritten, violationsOf, type Recovery, type Span, type Violation } from "./invariants.ts";
 import { LedgerCalls, loggedCalls } from "./ledger-calls.ts";
@@ -147,6 +148,8 @@ export async function runScenario(
     act: (run: ScenarioRun) => Promise<Figures>;
     /** What all servers of the scenario did, asked for when it is over. */
     ledger: () => readonly LedgerEntry[];
+    /** The faulty networks that it uses beyond this run: they take its seed. */
+    proxies?: readonly FaultProxy[];
   },
 ): Promise<Violation[]> {
   const run = new ScenarioRun(name, seed, gateway);
@@ -162,6 +165,7 @@ export async function runScenario(
     figures: {},
   };
   results.push(result);
+  for (const proxy of scenario.proxies ?? []) proxy.reseed(seed);
   try {
     result.figures = await scenario.act(run);
     result.violations = await run.violations(scenario.ledger());
