@@ -23,6 +23,7 @@ export type {
 export { metricsOptions } from "./metrics-options.ts";
 export { processMetrics } from "./process-metrics.ts";
 export { writePrivateFile } from "./private-file.ts";
+export { HeldBytes, HeldShare, UNCOUNTED_BYTES } from "./held-bytes.ts";
 export { repeat } from "./repeat.ts";
 export { releaseStartMemory } from "./memory.ts";
 export { Emitter } from "./events.ts";

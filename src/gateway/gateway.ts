@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { checkHost, type AuthOutcome, type HostPolicy, type Principal } from "../access/index.ts";
 import {
+  HeldBytes,
   SignalboxError,
   isSignalboxError,
   messageOf,
@@ -108,6 +109,7 @@ export class Gateway {
   readonly #open = new OpenPosts();
   readonly #warmUp = new WarmUp();
   readonly #reconnects: ReconnectRate;
+  readonly #held: HeldBytes;
   readonly #processes: Processes;
   readonly #sweeper: NodeJS.Timeout;
   /** Servers that are no longer configured and finish their calls. */
@@ -131,6 +133,7 @@ export class Gateway {
     this.#bounds = { depthMax: limits.json_depth_max, elementsMax: limits.json_elements_max };
     this.#requestPrefix = `r${clock.now().toString(36)}${randomToken(3)}-`;
     this.#meters = new CallMeters(metrics);
+    this.#held = new HeldBytes(limits.held_bytes_max);
     this.#reconnects = new ReconnectRate(clock);
     this.#processes = new Processes(clock, { totalMax: limits.processes_total_max });
     this.#traffic = new Traffic(metrics);
@@ -194,6 +197,10 @@ export class Gateway {
     ).snapshot;
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     this.#sweeper.unref();
+    const held = metrics
+      .gauge("mcp_held_bytes", "Bytes of answers that are held whole, of limits.held_bytes_max.")
+      .slot();
+    metrics.collect(() => held.set(this.#held.taken));
     const sessions = metrics.gauge("mcp_sessions", "Legacy sessions that are open.").slot();
     metrics.collect(() => sessions.set(this.#sessions.count));
   }
@@ -600,6 +607,7 @@ export class Gateway {
       clock,
       log,
       metrics,
+      held: this.#held,
       reconnects: this.#reconnects,
       processes: this.#processes,
       options: {

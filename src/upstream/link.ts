@@ -22,6 +22,7 @@ import {
   isSignalboxError,
   SignalboxError,
   type Clock,
+  type HeldBytes,
   type Log,
   type Metrics,
 } from "../foundation/index.ts";
@@ -119,6 +120,7 @@ export interface LinkDeps {
   readonly clientInfo: JsonObject;
   readonly responseBytesMax: number;
   readonly inspectBytesMax: number;
+  readonly held: HeldBytes;
   readonly connectTimeoutMs: number;
   readonly principalIdleMs: number;
   readonly lanesMax: number;
@@ -716,7 +718,8 @@ export class Link implements SlotOwner, ReportListener {
   }
 
   #transportDeps(): TransportDeps {
-    const { clock, metrics, responseBytesMax, inspectBytesMax, connectTimeoutMs } = this.#deps;
+    const { clock, metrics, responseBytesMax, inspectBytesMax, held, connectTimeoutMs } =
+      this.#deps;
     return {
       serverName: this.name,
       log: this.#log,
@@ -724,6 +727,7 @@ export class Link implements SlotOwner, ReportListener {
       ...(metrics && { metrics }),
       responseBytesMax,
       inspectBytesMax,
+      held,
       connectTimeoutMs,
     };
   }

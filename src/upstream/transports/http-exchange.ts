@@ -10,7 +10,13 @@
 // does not know the session (404), so that it has not processed it.
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
-import type { ErrorCode, SignalboxError } from "../../foundation/index.ts";
+import {
+  HeldShare,
+  UNCOUNTED_BYTES,
+  type ErrorCode,
+  type HeldBytes,
+  type SignalboxError,
+} from "../../foundation/index.ts";
 import {
   isJsonObject,
   isNotification,
@@ -19,6 +25,7 @@ import {
   parseJson,
   readMessage,
   RPC,
+  SseOverflowError,
   SseParser,
   stringify,
   type Era,
@@ -54,6 +61,7 @@ export interface ExchangeHost {
   readonly shared: boolean;
   readonly responseBytesMax: number;
   readonly inspectBytesMax: number;
+  readonly held: HeldBytes | undefined;
   /** The legacy session in use, if the server gave one. */
   readonly sessionId: string | undefined;
   nextId(): number;
@@ -105,6 +113,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   #retryAfterMs: number | undefined;
   #first: Buffer | undefined;
   #whole: WholeBody | undefined;
+  #share: HeldShare | undefined;
   #large: LargeAnswer | undefined;
   #bytes = 0;
   #length: number | undefined;
@@ -286,7 +295,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
         this.#tooLarge();
     } else if (type.startsWith("text/event-stream")) {
       this.#phase = "events";
-      this.#parser = new SseParser(this.#host.responseBytesMax);
+      this.#parser = new SseParser(this.#host.responseBytesMax, this.#host.held);
     } else {
       this.#break(
         "SERVER_GARBAGE",
@@ -312,6 +321,10 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
       if ((this.#length ?? this.#bytes) > inspectMax) this.#beginRelay(controller, [chunk]);
       return;
     }
+    if (!this.#fits(this.#length ?? this.#bytes)) {
+      this.#noRoom();
+      return;
+    }
     if (this.#whole === undefined) {
       this.#whole = new WholeBody(this.#length);
       this.#whole.push(this.#first);
@@ -320,6 +333,12 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     // The head decides once whether it can be relayed; what cannot is read whole.
     if (this.#length === undefined && this.#bytes > inspectMax && before <= inspectMax)
       this.#beginRelay(controller, this.#whole.chunks);
+  }
+
+  #fits(bytes: number): boolean {
+    const { held } = this.#host;
+    if (bytes <= UNCOUNTED_BYTES || held === undefined) return true;
+    return (this.#share ??= new HeldShare(held)).fit(bytes);
   }
 
   #answerBody(): void {
@@ -379,6 +398,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     }
     this.#first = undefined;
     this.#whole = undefined;
+    this.#share?.giveBack();
     for (const chunk of rest) this.#large?.relay(controller, chunk);
   }
 
@@ -397,8 +417,9 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     let events: SseEvent[];
     try {
       events = this.#parser?.push(chunk) ?? [];
-    } catch {
+    } catch (error) {
       if (this.#phase === "lingering") this.expire();
+      else if (error instanceof SseOverflowError && error.crowded) this.#noRoom();
       else this.#tooLarge();
       return;
     }
@@ -558,9 +579,10 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
 
   #resumed(status: number, headers: IncomingHttpHeaders): void {
     const type = headers["content-type"] ?? "";
+    this.#parser?.close();
     if (status === 200 && type.startsWith("text/event-stream")) {
       this.#phase = "events";
-      this.#parser = new SseParser(this.#host.responseBytesMax);
+      this.#parser = new SseParser(this.#host.responseBytesMax, this.#host.held);
       return;
     }
     if (status < 500) this.#resumes = resumesMax;
@@ -630,6 +652,10 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     this.#break("SERVER_TOO_LARGE", `sent an answer larger than ${limit} bytes`);
   }
 
+  #noRoom(): void {
+    this.#break("SERVER_TOO_LARGE", `sent ${this.#host.held?.refusal}`);
+  }
+
   /** Fails the exchange and stops the server's answer. */
   #break(code: ErrorCode, sentence: string): void {
     this.#fail(failureOf(this.#host.serverName, code, sentence));
@@ -654,7 +680,9 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     if (this.#resuming !== undefined) clearTimeout(this.#resuming);
     this.#first = undefined;
     this.#whole = undefined;
+    this.#share?.giveBack();
     this.#large = undefined;
+    this.#parser?.close();
     this.#parser = undefined;
   }
 
