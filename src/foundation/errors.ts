@@ -332,7 +332,7 @@ export const errorTable = {
     status: 502,
     summary: "The server's answer is larger than permitted.",
     remedy:
-      "Ask for less, or raise `limits.response_bytes_max` or the server's `response_bytes_max`.",
+      "Ask for less, or raise the limit that the message names: `limits.response_bytes_max` or the server's `response_bytes_max` for one answer, `limits.held_bytes_max` for all that are held at once. In the latter case it may also help to try again.",
   },
   SERVER_CLOSED: {
     status: 502,

@@ -24,6 +24,7 @@ export type {
 export { metricsOptions } from "./metrics-options.ts";
 export { processMetrics } from "./process-metrics.ts";
 export { writePrivateFile } from "./private-file.ts";
+export { HeldBytes, HeldShare, UNCOUNTED_BYTES } from "./held-bytes.ts";
 export { isWorldReadable, keepPrivate } from "./private-folder.ts";
 export { readSecretFile, type SecretFile } from "./secret-file.ts";
 export { repeat } from "./repeat.ts";

@@ -7,7 +7,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import type { Principal } from "../access/index.ts";
-import { SignalboxError, type Clock } from "../foundation/index.ts";
+import { SignalboxError, UNCOUNTED_BYTES, type Clock } from "../foundation/index.ts";
 import {
   ERROR_RESULT,
   LOOK_CLOSER,
@@ -197,6 +197,7 @@ export class Call implements Parcel, CacheReader {
     const body = cachedResponse(this.id, hit);
     if (this.#seat !== undefined) this.#answered();
     this.responseBytes = body.length;
+    this.#holdUntilSent();
     if (hit.body.includes(IS_ERROR_TRUE)) this.outcome = "tool_error";
     this.start.reply.answer(body, 200);
     this.#finish();
@@ -308,6 +309,7 @@ export class Call implements Parcel, CacheReader {
     const lane = this.#lane;
     if (lane === undefined) return;
     this.responseBytes = body.length;
+    this.#holdUntilSent();
     this.#clearWritten();
     const bridged = lane.era !== this.start.era;
     const shared = this.#flight !== undefined;
@@ -322,6 +324,12 @@ export class Call implements Parcel, CacheReader {
       }
     } else this.start.reply.answer(body, 200);
     if (!this.#renewing) this.#finish();
+  }
+
+  // Its bytes are in memory until its client has taken them.
+  #holdUntilSent(): void {
+    if (this.responseBytes <= UNCOUNTED_BYTES) return;
+    this.start.reply.onSent(this.route.server.held.count(this.responseBytes));
   }
 
   // A small answer in which nothing is to be changed is only looked over.
@@ -447,13 +455,13 @@ export class Call implements Parcel, CacheReader {
 
   // The server finds fault with headers that were made from its tool list: the list is out of date. It has not carried the
   // call out, so once the list is new it is asked again, one time.
-  #sendAnew(error: SignalboxError): boolean {
-    if (error.details?.["rpcCode"] !== RPC.headerMismatch) return false;
+  #sendAnew(refusal: SignalboxError): boolean {
+    if (refusal.details?.["rpcCode"] !== RPC.headerMismatch) return false;
     if (this.#renewed || this.#begun || this.tool === undefined) return false;
     this.#renewed = true;
     this.#renewing = true;
     this.route.catalog.invalidate("tools");
-    void this.#again(error);
+    void this.#again(refusal);
     return true;
   }
 
@@ -511,10 +519,11 @@ export class Call implements Parcel, CacheReader {
     return outbound;
   }
 
-  // An answer that changes eras is read whole, whatever its size. One in which nothing could change need not be held back
+  // An answer that changes eras is read whole, whatever its size, and one that goes on whole anyway. One in which nothing could change need not be held back
   // to be looked at. What lies between is the lane's default.
   #inspectedBytes(lane: Lane): number | undefined {
-    if (lane.era !== this.start.era) return Number.POSITIVE_INFINITY;
+    const { era, reply } = this.start;
+    if (lane.era !== era || reply.gathers) return Number.POSITIVE_INFINITY;
     if (this.#flight !== undefined) return this.#deps.cache?.entryBytesMax;
     return this.#mayLink(lane) ? undefined : UNLINKED_INSPECTED_BYTES;
   }

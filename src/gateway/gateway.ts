@@ -18,6 +18,7 @@ import {
   type Scope,
 } from "../access/index.ts";
 import {
+  HeldBytes,
   SignalboxError,
   isSignalboxError,
   messageOf,
@@ -145,6 +146,7 @@ export class Gateway {
   readonly #open = new OpenPosts();
   readonly #warmUp = new WarmUp();
   readonly #reconnects: ReconnectRate;
+  readonly #held: HeldBytes;
   readonly #processes: Processes;
   readonly #sweeper: NodeJS.Timeout;
   /** Servers that are no longer configured and finish their calls. */
@@ -168,6 +170,7 @@ export class Gateway {
     this.#bounds = { depthMax: limits.json_depth_max, elementsMax: limits.json_elements_max };
     this.#requestPrefix = `r${clock.now().toString(36)}${randomToken(3)}-`;
     this.#meters = new CallMeters(metrics);
+    this.#held = new HeldBytes(limits.held_bytes_max);
     this.#reconnects = new ReconnectRate(clock);
     this.#processes = new Processes(clock, { totalMax: limits.processes_total_max });
     this.#traffic = new Traffic(metrics);
@@ -238,6 +241,10 @@ export class Gateway {
     ).snapshot;
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     this.#sweeper.unref();
+    const held = metrics
+      .gauge("mcp_held_bytes", "Bytes of answers that are held whole, of limits.held_bytes_max.")
+      .slot();
+    metrics.collect(() => held.set(this.#held.taken));
     const sessions = metrics.gauge("mcp_sessions", "Legacy sessions that are open.").slot();
     metrics.collect(() => sessions.set(this.#sessions.count));
   }
@@ -763,6 +770,7 @@ export class Gateway {
       clock,
       log,
       metrics,
+      held: this.#held,
       reconnects: this.#reconnects,
       processes: this.#processes,
       options: {

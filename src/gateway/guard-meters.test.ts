@@ -217,9 +217,16 @@ test("calls that run and wait, and connections in use, are those of this moment"
     ["mcp_bulkhead_running", "mcp_bulkhead_waiting", "mcp_connection_pool_active"].map((name) =>
       scraped.of(name, { server_id: "peer" }),
     );
+  const waits = async (): Promise<(number | undefined)[]> => {
+    const scraped = await scrape();
+    return ["count", "sum"].map((of) =>
+      scraped.of(`mcp_queue_wait_seconds_${of}`, { queue: "bulkhead" }),
+    );
+  };
   const calls = [deliver(server), deliver(server), deliver(server)];
   await expect.poll(() => held.length).toBe(2);
   expect(figures(await scrape())).toEqual([2, 1, 2]);
+  expect(await waits()).toEqual([0, 0]);
   for (let count = 0; count < 3; count++) {
     await expect.poll(() => held.length).toBeGreaterThan(0);
     held.shift()?.();
@@ -227,6 +234,7 @@ test("calls that run and wait, and connections in use, are those of this moment"
   await Promise.all(calls);
   await expect.poll(() => server.links[0]?.connections?.busy).toBe(0);
   expect(figures(await scrape())).toEqual([0, 0, 0]);
+  expect(await waits()).toEqual([1, expect.toSatisfy((seconds: number) => seconds > 0)]);
 });
 
 test("repeats and reconnections are counted once, however often they are scraped", async () => {

@@ -3,6 +3,7 @@ import {
   CONFIGURED_SERIES_MAX,
   type Counter,
   type Gauge,
+  type HistogramSlot,
   type Metrics,
 } from "../foundation/index.ts";
 import {
@@ -134,6 +135,7 @@ export class GuardMeters {
   readonly #counters: Readonly<Record<keyof typeof COUNTERS, Counter>>;
   readonly #reconnects: Counter;
   readonly #transitions: Counter;
+  readonly #waits: HistogramSlot;
   /** What the last scrape showed, each series once, to be taken back when it is no more. */
   #shown: ReadonlyMap<string, Shown> = new Map();
   /** How far the counters have followed what counts by itself; a server that is made anew begins at nothing. */
@@ -186,6 +188,13 @@ export class GuardMeters {
       ["server_id", "from_state", "to_state"],
       CONFIGURED_SERIES_MAX,
     );
+    this.#waits = metrics
+      .histogram(
+        "mcp_queue_wait_seconds",
+        "How long those waited that had to: in the bulkhead, calls that found no place at once.",
+        ["queue"],
+      )
+      .slot("bulkhead");
     metrics.collect(() => this.#gather());
   }
 
@@ -195,6 +204,7 @@ export class GuardMeters {
       if (!this.#isConfigured(server)) return;
       this.#transitions.slot(server.name, breakerStates[from], breakerStates[to]).inc();
     });
+    server.events.on("waited", ({ ms }) => this.#waits.observe(ms / 1000));
     const lost = new Map<string, string>();
     server.events.on("linkChanged", ({ endpoint, from, to, code }) => {
       if (isUp(from) && isFailing(to)) lost.set(endpoint, code ?? "SERVER_CLOSED");

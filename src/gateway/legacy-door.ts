@@ -32,7 +32,7 @@ import { LegacySession } from "./legacy-session.ts";
 import { LOG_LEVELS } from "./log-levels.ts";
 import { takesEvents, traceparentOf, type Post } from "./modern-door.ts";
 import type { Limits } from "./options.ts";
-import { GatheringReply, PostReply, type Reply, type Room } from "./reply.ts";
+import { GatheringReply, PostReply, onceClosed, type Reply, type Room } from "./reply.ts";
 import type { Requests } from "./requests.ts";
 import type { Sessions } from "./sessions.ts";
 import { retryHeaders, type Limit } from "./stages/limit.ts";
@@ -263,7 +263,12 @@ export class LegacyDoor {
     };
     for (const [place, request] of requests.entries()) {
       const answered = (json: string): void => answer(json, request.id);
-      const reply = new GatheringReply(tell, answered, answered, { room, id: request.id });
+      const bound = {
+        room,
+        id: request.id,
+        onSent: (sent: () => void): void => onceClosed(post.res, sent),
+      };
+      const reply = new GatheringReply(tell, answered, answered, bound);
       const requestId = `${post.requestId}.${place + 1}`;
       this.#request(session, request, reply, { ...post, requestId }, 0);
     }

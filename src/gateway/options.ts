@@ -45,6 +45,11 @@ export const limitOptions = z.strictObject({
   list_page: z.int().min(1).default(1_000),
   /** Largest answer of a server. */
   response_bytes_max: bytes.min(64 * KiB).default(64 * MiB),
+  /**
+   * What all answers together may take that are held whole: because they must be read (another era, kept, inspected) or because
+   * their client is slow to take them. One that finds no room is refused; those up to 64 KiB always have it.
+   */
+  held_bytes_max: bytes.min(1 * MiB).default(256 * MiB),
   /** Answers up to this size are checked whole and have their resource links rewritten; larger ones stream. */
   inspect_bytes_max: bytes.min(16 * KiB).default(1 * MiB),
   /** An event stream carries a comment at least this often. */

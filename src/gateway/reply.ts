@@ -29,6 +29,10 @@ export interface Reply {
   abort(error: string): void;
   /** The client gave the request up: `error` ends it where silence would leave something open. */
   cancel(error: string): void;
+  /** Whether it puts an answer that comes in pieces together before it goes on. */
+  readonly gathers: boolean;
+  /** Calls `sent` once the client has all of the answer, or has gone. */
+  onSent(sent: () => void): void;
   /** Calls `resume` whenever a slow client has caught up, or has gone. */
   onDrain(resume: () => void): void;
   /** A comment against silence; opens the event stream where there is none yet. */
@@ -43,6 +47,7 @@ const END_OF_EVENT = "\n\n";
 
 /** A reply to one request in one POST. */
 export class PostReply implements Reply {
+  readonly gathers = false;
   readonly #res: ServerResponse;
   readonly #events: boolean;
   readonly #session: StreamSource | undefined;
@@ -171,6 +176,10 @@ export class PostReply implements Reply {
     this.#res.once("close", resume);
   }
 
+  onSent(sent: () => void): void {
+    onceClosed(this.#res, sent);
+  }
+
   keepAlive(): void {
     if (!this.#openEvents()) return;
     if (this.#stream === undefined) this.#res.write(":\n\n");
@@ -207,22 +216,31 @@ export interface Room {
   left: number;
 }
 
+/** What an answer is gathered within. */
+export interface Bound {
+  readonly room: Room;
+  readonly id: RequestId;
+  /** Calls `sent` when the answer has gone; at once where it is left out. */
+  readonly onSent?: (sent: () => void) => void;
+}
+
 /** A reply that hands its messages and its whole answer to functions; streamed answers are gathered first. */
 export class GatheringReply implements Reply {
+  readonly gathers = true;
   readonly #message: (json: string) => void;
   readonly #answer: (json: string) => void;
   readonly #cancel: (error: string) => void;
-  readonly #bound: { readonly room: Room; readonly id: RequestId } | undefined;
+  readonly #bound: Bound | undefined;
   #chunks: Buffer[] = [];
   #gatheredBytes = 0;
   #ended = false;
 
-  /** `cancel` hears of a request that was given up; one that finds no room is answered with an error under its `id`. */
+  /** `cancel` hears of a request that was given up; one that finds no room is answered with an error. */
   constructor(
     message: (json: string) => void,
     answer: (json: string) => void,
     cancel: (error: string) => void,
-    bound?: { readonly room: Room; readonly id: RequestId },
+    bound?: Bound,
   ) {
     this.#message = message;
     this.#answer = answer;
@@ -283,6 +301,11 @@ export class GatheringReply implements Reply {
 
   onDrain(_resume: () => void): void {}
 
+  onSent(sent: () => void): void {
+    if (this.#bound?.onSent === undefined) sent();
+    else this.#bound.onSent(sent);
+  }
+
   keepAlive(): void {}
 }
 
@@ -290,6 +313,12 @@ function noRoom(id: RequestId): string {
   const sentence =
     "The answer is too large beside the others that are under way; ask for it alone.";
   return stringify(errorResponse(id, RPC.internalError, sentence, { code: "SERVER_TOO_LARGE" }));
+}
+
+/** Calls `closed` when the response has gone to the client, or the client has gone. */
+export function onceClosed(res: ServerResponse, closed: () => void): void {
+  if (res.closed || res.destroyed) closed();
+  else res.once("close", closed);
 }
 
 interface WholeAnswer {

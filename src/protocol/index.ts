@@ -38,7 +38,7 @@ export {
   type Era,
   type Revision,
 } from "./revisions/index.ts";
-export { SseParser, sseEvent, type SseEvent } from "./sse.ts";
+export { SseOverflowError, SseParser, sseEvent, type SseEvent } from "./sse.ts";
 export { toLegacyParams, toModernParams, type Envelope } from "./bridge/params.ts";
 export {
   toLegacyResult,

@@ -1,3 +1,5 @@
+import { HeldShare, type HeldBytes } from "../foundation/index.ts";
+
 /** Server-sent events (WHATWG HTML, section 9.2), as far as MCP uses them. */
 export interface SseEvent {
   /** The `event` field; absent means "message". */
@@ -8,9 +10,15 @@ export interface SseEvent {
   readonly retry?: number;
 }
 
-/** An event larger than the parser was told to hold. */
+/** An event larger than the parser was told to hold, or, where it is `crowded`, one for which there is no room now. */
 export class SseOverflowError extends Error {
   override readonly name = "SseOverflowError";
+  readonly crowded: boolean;
+
+  constructor(sentence: string, crowded: boolean) {
+    super(sentence);
+    this.crowded = crowded;
+  }
 }
 
 const LF = 0x0a;
@@ -18,10 +26,12 @@ const CR = 0x0d;
 
 /**
  * Cuts a byte stream into events, wherever the chunks break. Holds at most `eventBytesMax` bytes of one event and
- * throws SseOverflowError beyond that. An event that is cut off by the end of the stream is dropped, as the standard says.
+ * throws SseOverflowError beyond that, and where what it holds finds no room in `held`. An event that is cut off by the end of
+ * the stream is dropped, as the standard says; whoever gives `held` must `close` the parser.
  */
 export class SseParser {
   readonly #eventBytesMax: number;
+  readonly #share: HeldShare | undefined;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #data: string[] = [];
@@ -32,8 +42,16 @@ export class SseParser {
   #skipLf = false;
   #first = true;
 
-  constructor(eventBytesMax = 64 * 1024 * 1024) {
+  constructor(eventBytesMax = 64 * 1024 * 1024, held?: HeldBytes) {
     this.#eventBytesMax = eventBytesMax;
+    this.#share = held && new HeldShare(held);
+  }
+
+  /** Lets go of what it holds; nothing may be pushed any more. */
+  close(): void {
+    this.#pending = [];
+    this.#data = [];
+    this.#share?.giveBack();
   }
 
   /** The events that `chunk` completes, in order. */
@@ -76,9 +94,11 @@ export class SseParser {
   }
 
   #checkSize(): void {
-    if (this.#pendingBytes + this.#dataBytes > this.#eventBytesMax) {
-      throw new SseOverflowError(`an event is larger than ${this.#eventBytesMax} bytes`);
-    }
+    const bytes = this.#pendingBytes + this.#dataBytes;
+    if (bytes > this.#eventBytesMax)
+      throw new SseOverflowError(`an event is larger than ${this.#eventBytesMax} bytes`, false);
+    if (this.#share?.fit(bytes) === false)
+      throw new SseOverflowError("there is no room for an event", true);
   }
 
   #line(text: string, events: SseEvent[]): void {
@@ -112,6 +132,7 @@ export class SseParser {
     }
     this.#data = [];
     this.#dataBytes = 0;
+    this.#share?.giveBack();
     this.#event = undefined;
     this.#id = undefined;
     this.#retry = undefined;

@@ -1,7 +1,7 @@
 // A lane is one way to a server: a legacy session, a modern stateless channel, a child process, or a
 // service in this process. The gateway above knows lanes only through these types; each transport
 // implements them and exports `open`.
-import type { Clock, Log, Metrics, SignalboxError } from "../foundation/index.ts";
+import type { Clock, HeldBytes, Log, Metrics, SignalboxError } from "../foundation/index.ts";
 import type {
   Era,
   JsonObject,
@@ -105,6 +105,8 @@ export interface TransportDeps {
   metrics?: Metrics;
   /** An answer larger than this is refused. */
   responseBytesMax: number;
+  /** What answers that are held whole take together, of all servers; default: they have no bound together. */
+  held?: HeldBytes | undefined;
   /** An answer up to this size is checked whole before it is passed on; a larger one is streamed. */
   inspectBytesMax: number;
   connectTimeoutMs: number;

@@ -22,6 +22,7 @@ import {
   isSignalboxError,
   SignalboxError,
   type Clock,
+  type HeldBytes,
   type Log,
   type Metrics,
 } from "../foundation/index.ts";
@@ -122,6 +123,7 @@ export interface LinkDeps {
   readonly clientInfo: JsonObject;
   readonly responseBytesMax: number;
   readonly inspectBytesMax: number;
+  readonly held: HeldBytes;
   readonly connectTimeoutMs: number;
   readonly principalIdleMs: number;
   readonly lanesMax: number;
@@ -754,7 +756,8 @@ export class Link implements SlotOwner, ReportListener {
   }
 
   #transportDeps(): TransportDeps {
-    const { clock, metrics, responseBytesMax, inspectBytesMax, connectTimeoutMs } = this.#deps;
+    const { clock, metrics, responseBytesMax, inspectBytesMax, held, connectTimeoutMs } =
+      this.#deps;
     return {
       serverName: this.name,
       log: this.#log,
@@ -762,6 +765,7 @@ export class Link implements SlotOwner, ReportListener {
       ...(metrics && { metrics }),
       responseBytesMax,
       inspectBytesMax,
+      held,
       connectTimeoutMs,
     };
   }

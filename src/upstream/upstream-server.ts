@@ -6,6 +6,7 @@ import { hash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import {
   Emitter,
+  HeldBytes,
   isSignalboxError,
   SignalboxError,
   type Clock,
@@ -81,6 +82,8 @@ export interface UpstreamDeps {
   clock: Clock;
   metrics?: Metrics;
   options: UpstreamOptions;
+  /** What answers that are held whole may take together; one for all servers of a gateway, default 256 MiB for this one. */
+  held?: HeldBytes;
   /** One for all servers of a gateway; default: the server's own. */
   reconnects?: ReconnectRate;
   /** Where local processes take their turn to start; one for all servers of a gateway. */
@@ -103,6 +106,8 @@ export type UpstreamEvents = {
   stateChanged: ServerStatus;
   linkChanged: LinkChange;
   breakerChanged: BreakerChange;
+  /** A call that found no place at once waits no longer. */
+  waited: { ms: number };
 };
 
 /** One configured server. */
@@ -113,6 +118,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   readonly breakers: Breakers;
   readonly bulkhead: Bulkhead;
   readonly retries: Retries;
+  readonly held: HeldBytes;
   /** In the order of the configuration. */
   links: readonly Link[];
   /** Links to endpoints that are no longer configured, until they are closed. */
@@ -143,6 +149,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     const { clock, options, random = Math.random } = deps;
     const own = definition.options;
     this.definition = definition;
+    this.held = deps.held ?? new HeldBytes(256 * 1024 * 1024);
     this.clock = clock;
     this.#log = deps.log.child({ area: "upstream", serverId: definition.name });
     const guards = { ...guardDefaults, ...options.guards };
@@ -155,6 +162,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     );
     this.bulkhead = new Bulkhead(definition.name, settingsOf(guards.bulkhead, own.bulkhead), {
       clock,
+      waited: (ms) => this.events.emit("waited", { ms }),
     });
     this.#policies = new RetryPolicies(guards.retry_policy, own.retry_policy);
     this.retries = new Retries(this.#policies.budget, { clock, random });
@@ -207,6 +215,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       clientInfo: options.clientInfo,
       responseBytesMax: own.response_bytes_max ?? options.responseBytesMax ?? 64 * 1024 * 1024,
       inspectBytesMax: options.inspectBytesMax ?? 1024 * 1024,
+      held: this.held,
       connectTimeoutMs: this.#pool.connection_timeout,
       principalIdleMs: options.principalIdleMs ?? 10 * 60_000,
       lanesMax: own.process?.processes_max ?? options.lanesMax ?? 10_000,

@@ -63,6 +63,7 @@ export class FaultProxy {
   readonly port: number;
   readonly #targetPort: number;
   readonly #clock: Clock;
+  #random: () => number;
   readonly #owners: Readonly<Record<Direction, FlowOwner>>;
   readonly #pairs = new Set<Pair>();
   readonly #acceptedAt: number[] = [];
@@ -72,7 +73,8 @@ export class FaultProxy {
     this.port = port;
     this.#targetPort = targetPort;
     this.#clock = options.clock ?? systemClock;
-    const random = seededRandom(options.seed ?? 1);
+    this.#random = seededRandom(options.seed ?? 1);
+    const random = (): number => this.#random();
     const pause = options.pause ?? pauseFor;
     const owner = (): FlowOwner => ({ faults: {}, setting: 0, clock: this.#clock, random, pause });
     this.#owners = { request: owner(), answer: owner() };
@@ -93,6 +95,11 @@ export class FaultProxy {
   /** Monotonic milliseconds at which connections were accepted, the oldest first; at most the last 10,000. */
   get acceptedAt(): readonly number[] {
     return this.#acceptedAt;
+  }
+
+  /** Begins jitter and corruption anew, so that a scenario's run has the luck of its own seed. */
+  reseed(seed: number): void {
+    this.#random = seededRandom(seed);
   }
 
   /** Replaces the faults of a direction. */

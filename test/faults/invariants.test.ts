@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { manualClock } from "../../src/foundation/index.ts";
 import { History, type Ending } from "./history.ts";
-import { violationsOf, type Evidence, type Violation } from "./invariants.ts";
+import { violationsOf, type Evidence, type Span, type Violation } from "./invariants.ts";
 import type { LedgerEntry } from "./ledger.ts";
 
 interface Told {
@@ -12,6 +12,7 @@ interface Told {
   turnedAway?: number;
   rows?: number;
   gatewayDied?: boolean;
+  unwritten?: Span;
 }
 
 const ok: Ending = { kind: "ok", rpcId: "a", text: "write a" };
@@ -41,6 +42,7 @@ function evidenceOf(told: Told): Evidence {
     log: Array.from({ length: rows }, () => ({ id: "a", outcome: "ok" })),
     recoveries: [],
     gatewayDied: told.gatewayDied ?? false,
+    unwritten: told.unwritten,
   };
 }
 
@@ -73,6 +75,11 @@ describe("I1", () => {
 
   test("it holds even where the gateway died", () => {
     expect(broken({ rows: 0, gatewayDied: true })).toEqual(["I1"]);
+    const at = manualClock().monotonicMs();
+    const before = { from: at + 1, until: at + 2 };
+    expect(broken({ rows: 0, gatewayDied: true, unwritten: before })).toEqual(["I1"]);
+    const meanwhile = { from: at, until: at + 1 };
+    expect(broken({ rows: 0, gatewayDied: true, unwritten: meanwhile })).toEqual([]);
   });
 });
 

@@ -41,6 +41,16 @@ export interface Evidence {
   readonly recoveries: readonly Recovery[];
   /** The gateway was killed: a call whose client was told nothing need not be in the call log. */
   readonly gatewayDied?: boolean;
+  /**
+   * What ended in between need not be in the call log, since rows are written a moment after their calls and the gateway died
+   * in that moment. Monotonic milliseconds; by default everything must.
+   */
+  readonly unwritten?: Span | undefined;
+}
+
+export interface Span {
+  readonly from: number;
+  readonly until: number;
 }
 
 /** Every breach of an invariant that the evidence shows; none when all is well. */
@@ -51,8 +61,8 @@ export function violationsOf(evidence: Evidence): Violation[] {
   );
   return [
     ...evidence.operations.flatMap((operation) => [
-      ...inLog(operation, logged.get(operation.id) ?? 0),
-      ...oneEnding(operation, logged.get(operation.id) ?? 0, evidence.gatewayDied ?? false),
+      ...inLog(operation, logged.get(operation.id) ?? 0, evidence),
+      ...oneEnding(operation, logged.get(operation.id) ?? 0, evidence),
       ...ownAnswer(operation),
       ...executedOnce(operation, executed.get(operation.id) ?? 0),
     ]),
@@ -60,20 +70,27 @@ export function violationsOf(evidence: Evidence): Violation[] {
   ];
 }
 
-function inLog(operation: Operation, rows: number): Violation[] {
-  const acknowledged = operation.endings.some(({ kind }) => kind === "ok");
+/** Whether what ended then must be in the call log. */
+export function isWritten(at: number, unwritten: Span | undefined): boolean {
+  return unwritten === undefined || at < unwritten.from || at > unwritten.until;
+}
+
+function inLog(operation: Operation, rows: number, { unwritten }: Evidence): Violation[] {
+  const acknowledged = operation.endings.some(
+    ({ kind, at }) => kind === "ok" && isWritten(at, unwritten),
+  );
   if (!acknowledged || rows > 0) return [];
   return [breach("I1", operation, "was acknowledged and is not in the call log")];
 }
 
-function oneEnding(operation: Operation, rows: number, gatewayDied: boolean): Violation[] {
+function oneEnding(operation: Operation, rows: number, evidence: Evidence): Violation[] {
   const found: Violation[] = [];
   const { endings } = operation;
   if (endings.length !== 1)
     found.push(breach("I2", operation, `has ${endings.length} endings at its client`));
   const atMost = endings.every(isRefused) && endings.length > 0 ? 0 : 1;
   if (rows > atMost) found.push(breach("I2", operation, `has ${rows} rows in the call log`));
-  if (rows === 0 && atMost === 1 && mustHaveRow(endings, gatewayDied))
+  if (rows === 0 && atMost === 1 && mustHaveRow(endings, evidence))
     found.push(breach("I2", operation, "was accepted and has no row in the call log"));
   return found;
 }
@@ -83,9 +100,13 @@ function isRefused(ending: Ending): boolean {
 }
 
 // An acknowledged call without a row is I1's to tell.
-function mustHaveRow(endings: readonly Ending[], gatewayDied: boolean): boolean {
+function mustHaveRow(
+  endings: Operation["endings"],
+  { gatewayDied = false, unwritten }: Evidence,
+): boolean {
   if (endings.some(({ kind }) => kind === "ok")) return false;
-  return endings.some(({ kind }) => kind === "fail") || !gatewayDied;
+  const told = endings.some(({ kind, at }) => kind === "fail" && isWritten(at, unwritten));
+  return told || !gatewayDied;
 }
 
 function ownAnswer(operation: Operation): Violation[] {

@@ -1,11 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { afterEach, expect, test } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, expect, test } from "vitest";
 import { z } from "zod";
-import { startGateway, type TestGateway } from "../support/gateway.ts";
+import { startGateway, type GatewaySetup, type TestGateway } from "../support/gateway.ts";
 import { descendantsOf, isAlive, processesMentioning } from "../support/processes.ts";
+import { inRoot } from "../support/root.ts";
 import { everythingOverStdio, startEverything, type TestServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 import { modernRequest, responseIn, send } from "../support/wire.ts";
+import { readLedgerFile } from "./ledger.ts";
+import { LedgerServer } from "./ledger-server.ts";
+import { runScenario, seeds, writeSummary, type ScenarioRun } from "./scenario-run.ts";
+import { StartedPrograms } from "./started-programs.ts";
 
 const workers = 8;
 
@@ -16,6 +24,8 @@ afterEach(async () => {
   await server?.stop();
   await gateway?.stop();
 }, 60_000);
+
+afterAll(async () => await writeSummary("kill-nine"));
 
 test("kill -9 under load leaves no process behind and loses no acknowledged row", async () => {
   server = await startEverything();
@@ -56,6 +66,67 @@ test("kill -9 under load leaves no process behind and loses no acknowledged row"
   expect(calls.filter((id) => !after.includes(id))).toEqual([]);
   expect(responseIn(await callOnce(second, "lines")).result).toBeDefined();
 }, 180_000);
+
+test.each(seeds)(
+  "FS-01, seed %i: after kill -9 under load no write was executed twice, what was answered is in the call log, and all goes on",
+  async (seed) => {
+    const folder = await mkdtemp(join(tmpdir(), "killed-"));
+    const ledgerFile = join(folder, "ledger");
+    await using over = await LedgerServer.start({ name: "over" });
+    const setup = {
+      settings: { call_log: { arguments: true } },
+      servers: { over: { url: over.url }, lines: linesOf(folder) },
+      env: { SIGNALBOX_ADMIN_KEY: `sbx_${"k".repeat(43)}` },
+    };
+    gateway = await startGateway(setup);
+    const violations = await runScenario("FS-01", seed, gateway, {
+      ledger: () => [...over.ledger.entries, ...readLedgerFile(ledgerFile)],
+      act: async (run) => await killed(run, setup, join(folder, "starts")),
+    });
+    expect(violations).toEqual([]);
+    await rm(folder, { recursive: true, force: true });
+  },
+  180_000,
+);
+
+// The gateway is killed under load, once calls are answered that are in the call log and others that need not be.
+async function killed(
+  run: ScenarioRun,
+  setup: GatewaySetup,
+  starts: string,
+): Promise<Record<string, unknown>> {
+  const first = gateway;
+  if (first === undefined) throw new Error("there is no gateway");
+  for (const name of ["over", "lines"]) await run.recovers(name, 20_000);
+  let dead = false;
+  const load = run.load({ servers: ["over", "lines"], workers, enough: () => dead });
+  const reached = 100 + Math.floor(run.random() * 100);
+  await until("calls are made", () => run.calls.count >= reached, 60_000);
+  const writtenAt = await run.written();
+  await until("calls went on", () => run.calls.count >= reached + 2 * workers, 60_000);
+  await first.kill();
+  dead = true;
+  await load;
+  const started = new StartedPrograms(starts);
+  expect(started.count).toBeGreaterThan(0);
+  await until("no program of lines is left", () => started.living().length === 0, 20_000);
+  const ofHome = async (): Promise<number> => (await processesMentioning(first.home)).length;
+  await until("no process of this home is left", async () => (await ofHome()) === 0, 20_000);
+  const second = await startGateway({ ...setup, home: first.home });
+  gateway = second;
+  run.succeeded(second, writtenAt);
+  for (const name of ["over", "lines"]) await run.recovers(name, 20_000);
+  return { readyAfterMs: Math.round(second.readyAfterMs) };
+}
+
+function linesOf(folder: string): Record<string, unknown> {
+  const file = (name: string): string => `--${name}=${join(folder, name)}`;
+  return {
+    command: process.execPath,
+    args: [inRoot("test/faults/ledger-stdio.ts"), "--name=lines", file("ledger"), file("starts")],
+    protocol_era: "legacy",
+  };
+}
 
 test("a second start on a home in use says what runs there", async () => {
   gateway = await startGateway();

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
+import { systemClock } from "../../src/foundation/index.ts";
 import type { Era } from "../../src/protocol/index.ts";
 import { Ledger } from "./ledger.ts";
 import {
@@ -38,7 +39,13 @@ export interface LedgerServerOptions {
   seed?: number;
 }
 
-/** Bodies of requests; longer ones are broken off. */
+const greetingsMax = 10_000;
+
+/** A session that was begun: at which path with its query, and when in monotonic milliseconds. */
+export interface Greeting {
+  readonly path: string;
+  readonly at: number;
+}
 /** How long a caller who was turned away is asked to wait. */
 const retryAfterSeconds = 1;
 
@@ -54,6 +61,7 @@ export class LedgerServer {
   readonly #random: () => number;
   readonly #server: Server;
   readonly #closing = new AbortController();
+  readonly #greetings: Greeting[] = [];
   #mood: Mood = {};
   #port = 0;
 
@@ -86,6 +94,11 @@ export class LedgerServer {
     return `http://127.0.0.1:${this.#port}/mcp`;
   }
 
+  /** The sessions that were begun with it; at most the last 10,000. */
+  get greetings(): readonly Greeting[] {
+    return this.#greetings;
+  }
+
   setMood(mood: Mood): void {
     this.#mood = mood;
   }
@@ -115,9 +128,15 @@ export class LedgerServer {
       return;
     }
     const message = readMessage(await bodyOf(incoming));
+    if (message.method === "initialize") this.#greet(incoming.url ?? "");
     if (message.id === undefined) outgoing.writeHead(202).end();
     else if (message.method !== "tools/call") sendJson(outgoing, plainAnswer(message, this.#era));
     else await this.#call(message, outgoing);
+  }
+
+  #greet(path: string): void {
+    this.#greetings.push({ path, at: systemClock.monotonicMs() });
+    if (this.#greetings.length > greetingsMax) this.#greetings.shift();
   }
 
   async #call(message: LedgerMessage, outgoing: ServerResponse): Promise<void> {

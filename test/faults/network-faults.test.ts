@@ -6,6 +6,7 @@ import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
 import { modernRequest, send } from "../support/wire.ts";
 import { FaultProxy, type Faults } from "./fault-proxy.ts";
+import type { Operation } from "./history.ts";
 import { Ledger } from "./ledger.ts";
 import { LedgerServer } from "./ledger-server.ts";
 import {
@@ -20,6 +21,10 @@ import {
 const settings = { call_log: { arguments: true } };
 const scenarioMs = 60_000;
 const recoveryMs = 20_000;
+/** Long enough that a slow machine makes some calls meanwhile, short enough that what is ejected comes back in time. */
+const ejectionTime = "12s";
+/** A call is begun so long before it counts as begun while the endpoint was ejected. */
+const marginMs = 1_000;
 const soon = {
   circuit_breaker: { open_for: "1s" },
   connection_pool: { reconnect_backoff: "200ms", max_reconnect_backoff: "1s" },
@@ -166,13 +171,13 @@ describe("a server with three endpoints", () => {
       endpoints: ports.map((port) => ({ url: `http://127.0.0.1:${port}/mcp` })),
       load_balancer: {
         strategy: "least_connections",
-        ejection_failures: 3,
-        ejection_time: "1s",
-        ejection_time_max: "2s",
+        ejection_failures: 2,
+        ejection_time: ejectionTime,
+        ejection_time_max: ejectionTime,
         slow_start: "1s",
       },
       retry_policy: { preset: "quick" },
-      timeout: "8s",
+      timeout: "5s",
       ...soon,
     },
   });
@@ -195,6 +200,7 @@ describe("a server with three endpoints", () => {
       const violations = await runScenario("one of three blackholed", seed, gateway, {
         ledger: () => ledger.entries,
         act: silence,
+        proxies,
       });
       expect(violations).toEqual([]);
     },
@@ -204,25 +210,7 @@ describe("a server with three endpoints", () => {
   async function silence(run: ScenarioRun): Promise<Figures> {
     await run.recovers("replicas", recoveryMs);
     const silent = Math.floor(run.random() * proxies.length);
-    proxies[silent]?.setBoth({ blackhole: "swallow" });
-    // Calls that were on their way into the silence may time out; those that follow go elsewhere.
-    await run.load({
-      servers: ["replicas"],
-      workers: 4,
-      enough: () => run.calls.count >= 60,
-      tools: ["read"],
-    });
-    const known = run.history.operations.length;
-    const end = run.calls.count + 60;
-    await run.load({
-      servers: ["replicas"],
-      workers: 4,
-      enough: () => run.calls.count >= end,
-      tools: ["read", "write"],
-    });
-    const later = run.history.operations.slice(known);
-    expect(later.filter(({ endings }) => endings[0]?.kind !== "ok")).toEqual([]);
-    await proxies[silent]?.heal();
+    const later = await elsewhere(run, silent).finally(async () => await proxies[silent]?.heal());
     const name = ["first", "second", "third"][silent];
     await until(
       "it has a share again",
@@ -242,12 +230,44 @@ describe("a server with three endpoints", () => {
     return { silent, later: durationsOf(later, ["replicas"]) };
   }
 
+  // Calls that went into the silence time out, until the endpoint is ejected for it; those that follow go elsewhere, for as
+  // long as it is.
+  async function elsewhere(run: ScenarioRun, silent: number): Promise<readonly Operation[]> {
+    const id = `127.0.0.1:${proxies[silent]?.port}`;
+    proxies[silent]?.setBoth({ blackhole: "swallow" });
+    let ejectedUntil: number | undefined;
+    const enough = (): boolean => ejectedUntil !== undefined;
+    const load = (async () => {
+      while (!enough())
+        await run.load({ servers: ["replicas"], workers: 4, enough, tools: ["read"] });
+    })();
+    ejectedUntil = await until(
+      "it is ejected",
+      async () => (await endpointsOf(gateway)).find((one) => one.id === id)?.balance.ejectedUntil,
+      2 * recoveryMs,
+    ).finally(() => (ejectedUntil ??= 0));
+    await load;
+    const known = run.history.operations.length;
+    const [end, endAt] = [run.calls.count + 60, ejectedUntil - marginMs];
+    await run.load({
+      servers: ["replicas"],
+      workers: 4,
+      enough: () => run.calls.count >= end || Date.now() >= endAt,
+      tools: ["read", "write"],
+    });
+    const later = run.history.operations.slice(known);
+    expect(later.length).toBeGreaterThan(0);
+    expect(later.filter(({ endings }) => endings[0]?.kind !== "ok")).toEqual([]);
+    return later;
+  }
+
   test.each(seeds)(
     "seed %i: no call fails while endpoints are taken away and added under load",
     async (seed) => {
       const violations = await runScenario("endpoints come and go", seed, gateway, {
         ledger: () => ledger.entries,
         act: comeAndGo,
+        proxies,
       });
       expect(violations).toEqual([]);
     },
@@ -287,6 +307,7 @@ describe("a server with three endpoints", () => {
       const violations = await runScenario("credentials expire", seed, gateway, {
         ledger: () => ledger.entries,
         act: expire,
+        proxies,
       });
       expect(violations).toEqual([]);
     },
@@ -317,10 +338,20 @@ describe("a server with three endpoints", () => {
 });
 
 const detailSchema = z.object({
-  runtime: z.object({ endpoints: z.array(z.object({ id: z.string(), state: z.string() })) }),
+  runtime: z.object({
+    endpoints: z.array(
+      z.object({
+        id: z.string(),
+        state: z.string(),
+        balance: z.object({ ejectedUntil: z.iso.datetime().transform(Date.parse).optional() }),
+      }),
+    ),
+  }),
 });
 
-async function endpointsOf(gateway: TestGateway): Promise<{ id: string; state: string }[]> {
+async function endpointsOf(
+  gateway: TestGateway,
+): Promise<z.output<typeof detailSchema>["runtime"]["endpoints"]> {
   const { body } = await gateway.api("GET", "/api/servers/replicas");
   return detailSchema.parse(body).runtime.endpoints;
 }

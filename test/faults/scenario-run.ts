@@ -8,8 +8,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "../../src/foundation/index.ts";
 import type { TestGateway } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
+import type { FaultProxy } from "./fault-proxy.ts";
 import { History, type Operation } from "./history.ts";
-import { violationsOf, type Recovery, type Violation } from "./invariants.ts";
+import { isWritten, violationsOf, type Recovery, type Span, type Violation } from "./invariants.ts";
 import { LedgerCalls, loggedCalls } from "./ledger-calls.ts";
 import type { LedgerEntry } from "./ledger.ts";
 import { ledgerToolNames, type LedgerToolName } from "./ledger-tools.ts";
@@ -51,16 +52,34 @@ export class ScenarioRun {
   readonly seed: number;
   readonly random: () => number;
   readonly history = new History(systemClock);
-  readonly calls: LedgerCalls;
+  calls: LedgerCalls;
   readonly recoveries: Recovery[] = [];
-  readonly #gateway: TestGateway;
+  readonly #name: string;
+  #gateway: TestGateway;
+  #unwritten: Span | undefined;
   readonly #logSince = Date.now() - logMarginMs;
 
   constructor(name: string, seed: number, gateway: TestGateway) {
     this.seed = seed;
     this.random = seededRandom(seed);
-    this.calls = new LedgerCalls(gateway, this.history, `${name}-${seed}`);
+    this.#name = `${name}-${seed}`;
+    this.calls = new LedgerCalls(gateway, this.history, this.#name);
     this.#gateway = gateway;
+  }
+
+  /** Waits until all that was answered so far is in the call log; the moment at which it was answered. */
+  async written(): Promise<number> {
+    const at = systemClock.monotonicMs();
+    const answered = this.history.operations.filter(isAnswered);
+    await until("the call log is written", async () => await this.#has(answered), loggedWithinMs);
+    return at;
+  }
+
+  /** The gateway died, and this one has taken its place; what had ended by `writtenAt` was in the call log then. */
+  succeeded(gateway: TestGateway, writtenAt: number): void {
+    this.#gateway = gateway;
+    this.calls = new LedgerCalls(gateway, this.history, `${this.#name}-after`);
+    this.#unwritten = { from: writtenAt, until: systemClock.monotonicMs() };
   }
 
   /** Calls random tools of random servers, `workers` at a time, until `enough`; 5,000 calls at most. */
@@ -97,16 +116,27 @@ export class ScenarioRun {
   /** Waits until the call log has every call, or has had its time; then looks for violations. */
   async violations(ledger: readonly LedgerEntry[]): Promise<Violation[]> {
     const { operations } = this.history;
-    const missing = async (): Promise<boolean> => {
-      const ids = new Set((await loggedCalls(this.#gateway, this.#logSince)).map(({ id }) => id));
-      return operations.some(({ id, endings }) => endings[0]?.kind === "ok" && !ids.has(id));
-    };
-    await until("the call log is written", async () => !(await missing()), loggedWithinMs).catch(
+    const unwritten = this.#unwritten;
+    const due = operations.filter(
+      (operation) => isAnswered(operation) && isWritten(operation.endings[0]?.at ?? 0, unwritten),
+    );
+    await until("the call log is written", async () => await this.#has(due), loggedWithinMs).catch(
       () => undefined,
     );
     const log = await loggedCalls(this.#gateway, this.#logSince);
-    return violationsOf({ operations, ledger, log, recoveries: this.recoveries });
+    const { recoveries } = this;
+    const gatewayDied = unwritten !== undefined;
+    return violationsOf({ operations, ledger, log, recoveries, gatewayDied, unwritten });
   }
+
+  async #has(operations: readonly Operation[]): Promise<boolean> {
+    const ids = new Set((await loggedCalls(this.#gateway, this.#logSince)).map(({ id }) => id));
+    return operations.every(({ id }) => ids.has(id));
+  }
+}
+
+function isAnswered({ endings }: Operation): boolean {
+  return endings[0]?.kind === "ok";
 }
 
 /** Runs a scenario and answers what it violated; its result is kept, also where it throws. */
@@ -118,6 +148,8 @@ export async function runScenario(
     act: (run: ScenarioRun) => Promise<Figures>;
     /** What all servers of the scenario did, asked for when it is over. */
     ledger: () => readonly LedgerEntry[];
+    /** The faulty networks that it uses beyond this run: they take its seed. */
+    proxies?: readonly FaultProxy[];
   },
 ): Promise<Violation[]> {
   const run = new ScenarioRun(name, seed, gateway);
@@ -133,6 +165,7 @@ export async function runScenario(
     figures: {},
   };
   results.push(result);
+  for (const proxy of scenario.proxies ?? []) proxy.reseed(seed);
   try {
     result.figures = await scenario.act(run);
     result.violations = await run.violations(scenario.ledger());

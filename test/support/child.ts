@@ -19,12 +19,17 @@ export interface Child {
   kill(): Promise<void>;
 }
 
-/** Runs this very Node with `args` in `cwd` (the checkout) with exactly the environment given. */
+/** Runs this very Node with `args` in `cwd` (the checkout) with exactly the environment given, in the control group it `joins`. */
 export function runNode(
   args: readonly string[],
-  options: { env?: Record<string, string>; cwd?: string } = {},
+  options: { env?: Record<string, string>; cwd?: string; joins?: string | undefined } = {},
 ): Child {
-  const child = spawn(process.execPath, args, {
+  const command = [process.execPath, ...args];
+  const [program = "", ...rest] =
+    options.joins === undefined
+      ? command
+      : ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', options.joins, ...command];
+  const child = spawn(program, rest, {
     cwd: options.cwd ?? root,
     env: { ...baseEnvironment(), ...options.env },
     stdio: ["ignore", "pipe", "pipe"],

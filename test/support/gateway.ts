@@ -17,6 +17,8 @@ export interface GatewaySetup {
   /** Any other tables of the file, for example `{ limits: { body_bytes_max: 1000 } }`. */
   settings?: Record<string, unknown>;
   env?: Record<string, string>;
+  /** The file of a control group's members, which the process joins before it begins. */
+  joins?: string;
   /** A home to start on again; by default a new one, removed by `stop`. */
   home?: string;
 }
@@ -58,6 +60,7 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<TestGatewa
       SIGNALBOX_ADMIN_KEY: key,
       ...setup.env,
     },
+    joins: setup.joins,
   });
   const url = `http://127.0.0.1:${port}`;
   await ready(url, child).catch(async (error: unknown) => {

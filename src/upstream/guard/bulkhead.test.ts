@@ -423,3 +423,27 @@ test("between calls that wait all the time, no principal runs twice before each 
     ),
   );
 });
+
+test("says how long each call waited that had to, however its wait ended, and nothing of those that ran at once", () => {
+  const clock = manualClock();
+  const waited: number[] = [];
+  const bulkhead = new Bulkhead(
+    "files",
+    { concurrency: 1, queue: 10, queue_timeout: 1_000, principal_share: 1 },
+    { clock, waited: (ms) => waited.push(ms) },
+  );
+  const waiter = { admitted() {}, refused() {} };
+  expect(bulkhead.tryEnter("ann")).toBe(true);
+  const [next, given] = ["ann", "bob"].map((name) => bulkhead.enter(name, waiter, 60_000));
+  bulkhead.enter("cid", waiter, 500);
+  expect(waited).toEqual([]);
+  clock.advance(100);
+  if (given !== undefined && !isSignalboxError(given)) given.cancel();
+  clock.advance(100);
+  bulkhead.leave("ann");
+  expect(isSignalboxError(next)).toBe(false);
+  expect(waited).toEqual([100, 200]);
+  clock.advance(300);
+  vi.advanceTimersByTime(500);
+  expect(waited).toEqual([100, 200, 500]);
+});

@@ -53,6 +53,7 @@ export class Bulkhead {
   readonly #server: string;
   readonly #options: BulkheadOptions;
   readonly #clock: Clock;
+  readonly #waited: (ms: number) => void;
   /** What one principal may hold while others wait. */
   readonly #heldMax: number;
   readonly #queuedMax: number;
@@ -68,10 +69,17 @@ export class Bulkhead {
   #timer: NodeJS.Timeout | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
 
-  constructor(server: string, options: BulkheadOptions, { clock }: { readonly clock: Clock }) {
+  /** `waited` hears how long each call waited that had to, when its wait ends, in whatever way; it must not throw. */
+  constructor(
+    server: string,
+    options: BulkheadOptions,
+    deps: { readonly clock: Clock; readonly waited?: (ms: number) => void },
+  ) {
+    const { clock, waited = ignore } = deps;
     this.#server = server;
     this.#options = options;
     this.#clock = clock;
+    this.#waited = waited;
     this.#heldMax = shareOf(options.concurrency, options.principal_share);
     this.#queuedMax = shareOf(options.queue, options.principal_share);
   }
@@ -105,7 +113,7 @@ export class Bulkhead {
     if (this.#waiting >= this.#options.queue) return this.#refuse("the queue is full");
     if (row.length >= this.#queuedMax)
       return this.#refuse("the caller's share of the queue is full");
-    const waiting = new Waiting(row, waiter, untilMs);
+    const waiting = new Waiting(row, waiter, { sinceMs: nowMs, untilMs });
     this.#queue(waiting);
     this.#wakeAt(untilMs, nowMs);
     return { cancel: () => this.#cancel(waiting) };
@@ -175,6 +183,7 @@ export class Bulkhead {
     row.remove(waiting);
     this.#waiting--;
     if (row.length === 0) this.#turn = row.leaveRing(this.#turn);
+    this.#waited(this.#clock.monotonicMs() - waiting.sinceMs);
   }
 
   // A call that is admitted may end at once and leave again: that only counts down here, so that a thousand calls
@@ -283,6 +292,8 @@ const idleRowsMax = 1024;
 const wakeMs = 10;
 
 const waitIsOver: BulkheadWait = { cancel: () => false };
+
+function ignore(): void {}
 
 function shareOf(whole: number, share: number): number {
   return Math.max(1, Math.floor(whole * share));

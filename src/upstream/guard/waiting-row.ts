@@ -2,15 +2,18 @@
 export class Waiting<W> {
   readonly row: WaitingRow<W>;
   readonly waiter: W;
-  /** Monotonic milliseconds. */
+  /** Monotonic milliseconds, like the next. */
+  readonly sinceMs: number;
   readonly untilMs: number;
   queued = false;
   before: Waiting<W> | undefined;
   after: Waiting<W> | undefined;
 
-  constructor(row: WaitingRow<W>, waiter: W, untilMs: number) {
+  constructor(row: WaitingRow<W>, waiter: W, time: { sinceMs: number; untilMs: number }) {
+    const { sinceMs, untilMs } = time;
     this.row = row;
     this.waiter = waiter;
+    this.sinceMs = sinceMs;
     this.untilMs = untilMs;
   }
 }

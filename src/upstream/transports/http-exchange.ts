@@ -10,7 +10,14 @@
 // does not know the session (404), so that it has not processed it.
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
-import { SignalboxError, isSignalboxError, type ErrorCode } from "../../foundation/index.ts";
+import {
+  HeldShare,
+  SignalboxError,
+  UNCOUNTED_BYTES,
+  isSignalboxError,
+  type ErrorCode,
+  type HeldBytes,
+} from "../../foundation/index.ts";
 import {
   isJsonObject,
   isNotification,
@@ -19,6 +26,7 @@ import {
   parseJson,
   readMessage,
   RPC,
+  SseOverflowError,
   SseParser,
   stringify,
   type Era,
@@ -59,6 +67,7 @@ export interface ExchangeHost {
   readonly inspectBytesMax: number;
   /** Of a server that takes tokens. */
   readonly credentials: LaneCredentials | undefined;
+  readonly held: HeldBytes | undefined;
   /** The legacy session in use, if the server gave one. */
   readonly sessionId: string | undefined;
   nextId(): number;
@@ -116,6 +125,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   #authorizing = false;
   #first: Buffer | undefined;
   #whole: WholeBody | undefined;
+  #share: HeldShare | undefined;
   #large: LargeAnswer | undefined;
   #bytes = 0;
   #length: number | undefined;
@@ -342,7 +352,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
         this.#tooLarge();
     } else if (type.startsWith("text/event-stream")) {
       this.#phase = "events";
-      this.#parser = new SseParser(this.#host.responseBytesMax);
+      this.#parser = new SseParser(this.#host.responseBytesMax, this.#host.held);
     } else {
       this.#break(
         "SERVER_GARBAGE",
@@ -368,6 +378,10 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
       if ((this.#length ?? this.#bytes) > inspectMax) this.#beginRelay(controller, [chunk]);
       return;
     }
+    if (!this.#fits(this.#length ?? this.#bytes)) {
+      this.#noRoom();
+      return;
+    }
     if (this.#whole === undefined) {
       this.#whole = new WholeBody(this.#length);
       this.#whole.push(this.#first);
@@ -376,6 +390,12 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     // The head decides once whether it can be relayed; what cannot is read whole.
     if (this.#length === undefined && this.#bytes > inspectMax && before <= inspectMax)
       this.#beginRelay(controller, this.#whole.chunks);
+  }
+
+  #fits(bytes: number): boolean {
+    const { held } = this.#host;
+    if (bytes <= UNCOUNTED_BYTES || held === undefined) return true;
+    return (this.#share ??= new HeldShare(held)).fit(bytes);
   }
 
   #answerBody(): void {
@@ -435,6 +455,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     }
     this.#first = undefined;
     this.#whole = undefined;
+    this.#share?.giveBack();
     for (const chunk of rest) this.#large?.relay(controller, chunk);
   }
 
@@ -453,8 +474,9 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     let events: SseEvent[];
     try {
       events = this.#parser?.push(chunk) ?? [];
-    } catch {
+    } catch (error) {
       if (this.#phase === "lingering") this.expire();
+      else if (error instanceof SseOverflowError && error.crowded) this.#noRoom();
       else this.#tooLarge();
       return;
     }
@@ -614,9 +636,10 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
 
   #resumed(status: number, headers: IncomingHttpHeaders): void {
     const type = headers["content-type"] ?? "";
+    this.#parser?.close();
     if (status === 200 && type.startsWith("text/event-stream")) {
       this.#phase = "events";
-      this.#parser = new SseParser(this.#host.responseBytesMax);
+      this.#parser = new SseParser(this.#host.responseBytesMax, this.#host.held);
       return;
     }
     if (status < 500) this.#resumes = resumesMax;
@@ -710,6 +733,10 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     this.#break("SERVER_TOO_LARGE", `sent an answer larger than ${limit} bytes`);
   }
 
+  #noRoom(): void {
+    this.#break("SERVER_TOO_LARGE", `sent ${this.#host.held?.refusal}`);
+  }
+
   /** Fails the exchange and stops the server's answer. */
   #break(code: ErrorCode, sentence: string): void {
     this.#fail(failureOf(this.#host.serverName, code, sentence));
@@ -734,7 +761,9 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     if (this.#resuming !== undefined) clearTimeout(this.#resuming);
     this.#first = undefined;
     this.#whole = undefined;
+    this.#share?.giveBack();
     this.#large = undefined;
+    this.#parser?.close();
     this.#parser = undefined;
   }
 

@@ -11,6 +11,7 @@ import {
   LEGACY_REVISIONS,
   parseJson,
   readMessage,
+  SseOverflowError,
   SseParser,
   stringify,
   type JsonObject,
@@ -116,7 +117,7 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
     this.#parts = parts;
     this.#serverName = parts.deps.serverName ?? "server";
     this.shared = parts.context.shared;
-    this.#parser = new SseParser(parts.deps.responseBytesMax);
+    this.#parser = new SseParser(parts.deps.responseBytesMax, parts.deps.held);
     this.#headers = [...parts.endpoint.headers, "content-type", "application/json"];
     this.#ready.promise.catch(() => undefined); // awaited later, or not at all
   }
@@ -216,12 +217,15 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.closed) return;
     let events: SseEvent[];
     try {
       events = this.#parser.push(chunk);
-    } catch {
-      const max = this.#parts.deps.responseBytesMax;
-      this.#end(this.#failure("SERVER_TOO_LARGE", `sent an event larger than ${max} bytes`), true);
+    } catch (error) {
+      const { responseBytesMax, held } = this.#parts.deps;
+      const crowded = error instanceof SseOverflowError && error.crowded;
+      const what = crowded ? held?.refusal : `an event larger than ${responseBytesMax} bytes`;
+      this.#end(this.#failure("SERVER_TOO_LARGE", `sent ${what}`), true);
       return;
     }
     for (const event of events) if (!this.closed) this.#event(event);
@@ -390,6 +394,7 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
     this.closed = true;
     this.#ready.reject(error);
     this.#controller?.abort(given);
+    this.#parser.close();
     for (const exchange of Array.from(this.#pending.values())) this.#fail(exchange, error);
     if (tell && this.#opened) this.#parts.listener.closed(error);
   }

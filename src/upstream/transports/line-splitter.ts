@@ -2,11 +2,13 @@
 // over where it lies; one that spans chunks is joined once, with room on both sides, so that a few bytes
 // of it can be replaced by longer ones without copying it again.
 
+import { HeldShare, type HeldBytes } from "../../foundation/index.ts";
+
 export interface LineHandler {
   /** One line, without its newline. `owned` bytes are the handler's to change and keep, the margin included. */
   line(bytes: Buffer, start: number, end: number, owned: boolean): void;
-  /** A line has grown past the bound and is being dropped; `head` is how it began. */
-  overlongBegins(head: Buffer): void;
+  /** A line has grown past the bound, or finds no room (`crowded`), and is being dropped; `head` is how it began. */
+  overlongBegins(head: Buffer, crowded: boolean): void;
   /** The overlong line ended; `tail` is how. */
   overlongEnds(tail: Buffer): void;
   /** The overlong line does not end within `overlongFactor` times the bound. */
@@ -21,21 +23,34 @@ const overlongFactor = 16;
 const sampleBytes = 96;
 const newline = 10;
 
-/** Feeds complete lines of a stream to its handler; a line holds at most `lineBytesMax` bytes. */
+/**
+ * Feeds complete lines of a stream to its handler; a line holds at most `lineBytesMax` bytes, and what it keeps of one takes
+ * its room in `held`: whoever gives that must `close` the splitter.
+ */
 export class LineSplitter {
   readonly #handler: LineHandler;
   readonly #lineBytesMax: number;
+  readonly #share: HeldShare | undefined;
+  #closed = false;
   #parts: Buffer[] = [];
   #size = 0;
   #dropped = 0;
   #tail: Buffer = Buffer.alloc(0);
 
-  constructor(handler: LineHandler, lineBytesMax: number) {
+  constructor(handler: LineHandler, lineBytesMax: number, held?: HeldBytes) {
     this.#handler = handler;
     this.#lineBytesMax = lineBytesMax;
+    this.#share = held && new HeldShare(held);
+  }
+
+  /** Lets go of what it holds, and takes nothing more. */
+  close(): void {
+    this.#closed = true;
+    this.#forget();
   }
 
   push(chunk: Buffer): void {
+    if (this.#closed) return;
     let from = 0;
     for (;;) {
       const to = chunk.indexOf(newline, from);
@@ -52,7 +67,7 @@ export class LineSplitter {
   #joined(chunk: Buffer, from: number, to: number): void {
     const size = this.#size + to - from;
     if (size > this.#lineBytesMax) {
-      this.#beginDropping(chunk);
+      this.#beginDropping(chunk, false);
       this.#endDropping(chunk, from, to);
       return;
     }
@@ -65,31 +80,35 @@ export class LineSplitter {
   }
 
   #keep(rest: Buffer): void {
+    if (this.#closed) return;
     if (this.#dropped > 0) {
       this.#drop(rest);
       return;
     }
-    if (this.#size + rest.length > this.#lineBytesMax) {
-      this.#beginDropping(rest);
+    const size = this.#size + rest.length;
+    const crowded = size <= this.#lineBytesMax && this.#share?.fit(size) === false;
+    if (crowded || size > this.#lineBytesMax) {
+      this.#beginDropping(rest, crowded);
       this.#drop(rest);
       return;
     }
     this.#parts.push(rest);
-    this.#size += rest.length;
+    this.#size = size;
   }
 
   #dropWhole(chunk: Buffer, from: number, to: number): void {
-    this.#handler.overlongBegins(chunk.subarray(from, from + sampleBytes));
+    this.#handler.overlongBegins(chunk.subarray(from, from + sampleBytes), false);
     this.#handler.overlongEnds(chunk.subarray(Math.max(from, to - sampleBytes), to));
   }
 
-  #beginDropping(rest: Buffer): void {
+  #beginDropping(rest: Buffer, crowded: boolean): void {
     const parts = this.#parts;
     this.#dropped = this.#size + 1;
     this.#parts = [];
     this.#size = 0;
+    this.#share?.giveBack();
     this.#tail = endOf(parts);
-    this.#handler.overlongBegins(beginningOf([...parts, rest]));
+    this.#handler.overlongBegins(beginningOf([...parts, rest]), crowded);
   }
 
   #drop(bytes: Buffer): void {
@@ -109,6 +128,7 @@ export class LineSplitter {
     this.#size = 0;
     this.#dropped = 0;
     this.#tail = Buffer.alloc(0);
+    this.#share?.giveBack();
   }
 }
 

@@ -2,6 +2,7 @@
 // background, because many servers have none (405), and is opened again whenever it breaks.
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
+import type { HeldBytes } from "../../foundation/index.ts";
 import {
   parseJson,
   readMessage,
@@ -14,6 +15,7 @@ import type { HttpEndpoint } from "./http-endpoint.ts";
 export interface ServerStreamHost {
   readonly endpoint: HttpEndpoint;
   readonly responseBytesMax: number;
+  readonly held: HeldBytes | undefined;
   streamHeaders(lastEventId: string | undefined): string[];
   streamMessage(message: JsonRpcNotification | JsonRpcRequest): void;
   /** The session that the stream belonged to is unknown to the server now. */
@@ -52,6 +54,7 @@ export class ServerStream implements Dispatcher.DispatchHandler {
   stop(): void {
     this.#stopped = true;
     if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#parser?.close();
     this.#controller?.abort(given);
   }
 
@@ -68,7 +71,7 @@ export class ServerStream implements Dispatcher.DispatchHandler {
     if (this.#stopped || status < 200) return;
     this.#answered.resolve();
     if (status === 200 && headers["content-type"]?.startsWith("text/event-stream")) {
-      this.#parser = new SseParser(this.#host.responseBytesMax);
+      this.#parser = new SseParser(this.#host.responseBytesMax, this.#host.held);
       this.#wasOpen = true;
       this.#failures = 0;
       return;
@@ -112,6 +115,7 @@ export class ServerStream implements Dispatcher.DispatchHandler {
 
   // A stream that was open and ended is opened again after the server's own delay; one that fails waits longer each time.
   #again(): void {
+    this.#parser?.close();
     this.#answered.resolve();
     if (this.#stopped) return;
     this.#timer = setTimeout(() => this.#get(), this.#delayMs()).unref();

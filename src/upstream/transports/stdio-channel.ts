@@ -5,7 +5,13 @@
 // written anew from the parsed message, never relayed as text: what a caller sent may hold line breaks or a
 // second "id". Answers are passed on as the bytes they are, with the caller's id put back. Nothing is
 // allocated per call but the exchange itself; one timer sweeps the deadlines of all.
-import { SignalboxError, type Clock, type ErrorCode, type Log } from "../../foundation/index.ts";
+import {
+  SignalboxError,
+  type Clock,
+  type ErrorCode,
+  type HeldBytes,
+  type Log,
+} from "../../foundation/index.ts";
 import {
   META,
   isJsonObject,
@@ -46,6 +52,8 @@ export interface ChannelOptions {
   clock: Clock;
   /** Longest line accepted from the server. */
   lineBytesMax: number;
+  /** What lines that come in pieces may take together with all other answers. */
+  held?: HeldBytes | undefined;
   /** How gently the child is ended; default 2 s a step. */
   closeGraceMs?: number | undefined;
   /** A child that let a call time out is killed when it says nothing at all for so long; default 30 s. */
@@ -63,6 +71,7 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   };
   readonly #options: ChannelOptions;
   readonly #pending = new InFlight<Exchange>();
+  readonly #splitter: LineSplitter;
   #listener: LaneListener = deaf;
   #listens = 0;
   #out = "";
@@ -70,6 +79,7 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   #sweeper: NodeJS.Timeout | undefined;
   #ended: SignalboxError | undefined;
   #overlongBlamed = false;
+  #overlongIsCrowded = false;
   /** Asked of the child when it let a call time out; undefined until the handshake is over. */
   #aliveQuestion: JsonRpcRequest | undefined;
   #aliveCheck: Exchange | undefined;
@@ -79,10 +89,10 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   constructor(child: Child, options: ChannelOptions) {
     this.child = child;
     this.#options = options;
-    const splitter = new LineSplitter(this, options.lineBytesMax);
+    this.#splitter = new LineSplitter(this, options.lineBytesMax, options.held);
     child.stdout.on("data", (chunk: Buffer) => {
       this.#heard = true;
-      splitter.push(chunk);
+      this.#splitter.push(chunk);
     });
     child.stdout.once("end", () => this.#onOutputEnd());
     void child.whenEnded.then((end) => this.#onChildEnd(end));
@@ -171,7 +181,8 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
     }
   }
 
-  overlongBegins(head: Buffer): void {
+  overlongBegins(head: Buffer, crowded: boolean): void {
+    this.#overlongIsCrowded = crowded;
     this.counts.overlongLines += 1;
     this.#overlongBlamed = findIdAtHead(head, 0) && this.#failOverlong(found.id);
   }
@@ -335,7 +346,11 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
     const exchange = this.#pending.get(id);
     if (exchange === undefined) return false;
     this.#settle(exchange);
-    const what = `answered "${exchange.method}" with more than ${this.#options.lineBytesMax} bytes`;
+    const { held, lineBytesMax } = this.#options;
+    const what =
+      held !== undefined && this.#overlongIsCrowded
+        ? `sent ${held.refusal}`
+        : `answered "${exchange.method}" with more than ${lineBytesMax} bytes`;
     exchange.sink.fail(this.#error("SERVER_TOO_LARGE", what));
     return true;
   }
@@ -449,6 +464,7 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
     if (this.#ended !== undefined) return;
     this.#flush();
     this.#ended = error;
+    this.#splitter.close();
     clearInterval(this.#sweeper);
     const left = this.#pending.values();
     for (const exchange of left) this.#settle(exchange);

@@ -366,6 +366,7 @@ class Opener {
       log: this.#deps.log,
       clock: this.#deps.clock,
       lineBytesMax: this.#options.response_bytes_max ?? this.#deps.responseBytesMax,
+      held: this.#deps.held,
       closeGraceMs: this.#deps.closeGraceMs,
       hungAfterMs: this.#deps.hungAfterMs ?? this.#startTimeoutMs,
     });

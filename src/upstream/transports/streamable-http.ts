@@ -1,7 +1,12 @@
 // Streamable HTTP, both eras: 2026-07-28 (stateless) and 2025-03-26 to 2025-11-25 (sessions).
 import type { IncomingHttpHeaders } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
-import { isSignalboxError, type CounterSlot, type SignalboxError } from "../../foundation/index.ts";
+import {
+  isSignalboxError,
+  type CounterSlot,
+  type HeldBytes,
+  type SignalboxError,
+} from "../../foundation/index.ts";
 import {
   encodeHeaderValue,
   isJsonObject,
@@ -153,6 +158,7 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
   readonly responseBytesMax: number;
   readonly inspectBytesMax: number;
   readonly credentials: LaneCredentials | undefined;
+  readonly held: HeldBytes | undefined;
   revision: string;
   capabilities: JsonObject = {};
   serverInfo: JsonObject = {};
@@ -179,6 +185,7 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
     this.responseBytesMax = deps.responseBytesMax;
     this.inspectBytesMax = deps.inspectBytesMax;
     this.credentials = context.credentials;
+    this.held = deps.held;
     this.#ignored = deps.metrics
       ?.counter(
         "mcp_upstream_ignored_messages_total",
