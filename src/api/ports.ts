@@ -8,7 +8,7 @@ import type {
   Principal,
 } from "../access/index.ts";
 import type { AuditSink, Clock, Log, Metrics } from "../foundation/index.ts";
-import type { CheckResult, CheckStatus } from "../ops/index.ts";
+import type { AuditVerdict, CheckResult, CheckStatus, ExportedRecord } from "../ops/index.ts";
 import type { CatalogView, Explanation, Question, Registry } from "../registry/index.ts";
 
 export interface ApiDeps {
@@ -51,10 +51,13 @@ export interface ApiDeps {
   catalog(principal: Principal, bundle: string | undefined): Promise<CatalogView | undefined>;
   /** What principals may do. */
   access: AccessPort;
-  /** Hears what was refused because of who asked, and who was shown what calls carried. */
+  /** Hears what was changed and refused, and who was shown what calls carried. */
   audit?: AuditSink;
+  auditTrail: AuditPort;
   /** The call log, newest first. Throws STORE_UNAVAILABLE. */
   calls(filter: CallFilter): Promise<readonly CallEntry[]>;
+  /** One call; undefined where there is none of this id. Throws STORE_UNAVAILABLE. */
+  call(id: string): Promise<CallEntry | undefined>;
   /** Changes of state of a server's links, the newest first; times are epoch milliseconds. Throws STORE_UNAVAILABLE. */
   linkHistory(filter: {
     server: string;
@@ -73,6 +76,35 @@ export interface ApiDeps {
   metrics: Metrics;
   log: Log;
   clock: Clock;
+}
+
+/** What was written of decisions and changes. All throw STORE_UNAVAILABLE. */
+export interface AuditPort {
+  /** The newest first. */
+  recent(
+    filter: AuditConditions & { readonly limit: number; readonly beforeSeq?: number },
+  ): Promise<readonly ExportedRecord[]>;
+  /** The oldest first, behind a place. */
+  after(
+    seq: number,
+    limit: number,
+    conditions: AuditConditions,
+  ): Promise<readonly ExportedRecord[]>;
+  /** What a reading of the whole trail finds; undefined where too many wait for one already. */
+  verify(anchor: string | undefined): Promise<AuditVerdict | undefined>;
+}
+
+export interface AuditConditions {
+  readonly action?: string | undefined;
+  readonly actorId?: string | undefined;
+  readonly target?: string | undefined;
+  readonly server?: string | undefined;
+  readonly outcome?: string | undefined;
+  readonly success?: boolean | undefined;
+  readonly project?: string | undefined;
+  /** Epoch milliseconds: only records from then on, and only those before. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
 }
 
 export interface AccessPort {
@@ -97,7 +129,7 @@ export interface LimitsPort {
   /** What is set for a key alone. */
   keyLimits(keyId: string): KeyLimits | undefined;
   /** Throws STORE_UNAVAILABLE. */
-  setKeyLimits(keyId: string, limits: KeyLimits, by: Principal): Promise<void>;
+  setKeyLimits(keyId: string, limits: KeyLimits): Promise<void>;
   /** Calls of the periods of now, of these subjects or of all. Throws STORE_UNAVAILABLE. */
   usage(now: number, subjects: readonly string[] | undefined): Promise<readonly QuotaUsage[]>;
 }
@@ -181,6 +213,7 @@ export interface CallFilter {
   limit: number;
   server?: string;
   outcome?: CallOutcome;
+  success?: boolean;
   principalId?: string;
   project?: string;
   /** Only calls before this time (epoch ms); with `beforeId` those of the same millisecond that sort before it, too. */

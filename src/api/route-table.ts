@@ -2,6 +2,7 @@ import { openapiDocument } from "./openapi.ts";
 import { route } from "./route.ts";
 import type { Route } from "./route.ts";
 import { accessRoutes } from "./routes/access.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { bundleRoutes } from "./routes/bundles.ts";
 import { cacheRoutes } from "./routes/cache.ts";
 import { callRoutes } from "./routes/calls.ts";
@@ -13,6 +14,7 @@ import { metricsRoutes } from "./routes/metrics.ts";
 import { projectRoutes } from "./routes/projects.ts";
 import { roleRoutes } from "./routes/roles.ts";
 import { secretRoutes } from "./routes/secrets.ts";
+import { securityRoutes } from "./routes/security.ts";
 import { serverRoutes } from "./routes/servers.ts";
 import { startRoutes } from "./routes/start.ts";
 import { statusRoutes } from "./routes/status.ts";
@@ -46,6 +48,8 @@ export const routeTable: readonly Route[] = [
   ...secretRoutes,
   ...limitRoutes,
   ...callRoutes,
+  ...auditRoutes,
+  ...securityRoutes,
   ...cacheRoutes,
   ...catalogRoutes,
   ...metricsRoutes,

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addAuditCommands } from "./commands/audit.ts";
 import { addCacheCommands } from "./commands/cache.ts";
 import { addBundlesCommands } from "./commands/bundles.ts";
 import { addCallCommand } from "./commands/call.ts";
@@ -60,6 +61,7 @@ export function buildProgram(state: RunState, argv: readonly string[]): Command 
   addAccessCommands(program, state);
   addSecretsCommands(program, state);
   addLimitsCommands(program, state);
+  addAuditCommands(program, state);
   program.commandsGroup("Configuration:");
   addConfigCommand(program, state, argv);
   return program.addHelpText("after", rootHelp);

@@ -21,6 +21,7 @@ import {
   serverName,
   serverOptions,
 } from "../gateway/index.ts";
+import { auditOptions } from "../ops/index.ts";
 import { databaseOptions } from "../store/index.ts";
 import { profileNames } from "./profiles.ts";
 
@@ -61,6 +62,7 @@ export const configSchema = z.strictObject({
   rate_limit: rateLimitOptions.prefault({}),
   quotas: quotaOptions.prefault({}),
   call_log: callLogOptions.prefault({}),
+  audit: auditOptions.prefault({}),
   ...guardOptions.shape,
   cache: cacheOptions.prefault({}),
   servers: z.record(serverName, serverOptions).default({}),

@@ -3,8 +3,9 @@ import type { Principal } from "../../access/index.ts";
 import type { AuditActor } from "../../foundation/index.ts";
 import { DEFAULT_PROJECT } from "../../registry/index.ts";
 import type { SecretView } from "../../registry/index.ts";
+import type { ApiDeps } from "../ports.ts";
 import { route } from "../route.ts";
-import type { Route } from "../route.ts";
+import type { AuditedThing, Route } from "../route.ts";
 
 const project = z
   .string()
@@ -79,6 +80,11 @@ const put: Route = route({
   answer: { status: 200, description: "Replaced.", schema: secret, example },
   otherAnswers: [{ status: 201, description: "Created.", schema: secret }],
   errors: ["NAME_INVALID", "CONFLICT", "ENCRYPTION_KEY_MISSING", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "secret.put",
+    target: onSecret,
+    state: ({ params, body }, deps) => thing({ name: params["name"], ...body }, deps),
+  },
   handle: async ({ params, body, principal }, { registry }) => {
     const name = params["name"] ?? "";
     const stored = await registry.putSecret({ name, ...body }, actorOf(principal));
@@ -96,10 +102,21 @@ const remove: Route = route({
   query: place,
   answer: { status: 204, description: "Removed." },
   errors: ["NOT_FOUND", "STORE_UNAVAILABLE"],
-  handle: async ({ params, query, principal }, { registry }) => {
-    await registry.removeSecret({ name: params["name"] ?? "", ...query }, actorOf(principal));
+  audit: {
+    action: "secret.delete",
+    target: onSecret,
+    state: ({ params, query }, deps) => thing({ name: params["name"], ...query }, deps),
+  },
+  handle: async ({ params, query }, { registry }) => {
+    await registry.removeSecret({ name: params["name"] ?? "", ...query });
     return { status: 204 };
   },
+});
+
+const resealed = z.object({
+  resealed: z.int(),
+  unreadable: z.array(z.string()).describe("What no configured key opens."),
+  next: z.string().optional(),
 });
 
 const rotate: Route = route({
@@ -120,17 +137,15 @@ const rotate: Route = route({
   answer: {
     status: 200,
     description: "What was done.",
-    schema: z.object({
-      resealed: z.int(),
-      unreadable: z.array(z.string()).describe("What no configured key opens."),
-      next: z.string().optional(),
-    }),
+    schema: resealed,
     example: { resealed: 12, unreadable: [] },
   },
   errors: ["BODY_INVALID", "ENCRYPTION_KEY_MISSING", "STORE_UNAVAILABLE"],
-  handle: async ({ body, principal }, { registry }) => ({
-    body: await registry.resealSecrets(body, actorOf(principal)),
-  }),
+  audit: {
+    action: "secret.reseal",
+    details: (_, answer) => ({ ...resealed.safeParse(answer?.body).data }),
+  },
+  handle: async ({ body }, { registry }) => ({ body: await registry.resealSecrets(body) }),
 });
 
 /** `/api/secrets`. */
@@ -138,6 +153,19 @@ export const secretRoutes: readonly Route[] = [list, rotate, put, remove];
 
 function actorOf({ id, name, keyId }: Principal): AuditActor {
   return { id, name, kind: keyId === undefined ? "anonymous" : "key" };
+}
+
+function onSecret({ params }: { params: Readonly<Record<string, string>> }): string {
+  return `secret:${params["name"] ?? ""}`;
+}
+
+function thing(
+  wanted: { name: string | undefined; project: string; owner?: string | undefined },
+  { registry }: ApiDeps,
+): AuditedThing | undefined {
+  const { name, project: of, owner: by } = wanted;
+  const found = registry.listSecrets(of).find((one) => one.name === name && one.owner === by);
+  return found && { project: of, shown: presented(found) };
 }
 
 function presented({ id: _id, createdAt, updatedAt, lastUsedAt, ...rest }: SecretView): object {
