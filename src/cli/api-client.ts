@@ -46,12 +46,26 @@ export class ApiClient {
     try {
       const signal = AbortSignal.any([this.#signal, begun.signal]);
       const answer = await this.#send({ method: "GET", path }, signal);
-      if (answer.status < 400) return answer.body;
+      if (answer.status < 400) return this.#pieces(answer);
       throw refusal(this.address, answer, await readText(answer.body, answerBytesMax));
     } catch (error) {
       throw this.#failure(error, begun.signal);
     } finally {
       clearTimeout(deadline);
+    }
+  }
+
+  async *#pieces({ body }: HttpAnswer): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const piece of body as AsyncIterable<Buffer>) yield piece;
+    } catch (cause) {
+      if (this.#signal.aborted) throw interruptedError();
+      throw new CliError({
+        exitCode: exitCodes.failed,
+        code: "ANSWER_INCOMPLETE",
+        message: `The answer of ${this.address.url} broke off before its end.`,
+        cause,
+      });
     }
   }
 

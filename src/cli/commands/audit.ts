@@ -6,10 +6,10 @@ import type { Command } from "commander";
 import { z } from "zod";
 import type { ApiClient } from "../api-client.ts";
 import type { CliIo } from "../cli-io.ts";
-import { exitCodes, usageError } from "../exit-code.ts";
+import { CliError, exitCodes, interruptedError, usageError } from "../exit-code.ts";
 import { addGlobalOptions, handle } from "../invocation.ts";
 import type { RunState } from "../invocation.ts";
-import { duration } from "../../foundation/index.ts";
+import { duration, messageOf } from "../../foundation/index.ts";
 import { plain } from "../output.ts";
 import { table } from "../table.ts";
 
@@ -222,7 +222,14 @@ async function toStdout(
   { stdout }: CliIo,
   signal: AbortSignal,
 ): Promise<void> {
-  await pipeline(pieces, stdout, { end: false, signal });
+  try {
+    await pipeline(pieces, stdout, { end: false, signal });
+  } catch (error) {
+    if (signal.aborted) throw interruptedError();
+    // A reader such as `head` has seen enough.
+    const enough = error instanceof Error && "code" in error && error.code === "EPIPE";
+    if (!enough) throw error;
+  }
 }
 
 // Whole or not at all.
@@ -237,6 +244,8 @@ async function toFile(
     await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true });
-    throw error;
+    if (signal.aborted) throw interruptedError();
+    if (error instanceof CliError) throw error;
+    throw usageError(`${path} cannot be written: ${messageOf(error)}`);
   }
 }
