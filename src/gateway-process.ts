@@ -4,15 +4,28 @@ import type { Server } from "node:http";
 import { join } from "node:path";
 import {
   CallerLimits,
+  Connections,
+  LockOut,
+  OutboundFetch,
+  OutboundGuard,
+  ProtectedResources,
+  RefusalReports,
   Vault,
   anonymous,
+  bearerTokens,
   callsSeenBy,
   encryptionKeyFile,
+  fetchJson,
   hostPolicy,
   isPrincipal,
+  issueToken,
+  lateConnectionStore,
   loadEncryptionKeys,
+  networkBypass,
   periodAt,
   refuseWeakSecrets,
+  textSealer,
+  type KeyRecord,
   type Principal,
 } from "./access/index.ts";
 import { createApi, createMetricsListener } from "./api/index.ts";
@@ -72,7 +85,7 @@ import {
   diskSpaceCheck,
   type CheckResult,
 } from "./ops/index.ts";
-import { KeyLimitBook, Registry } from "./registry/index.ts";
+import { KeyLimitBook, Pins, Registry } from "./registry/index.ts";
 import {
   signalboxService,
   type ServerDetail,
@@ -129,11 +142,15 @@ export class GatewayProcess {
   #redisRates: RedisRates | undefined;
   /** The store that quotas are counted in. */
   #countsIn: Store | undefined;
+  readonly #connections: Connections;
+  readonly #pins: Pins;
   readonly #gateway: Gateway;
+  readonly #resources: ProtectedResources;
   readonly #registry: Registry;
   readonly #listener: Server;
   readonly #metricsListener: ReturnType<typeof createMetricsListener>;
   readonly #stopping = new AbortController();
+  // Until there is a trail of its own, what is refused stands in the log.
   #values: Config["values"];
   /** With what `.env` adds, as it was when the configuration was read last. */
   #environment = readEnvironment(process.env, process.cwd());
@@ -208,6 +225,20 @@ export class GatewayProcess {
       log: area.log,
       changed: (limits) => this.#limits.setKeyLimits(limits),
     });
+    this.#resources = new ProtectedResources({
+      base: () => this.#values.public_url ?? this.url,
+      issuers: Object.values(values.auth.oauth.issuers).map(({ issuer }) => issuer),
+      initialScopes: values.auth.oauth.initial_scopes,
+    });
+    this.#connections = this.#createConnections();
+    this.#pins = new Pins({
+      options: values.pins,
+      clock,
+      log: log.child({ area: "pins" }),
+      metrics: this.#metrics,
+      changed: (server, fresh) => this.#gateway.reconsiderPins(server, fresh),
+      audit,
+    });
     this.#gateway = new Gateway({
       clock,
       log: log.child({ area: "gateway" }),
@@ -217,6 +248,7 @@ export class GatewayProcess {
       ...(values.cache.enabled && {
         cache: { results: this.#cache, options: values.cache },
       }),
+      pins: this.#pins,
       hostPolicy: hostPolicy({
         host: values.host,
         allowedHosts: values.allowed_hosts,
@@ -226,9 +258,25 @@ export class GatewayProcess {
       record: (call) => this.#record(call),
       linkChanged: (server, change) => this.#linkLog.add({ server, ...change }),
       recordArguments: values.call_log.arguments,
-      authRequired: values.auth.required,
+      oauth: this.#connections,
+      keysChanged: (keys) => this.#endConnections(keys),
+      auth: {
+        required: values.auth.required,
+        resources: this.#resources,
+        tokens: bearerTokens({
+          ...values.auth,
+          resources: this.#resources,
+          fetchJson,
+          clock,
+          log: log.child({ area: "tokens" }),
+        }),
+        bypass: networkBypass(values.auth),
+        lockOut: new LockOut(values.auth.lock_out, clock),
+        reports: new RefusalReports(audit, clock),
+      },
       audit,
       version,
+      home: values.home,
     });
     this.#registry = new Registry({
       gateway: this.#gateway,
@@ -238,6 +286,7 @@ export class GatewayProcess {
       configBundles: () => new Map(Object.entries(this.#values.bundles)),
       configProjects: () => new Map(Object.entries(this.#values.projects)),
       configRoles: () => new Map(Object.entries(this.#values.roles)),
+      pins: this.#pins,
       builtin: [
         {
           name: "signalbox",
@@ -365,6 +414,7 @@ export class GatewayProcess {
       stop: async () => {
         await this.#registry.stop();
         await this.#gateway.close();
+        await this.#pins.stop();
       },
     });
     this.lifecycle.add({
@@ -425,6 +475,7 @@ export class GatewayProcess {
         const store = await this.#open(signal);
         this.#store = store;
         this.#storeProblem = undefined;
+        await this.#pins.attachStore(store);
         await this.#registry.attachStore(store);
         await this.#countIn(store);
         this.log.info({}, "The database is reachable");
@@ -539,7 +590,10 @@ export class GatewayProcess {
   }
 
   async #startGateway(): Promise<void> {
-    if (this.#store !== undefined) await this.#registry.attachStore(this.#store);
+    if (this.#store !== undefined) {
+      await this.#pins.attachStore(this.#store);
+      await this.#registry.attachStore(this.#store);
+    }
     await this.#registry.start();
     const { created } = await this.#registry.seedAdminKey(this.#values.auth.admin_key);
     if (created !== undefined) {
@@ -757,8 +811,7 @@ export class GatewayProcess {
     const labelNames = ["queue"];
     const help = "Entries that wait in a queue.";
     const source = this.#metrics.gauge("mcp_queue_depth", help, labelNames);
-    const relabel = (values: readonly string[]): readonly string[] => values;
-    this.#metrics.alias({ name: "mcp_queue_size", help, labelNames, source, relabel });
+    this.#metrics.alias({ name: "mcp_queue_size", help, labelNames, source, relabel: asItIs });
     this.#metrics.collect(() => {
       source.slot("link_history").set(this.#linkLog.waiting);
       source.slot("audit").set(this.#audit.waiting);
@@ -788,12 +841,49 @@ export class GatewayProcess {
     });
   }
 
+  #createConnections(): Connections {
+    const { connections, outbound } = this.#values;
+    const { client_name: clientName, client_metadata_url, public_url } = connections;
+    return new Connections({
+      store: lateConnectionStore(() => this.#requireStore().connections),
+      http: new OutboundFetch({
+        guard: new OutboundGuard(outbound),
+        timeoutMs: outbound.timeout,
+        responseBytesMax: outbound.response_bytes_max,
+      }),
+      sealerFor: (purpose) => textSealer(this.#vault, purpose),
+      clock: systemClock,
+      log: this.log.child({ area: "connections" }),
+      publicUrl: () => public_url ?? this.url,
+      clientName,
+      ...(client_metadata_url !== undefined && { clientMetadataUrl: client_metadata_url }),
+      servers: () => this.#gateway.protectedServers(),
+      principal: (id) => this.#gateway.principal(id),
+      sees: (principal, server) => this.#gateway.sees(principal, server),
+      changed: (server) => this.#gateway.credentialsChanged(server),
+      audit: this.#audit.add,
+    });
+  }
+
+  // Whoever is revoked leaves no access behind, at other parties' servers either.
+  #endConnections(keys: readonly KeyRecord[]): void {
+    const revoked = keys.filter(({ revokedAt }) => revokedAt !== undefined);
+    if (this.#store === undefined || revoked.length === 0) return;
+    this.#connections.endAllOf(revoked.map(({ id }) => id)).catch((error: unknown) => {
+      this.log.warn({ error: messageOf(error) }, "Connections of a revoked key could not be ended");
+    });
+  }
+
   #createApi(): ReturnType<typeof createApi> {
     return createApi({
+      connections: this.#connections,
       version: this.#version,
       startedAt: this.#startedAt,
       registry: this.#registry,
-      authenticate: (headers) => this.#gateway.authenticate(headers),
+      authenticate: (request, requestId) => this.#gateway.authenticate(request, requestId),
+      lacksScope: (principal, scope) => this.#gateway.lacksScope(principal, scope),
+      resourceMetadata: (place) => this.#resources.metadataOf(place),
+      issueToken: (wanted) => issueToken(wanted, this.#values.auth.jwt, systemClock),
       catalog: async (principal, bundle) => {
         const catalog = await this.#gateway.catalog(principal, bundle);
         if (catalog !== undefined) return catalog;
@@ -841,6 +931,7 @@ export class GatewayProcess {
           return this.#cache.invalidateServer(server);
         },
       },
+      pins: this.#pins,
       health: () => ({
         ready: this.#ready(),
         overall: this.#health.overall(),
@@ -946,4 +1037,8 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       { once: true },
     );
   });
+}
+
+function asItIs(values: readonly string[]): readonly string[] {
+  return values;
 }

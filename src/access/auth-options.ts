@@ -1,6 +1,10 @@
 import { z } from "zod";
+import { lockOutOptions } from "./lock-out-options.ts";
+import { networkOptions } from "./network-options.ts";
+import { jwtOptions } from "./resource-server/jwt-options.ts";
+import { oauthOptions } from "./resource-server/oauth-options.ts";
 
-/** `[auth]`: whether a key is needed (default yes) and the key that is seeded as the first admin's. */
+/** `[auth]`: whether a credential is needed (default yes), which are accepted, and the key that is seeded as the first admin's. */
 export const authOptions = z.strictObject({
   required: z
     .boolean()
@@ -13,6 +17,10 @@ export const authOptions = z.strictObject({
     .regex(/^[\x21-\x7e]+$/, "must be printable ASCII without spaces, since it travels in a header")
     .optional()
     .describe("The first admin key. Without it one is minted at the first start and shown once."),
+  ...networkOptions,
+  jwt: jwtOptions.prefault({}),
+  oauth: oauthOptions.prefault({}),
+  lock_out: lockOutOptions.prefault({}),
 });
 
 export type AuthOptions = z.output<typeof authOptions>;

@@ -5,18 +5,11 @@
 import { timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import type { Clock } from "../foundation/index.ts";
+import type { AuthOutcome } from "./auth-outcome.ts";
 import { hashKey } from "./key.ts";
 import type { KeyRecord } from "./key.ts";
 import type { Principal } from "./principal.ts";
 import { Roles } from "./roles.ts";
-
-export type AuthOutcome =
-  | { ok: true; principal: Principal }
-  | {
-      ok: false;
-      code: "KEY_MISSING" | "KEY_INVALID" | "KEY_EXPIRED" | "KEY_REVOKED";
-      message: string;
-    };
 
 /** The keys of one snapshot: tells who presents a request's credentials, and remembers when each was last used. */
 export class KeyRing {
@@ -28,10 +21,29 @@ export class KeyRing {
   readonly #verifiedKeys = new Map<string, Entry>();
   #lastUsed = new Map<string, number>();
 
-  constructor(records: readonly KeyRecord[], clock: Clock, roles = new Roles()) {
+  /** What `previous` remembers of keys that are still the same is remembered here too. */
+  constructor(
+    records: readonly KeyRecord[],
+    clock: Clock,
+    roles = new Roles(),
+    previous?: KeyRing,
+  ) {
     this.#clock = clock;
     this.#roles = roles;
     for (const record of records) this.#add(record);
+    if (previous !== undefined) this.#rememberAs(previous);
+  }
+
+  /** Whether every credential of a request was right before, so that nothing has to be looked up or guessed at. */
+  remembers(headers: IncomingHttpHeaders): boolean {
+    const { authorization } = headers;
+    const apiKey = headers["x-api-key"];
+    const mcpKey = headers["x-mcp-key"];
+    return (
+      (authorization === undefined || this.#verifiedAuthorization.has(authorization)) &&
+      (apiKey === undefined || this.#hasVerified(apiKey)) &&
+      (mcpKey === undefined || this.#hasVerified(mcpKey))
+    );
   }
 
   /**
@@ -73,6 +85,21 @@ export class KeyRing {
     const taken = this.#lastUsed;
     this.#lastUsed = new Map();
     return taken;
+  }
+
+  #hasVerified(header: string | string[]): boolean {
+    return typeof header === "string" && this.#verifiedKeys.has(header);
+  }
+
+  #rememberAs(previous: KeyRing): void {
+    for (const [header, { record }] of previous.#verifiedAuthorization) {
+      const entry = this.#byHash.get(record.hash);
+      if (entry !== undefined) this.#verifiedAuthorization.set(header, entry);
+    }
+    for (const [header, { record }] of previous.#verifiedKeys) {
+      const entry = this.#byHash.get(record.hash);
+      if (entry !== undefined) this.#verifiedKeys.set(header, entry);
+    }
   }
 
   #admit(entry: Entry): AuthOutcome {

@@ -1,3 +1,4 @@
+import type { AuditActor } from "../foundation/index.ts";
 import type { Permissions } from "./permissions.ts";
 import type { Rule } from "./rule.ts";
 import type { Scope } from "./scope.ts";
@@ -19,6 +20,10 @@ export interface Grant {
   /** Rules of its own, which narrow the role's. */
   readonly rules?: readonly Rule[];
   readonly keyId?: string;
+  /** What its token was granted, with all that this includes; without it the role alone decides. */
+  readonly scopes?: ReadonlySet<string>;
+  /** When its token ends, epoch milliseconds: what it has open then ends too. */
+  readonly expiresAt?: number;
 }
 
 /** Who calls. Made by `Roles.principal`, and nowhere else. */
@@ -38,6 +43,11 @@ export function mayUseBundle(
 ): boolean {
   if (principal.bundles === "all") return true;
   return bundle !== undefined && principal.bundles.includes(bundle);
+}
+
+/** Who did it, as the audit trail keeps it. */
+export function actorOf({ id, name, kind }: Grant): AuditActor {
+  return { id, name, kind };
 }
 
 /** Whose calls a principal may see: those of its project with the scope `read`, else its own alone. */

@@ -14,13 +14,18 @@ export const roleOptions = z.strictObject({
 
 export type RoleOptions = z.output<typeof roleOptions>;
 
-export const roleName = z
+/** Any role, whether built in or not. */
+export const anyRoleName = z
   .string()
   .regex(
     /^[a-z0-9][a-z0-9_-]{0,31}$/,
     'a role\'s name has 1 to 32 characters of "a-z", "0-9", "-" and "_", and starts with a letter or digit',
-  )
-  .refine((name) => !isBuiltin(name), "this role is part of the gateway: choose another name");
+  );
+
+export const roleName = anyRoleName.refine(
+  (name) => !isBuiltin(name),
+  "this role is part of the gateway: choose another name",
+);
 
 const everything: readonly Rule[] = [{ effect: "allow" }];
 const everyUse: readonly Rule[] = [{ effect: "allow", actions: ["call"] }];

@@ -60,6 +60,9 @@ export class Vault {
       throw unreadable(`it was sealed with the key ${shown(id)}, which is not configured`);
     const body = Buffer.from(text, "base64url");
     const iv = Buffer.from(nonce, "base64url");
+    // Node overlooks what is no base64url, so that one sealed text could be written in many ways.
+    if (body.toString("base64url") !== text || iv.toString("base64url") !== nonce)
+      throw unreadable("it is not a sealed text");
     if (iv.length !== NONCE_BYTES || body.length < TAG_BYTES)
       throw unreadable("it is not a sealed text");
     const decipher = createDecipheriv(CIPHER, derivedKey(key, purpose), iv, {

@@ -41,8 +41,8 @@ export function createApi(deps: ApiDeps, routes: readonly Route[] = routeTable):
   for (const route of routes) addRoute(app, route, deps, denials);
   refuseOtherMethods(app, routes, deps);
   // A route and not `notFound`, whose errors would pass by the recording of traffic.
-  app.all("*", (c) => {
-    requireKeyBelowApi(c, deps);
+  app.all("*", async (c) => {
+    await requireKeyBelowApi(c, deps);
     throw unknownAddress(c.req.method, c.req.path, routes);
   });
   app.onError((error, c) => responseOf(errorAnswer(error, c.get("requestId"), log)));
@@ -97,7 +97,7 @@ function addRoute(app: App, route: Route, deps: ApiDeps, denials: Denials): void
   }
   app.on(route.method.toUpperCase(), routerPath(route), async (c) => {
     c.set("route", route.path);
-    const principal = route.scope === "public" ? anonymous : authenticated(c, deps);
+    const principal = route.scope === "public" ? anonymous : await authenticated(c, deps);
     const denied = (target: string, code: ErrorCode): void => {
       if (route.scope === "public") return;
       const address = c.env.incoming.socket.remoteAddress;
@@ -105,7 +105,7 @@ function addRoute(app: App, route: Route, deps: ApiDeps, denials: Denials): void
       denials.add({ principal, scope: route.scope, target, code, requestId, address });
     };
     try {
-      requireScope(principal, route);
+      requireScope(principal, route, deps);
       const body = route.body === undefined ? undefined : await bodyOf(c, route);
       const request = {
         params: c.req.param(),
@@ -129,8 +129,10 @@ function addRoute(app: App, route: Route, deps: ApiDeps, denials: Denials): void
   });
 }
 
-function requireScope(principal: Principal, { scope, gatewayWide }: Route): void {
+function requireScope(principal: Principal, { scope, gatewayWide }: Route, deps: ApiDeps): void {
   if (scope === "public") return;
+  const lacks = deps.lacksScope(principal, scope);
+  if (lacks !== undefined) throw lacks;
   const { role, project } = principal;
   if (!allows(principal, scope)) {
     throw new SignalboxError(
@@ -148,10 +150,12 @@ function requireScope(principal: Principal, { scope, gatewayWide }: Route): void
   }
 }
 
-function authenticated(c: RequestContext, deps: ApiDeps): Principal {
-  const { headers, socket } = c.env.incoming;
-  const outcome = deps.authenticate(headers, socket.remoteAddress);
-  if (!outcome.ok) throw new SignalboxError(outcome.code, outcome.message);
+async function authenticated(c: RequestContext, deps: ApiDeps): Promise<Principal> {
+  const outcome = await deps.authenticate(c.env.incoming, c.get("requestId"));
+  if (!outcome.ok) {
+    const { code, message, headers } = outcome;
+    throw new SignalboxError(code, message, headers === undefined ? {} : { headers });
+  }
   c.set("principal", outcome.principal.name);
   return outcome.principal;
 }
@@ -179,9 +183,9 @@ function refuseOtherMethods(app: App, routes: readonly Route[], deps: ApiDeps): 
     const methods = routes.filter((route) => route.path === path).map((route) => route.method);
     const allow = methods.map((method) => method.toUpperCase());
     if (methods.includes("get")) allow.push("HEAD");
-    app.all(routerPath({ path }), (c) => {
+    app.all(routerPath({ path }), async (c) => {
       c.set("route", path);
-      requireKeyBelowApi(c, deps);
+      await requireKeyBelowApi(c, deps);
       throw new SignalboxError("METHOD_NOT_ALLOWED", `${path} takes ${allow.join(", ")}.`, {
         details: { allow },
       });
@@ -190,8 +194,8 @@ function refuseOtherMethods(app: App, routes: readonly Route[], deps: ApiDeps): 
 }
 
 // A stranger is not told what exists below /api and what does not.
-function requireKeyBelowApi(c: RequestContext, deps: ApiDeps): void {
-  if (c.req.path === "/api" || c.req.path.startsWith("/api/")) authenticated(c, deps);
+async function requireKeyBelowApi(c: RequestContext, deps: ApiDeps): Promise<void> {
+  if (c.req.path === "/api" || c.req.path.startsWith("/api/")) await authenticated(c, deps);
 }
 
 function unknownAddress(method: string, path: string, routes: readonly Route[]): SignalboxError {

@@ -11,7 +11,8 @@ export function openapiDocument(routes: readonly Route[], version: string): obje
   registry.registerComponent("securitySchemes", "key", {
     type: "http",
     scheme: "bearer",
-    description: "A key of this gateway (`sbx_…`). `X-API-Key` and `X-MCP-Key` carry it as well.",
+    description:
+      "A key of this gateway (`sbx_…`), which `X-API-Key` and `X-MCP-Key` carry as well; a JWT signed with the shared secret; or an OAuth access token issued for `/api`.",
   });
   for (const route of routes) registry.registerPath(pathOf(route));
   return app.getOpenAPI31Document({
@@ -89,12 +90,26 @@ function responseOf(answer: AnswerShape): PathConfig["responses"][string] {
 
 function codesOf(route: Route): ErrorCode[] {
   const codes: ErrorCode[] = [...(route.errors ?? [])];
-  if (route.scope !== "public")
-    codes.push("KEY_MISSING", "KEY_INVALID", "KEY_EXPIRED", "KEY_REVOKED", "FORBIDDEN");
+  if (route.scope !== "public") codes.push(...CREDENTIAL_CODES);
   if (route.query !== undefined || route.body !== undefined) codes.push("BODY_INVALID");
   if (route.body !== undefined) codes.push("BODY_TOO_LARGE", "CONTENT_TYPE");
   return codes;
 }
+
+const CREDENTIAL_CODES: readonly ErrorCode[] = [
+  "KEY_MISSING",
+  "KEY_INVALID",
+  "KEY_EXPIRED",
+  "KEY_REVOKED",
+  "TOKEN_INVALID",
+  "TOKEN_EXPIRED",
+  "TOKEN_AUDIENCE",
+  "TOKEN_SCOPE",
+  "CREDENTIAL_MALFORMED",
+  "AUTH_LOCKED",
+  "AUTH_UNAVAILABLE",
+  "FORBIDDEN",
+];
 
 function byStatus(codes: readonly ErrorCode[]): [number, ErrorCode[]][] {
   const groups = new Map<number, ErrorCode[]>();

@@ -1,15 +1,18 @@
 // What the API needs of the rest of the gateway; `main.ts` hands it in.
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type {
   AuthOutcome,
   CallerView,
+  Connections,
   KeyLimits,
   LimitedCaller,
   Principal,
+  Scope,
+  WantedToken,
 } from "../access/index.ts";
-import type { AuditSink, Clock, Log, Metrics } from "../foundation/index.ts";
+import type { AuditSink, Clock, Log, Metrics, SignalboxError } from "../foundation/index.ts";
 import type { AuditVerdict, CheckResult, CheckStatus, ExportedRecord } from "../ops/index.ts";
-import type { CatalogView, Explanation, Question, Registry } from "../registry/index.ts";
+import type { CatalogView, Explanation, Pins, Question, Registry } from "../registry/index.ts";
 
 export interface ApiDeps {
   /** The product's version, as `/health` tells it. */
@@ -45,8 +48,17 @@ export interface ApiDeps {
     | "projects"
     | "roles"
   >;
-  /** Who presents these headers; never waits for anything. */
-  authenticate(headers: IncomingHttpHeaders, ip: string | undefined): AuthOutcome;
+  /** Who sends a request; waits only where a token has to be looked at that was not seen before. */
+  authenticate(
+    request: Pick<IncomingMessage, "headers" | "socket">,
+    requestId: string,
+  ): AuthOutcome | Promise<AuthOutcome>;
+  /** The refusal where the token of a principal does not reach a scope. */
+  lacksScope(principal: Principal, scope: Scope): SignalboxError | undefined;
+  /** What OAuth clients read about an endpoint such as `/mcp/coding`; undefined where there is nothing to read. */
+  resourceMetadata(place: string): object | undefined;
+  /** Makes a token signed with the shared secret; its end in epoch milliseconds. Throws TOKENS_OFF without a secret. */
+  issueToken(wanted: WantedToken): Promise<{ token: string; expiresAt: number }>;
   /** What a principal is offered at `/mcp` or `/mcp/{bundle}`; undefined where there is no such bundle. */
   catalog(principal: Principal, bundle: string | undefined): Promise<CatalogView | undefined>;
   /** What principals may do. */
@@ -69,6 +81,13 @@ export interface ApiDeps {
   limits: LimitsPort;
   /** Answers that are kept. */
   cache: CachePort;
+  /** Connections to servers by OAuth. */
+  connections: Pick<
+    Connections,
+    "list" | "begin" | "remove" | "page" | "start" | "finish" | "clientDocument" | "secure"
+  >;
+  /** What is known and approved of each tool and prompt. */
+  pins: Pick<Pins, "list" | "get" | "approve" | "reject" | "approveAll" | "forget">;
   /** The last results of the background checks; never waits. */
   health(): HealthReport;
   /** More about this process for `/api/status`: addresses, database, profile. No secrets. */

@@ -5,6 +5,7 @@ import { accessRoutes } from "./routes/access.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { bundleRoutes } from "./routes/bundles.ts";
 import { cacheRoutes } from "./routes/cache.ts";
+import { connectRoutes } from "./routes/connect.ts";
 import { callRoutes } from "./routes/calls.ts";
 import { catalogRoutes } from "./routes/catalog.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -15,9 +16,12 @@ import { projectRoutes } from "./routes/projects.ts";
 import { roleRoutes } from "./routes/roles.ts";
 import { secretRoutes } from "./routes/secrets.ts";
 import { securityRoutes } from "./routes/security.ts";
+import { pinRoutes } from "./routes/pins.ts";
 import { serverRoutes } from "./routes/servers.ts";
 import { startRoutes } from "./routes/start.ts";
 import { statusRoutes } from "./routes/status.ts";
+import { tokenRoutes } from "./routes/tokens.ts";
+import { wellKnownRoutes } from "./routes/well-known.ts";
 
 const document: Route = route({
   method: "get",
@@ -36,6 +40,7 @@ const document: Route = route({
 /** Every address of the API. What is not in here does not exist, and what is in here has a scope. */
 export const routeTable: readonly Route[] = [
   ...startRoutes,
+  ...wellKnownRoutes,
   document,
   ...healthRoutes,
   ...statusRoutes,
@@ -47,10 +52,13 @@ export const routeTable: readonly Route[] = [
   ...accessRoutes,
   ...secretRoutes,
   ...limitRoutes,
+  ...tokenRoutes,
+  ...connectRoutes,
   ...callRoutes,
   ...auditRoutes,
   ...securityRoutes,
   ...cacheRoutes,
   ...catalogRoutes,
+  ...pinRoutes,
   ...metricsRoutes,
 ];

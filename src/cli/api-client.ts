@@ -39,6 +39,11 @@ export class ApiClient {
     await this.#request({ method: "DELETE", path }, z.unknown());
   }
 
+  /** As `delete`, where the answer says something. */
+  remove<T>(path: string, shape: z.ZodType<T>): Promise<T> {
+    return this.#request({ method: "DELETE", path }, shape);
+  }
+
   /** An answer piece by piece, as it comes, for what may be too large to hold; it may take as long as it takes. */
   async stream(path: string): Promise<AsyncIterable<Uint8Array>> {
     const begun = new AbortController();

@@ -13,6 +13,7 @@ export interface ServerOptionsSent {
   url?: string;
   headers?: Record<string, string>;
   transport?: string;
+  oauth?: { mode: string };
   protocol_era?: string;
   timeout?: number;
   project?: string;
@@ -31,6 +32,7 @@ export interface AddedServer {
     headerEnv: readonly string[];
     era?: string | undefined;
     transport?: string | undefined;
+    oauth?: string | undefined;
     env: readonly string[];
     envFrom: readonly string[];
     cwd?: string | undefined;
@@ -84,6 +86,9 @@ function remote({ words, options, io }: AddedServer, url: string): ServerOptions
     ...(options.transport === undefined
       ? {}
       : { transport: oneOf("--transport", options.transport, ["streamable-http", "http-sse"]) }),
+    ...(options.oauth === undefined
+      ? {}
+      : { oauth: { mode: oneOf("--oauth", options.oauth, ["principal", "gateway"]) } }),
   };
 }
 
@@ -92,9 +97,12 @@ function local(added: AddedServer): ServerOptionsSent {
   if (
     options.header.length > 0 ||
     options.headerEnv.length > 0 ||
-    options.transport !== undefined
+    options.transport !== undefined ||
+    options.oauth !== undefined
   ) {
-    throw usageError("--header, --header-env and --transport are for remote servers (--url).");
+    throw usageError(
+      "--header, --header-env, --transport and --oauth are for remote servers (--url).",
+    );
   }
   const [command, ...args] = commandOf(added);
   if (command === undefined) {

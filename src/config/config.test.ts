@@ -72,6 +72,35 @@ test.each<[string, string, string, (config: Config) => unknown, unknown]>([
     (c) => c.values.allowed_origins,
     ["https://a.example", "https://b.example"],
   ],
+  [
+    "PUBLIC_URL",
+    "https://MCP.example.com/",
+    "public_url",
+    (c) => c.values.public_url,
+    "https://mcp.example.com",
+  ],
+  [
+    "AUTH_LOOPBACK_BYPASS",
+    "true",
+    "auth.loopback_bypass",
+    (c) => c.values.auth.loopback_bypass,
+    true,
+  ],
+  [
+    "AUTH_TRUSTED_NETWORKS",
+    "10.0.0.0/8, fd00::/8, 192.168.1.7",
+    "auth.trusted_networks",
+    (c) => c.values.auth.trusted_networks,
+    ["10.0.0.0/8", "fd00::/8", "192.168.1.7"],
+  ],
+  [
+    "JWT_SECRET",
+    "0123456789-0123456789-0123456789",
+    "auth.jwt.secret",
+    (c) => c.values.auth.jwt.secret,
+    "0123456789-0123456789-0123456789",
+  ],
+  ["JWT_EXPIRES_IN", "24h", "auth.jwt.expires_in", (c) => c.values.auth.jwt.expires_in, 86_400_000],
   ["ENABLE_METRICS", "off", "metrics.enabled", (c) => c.values.metrics.enabled, false],
   ["METRICS_PORT", "9191", "metrics.port", (c) => c.values.metrics.port, 9191],
   [
@@ -660,6 +689,51 @@ test("all mistakes are said at once, in the order of the file, and stand in the 
 
 test("other failures than CONFIG_INVALID have no problems to list", () => {
   expect(problemTextsOf(new Error("a\nb"))).toEqual([]);
+});
+
+test("programs on this machine need no key where somebody chose the profile development", () => {
+  const bypass = (options: Parameters<typeof load>[0]): [boolean, string | undefined] => {
+    const { values, origins } = load(options);
+    return [values.auth.loopback_bypass, origins.get("auth.loopback_bypass")];
+  };
+  expect(bypass({})).toEqual([false, "default"]);
+  expect(bypass({ env: { NODE_ENV: "development" } })).toEqual([true, "profile:development"]);
+  expect(bypass({ toml: "profile = 'production'" })).toEqual([false, "default"]);
+  const off = { NODE_ENV: "development", AUTH_LOOPBACK_BYPASS: "false" };
+  expect(bypass({ env: off })).toEqual([false, "env:AUTH_LOOPBACK_BYPASS"]);
+});
+
+test.each<[string, string, string]>([
+  [
+    "a network that is everything",
+    "trusted_networks = ['0.0.0.0/0']",
+    "is too large to be trusted",
+  ],
+  ["a network that is none", "trusted_networks = ['10.0.0.0/33']", "must be an address"],
+  ["the role admin for a network", "network_role = 'admin'", 'must be "operator", "developer"'],
+  ["a short secret", "jwt = { secret = 'short' }", "must have at least 32 characters"],
+  [
+    "an algorithm with a secret for an issuer",
+    "oauth.issuers.a = { issuer = 'https://a.example', algorithms = ['HS256'] }",
+    "oauth.issuers.a.algorithms",
+  ],
+  [
+    "no algorithm for an issuer",
+    "oauth.issuers.a = { issuer = 'https://a.example', algorithms = ['none'] }",
+    "oauth.issuers.a.algorithms",
+  ],
+  [
+    "introspection without a credential",
+    "oauth.issuers.a = { issuer = 'https://a.example', introspect = 'opaque' }",
+    "needs client_id and client_secret",
+  ],
+])("%s is refused in [auth]", (_, setting, message) => {
+  expect(mistakes({ toml: `[auth]\n${setting}` }).join("\n")).toContain(message);
+});
+
+test("an address for clients is an origin alone", () => {
+  expect(mistakes({ toml: "public_url = 'https://a.example/path'" })).toHaveLength(1);
+  expect(mistakes({ toml: "public_url = 'ftp://a.example'" })).toHaveLength(1);
 });
 
 test("an open door on this machine only is allowed, in development", () => {

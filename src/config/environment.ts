@@ -27,6 +27,7 @@ export const variables: readonly Variable[] = [
   { name: "HOST", path: ["host"], kind: "text" },
   { name: "PORT", path: ["port"], kind: "number" },
   { name: "ALLOWED_HOSTS", path: ["allowed_hosts"], kind: "list" },
+  { name: "PUBLIC_URL", path: ["public_url"], kind: "text" },
   { name: "ALLOWED_ORIGINS", path: ["allowed_origins"], kind: "list" },
   { name: "ENABLE_METRICS", path: ["metrics", "enabled"], kind: "boolean" },
   { name: "METRICS_PORT", path: ["metrics", "port"], kind: "number" },
@@ -50,6 +51,10 @@ export const variables: readonly Variable[] = [
     path: ["secrets", "previous_encryption_keys"],
     kind: "list",
   },
+  { name: "AUTH_LOOPBACK_BYPASS", path: ["auth", "loopback_bypass"], kind: "boolean" },
+  { name: "AUTH_TRUSTED_NETWORKS", path: ["auth", "trusted_networks"], kind: "list" },
+  { name: "JWT_SECRET", path: ["auth", "jwt", "secret"], kind: "text" },
+  { name: "JWT_EXPIRES_IN", path: ["auth", "jwt", "expires_in"], kind: "text" },
 ];
 
 /** Variables of ours that are read elsewhere: by this module's own start, and by the command line. */

@@ -3,7 +3,9 @@
 import { z } from "zod";
 import {
   authOptions,
+  connectionOptions,
   hostOptions,
+  outboundOptions,
   projectOptions,
   quotaOptions,
   rateLimitOptions,
@@ -18,6 +20,7 @@ import {
   cacheOptions,
   guardOptions,
   limitOptions,
+  pinOptions,
   serverName,
   serverOptions,
 } from "../gateway/index.ts";
@@ -47,6 +50,12 @@ export const configSchema = z.strictObject({
   /** 0 takes any free port. */
   port: z.int().min(0).max(65_535).default(8100),
   ...hostOptions.shape,
+  /** Where clients reach the gateway when that is not where it listens, `https://host[:port]`. */
+  public_url: z
+    .url({ protocol: /^https?$/, error: "must be an http or https address" })
+    .refine(isOrigin, "must be scheme, host and port alone, such as https://mcp.example.com")
+    .transform((url) => new URL(url).origin)
+    .optional(),
   role: z
     .enum(["all"], {
       error: 'can only be "all" in this version: other roles come with running several replicas',
@@ -58,6 +67,8 @@ export const configSchema = z.strictObject({
   database: databaseOptions.prefault({}),
   auth: authOptions.prefault({}),
   secrets: secretOptions.prefault({}),
+  connections: connectionOptions.prefault({}),
+  outbound: outboundOptions.prefault({}),
   limits: limitOptions.prefault({}),
   rate_limit: rateLimitOptions.prefault({}),
   quotas: quotaOptions.prefault({}),
@@ -65,10 +76,16 @@ export const configSchema = z.strictObject({
   audit: auditOptions.prefault({}),
   ...guardOptions.shape,
   cache: cacheOptions.prefault({}),
+  pins: pinOptions.prefault({}),
   servers: z.record(serverName, serverOptions).default({}),
   bundles: z.record(bundleName, bundleOptions).default({}),
   projects: z.record(projectName, projectOptions).default({}),
   roles: z.record(roleName, roleOptions).default({}),
 });
+
+function isOrigin(url: string): boolean {
+  const { origin, href } = URL.parse(url) ?? {};
+  return href === `${origin}/`;
+}
 
 export type ConfigValues = z.output<typeof configSchema>;

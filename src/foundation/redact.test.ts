@@ -187,3 +187,8 @@ test("of too many known secrets the oldest are forgotten", () => {
   expect(redactText("known-value-number-2999-")).toBe("[redacted]");
   expect(redactText("known-value-number-1-")).toBe("known-value-number-1-");
 });
+
+test("a number that is kept as it was written stays one", () => {
+  const value = { big: JSON.rawJSON("12345678901234567890"), list: [JSON.rawJSON("1e400")] };
+  expect(JSON.stringify(redact(value))).toBe('{"big":12345678901234567890,"list":[1e400]}');
+});

@@ -39,6 +39,7 @@ import {
 import type { ExchangeHandle, Lane, LaneKey, OutboundRequest, Parcel } from "../upstream/index.ts";
 import type { CacheKey } from "./cache/cache-key.ts";
 import { learn, type CachePolicy } from "./cache/cache-policy.ts";
+import { consentAnswer, type ConsentPort } from "./consent.ts";
 import { cachedResponse, conclude } from "./cache/cached-result.ts";
 import type { CacheHit, CacheReader, Flight, Seat } from "./cache/flight.ts";
 import type { ResultCache } from "./cache/result-cache.ts";
@@ -85,6 +86,7 @@ export interface CallDeps {
   readonly clock: Clock;
   readonly limit: Limit;
   readonly cache: ResultCache | undefined;
+  readonly consent: ConsentPort | undefined;
 }
 
 export interface CallTimes {
@@ -101,6 +103,9 @@ export class Call implements Parcel, CacheReader {
   /** Replaced where its server's list turns out to be out of date. */
   route: Route;
   readonly #deps: CallDeps;
+  /** What the client said when it was asked to connect its user. */
+  consented: "accept" | "decline" | undefined;
+  #waiting: AbortController | undefined;
   /** Its place among those who wait for an answer of the cache. */
   #seat: Seat | undefined;
   /** The equal calls that wait for this one's answer. */
@@ -158,9 +163,10 @@ export class Call implements Parcel, CacheReader {
   /** Sends the request on, where no limit of its server or its caller is in the way. */
   run(key: LaneKey, times: CallTimes): void {
     if (this.#done) return;
-    const refused = this.#renewed
-      ? undefined
-      : this.#deps.limit.call(this.start, this.route.server.name, this.tool);
+    const refused =
+      this.#renewed || this.#waiting !== undefined
+        ? undefined
+        : this.#deps.limit.call(this.start, this.route.server.name, this.tool);
     if (refused !== undefined) {
       this.#refuse(refused);
       return;
@@ -245,6 +251,7 @@ export class Call implements Parcel, CacheReader {
   cancel(reason: string): void {
     if (this.#done) return;
     this.outcome = "cancelled";
+    this.#waiting?.abort();
     this.#seat?.leave();
     this.#flight?.abandon();
     this.#clearWritten();
@@ -377,6 +384,39 @@ export class Call implements Parcel, CacheReader {
 
   fail(error: SignalboxError): void {
     if (this.#done || this.#sendAnew(error)) return;
+    if (error.code === "CONSENT_NEEDED" && this.consented === "accept") {
+      void this.#awaitConsent(error);
+      return;
+    }
+    this.#failNow(error);
+  }
+
+  // Its user has agreed to connect, and may be doing so just now.
+  async #awaitConsent(error: SignalboxError): Promise<void> {
+    this.consented = undefined;
+    const waiting = new AbortController();
+    this.#waiting = waiting;
+    const { principal, startedAt } = this.start;
+    const { name } = this.route.server;
+    const untilMs = startedAt + (this.#times?.timeoutMs ?? 0) - CONSENT_MARGIN_MS;
+    const leftMs = untilMs - this.#deps.clock.monotonicMs();
+    const { signal } = waiting;
+    const connected = await this.#connectedWithin(principal, name, leftMs, signal);
+    if (this.#done) return;
+    if (connected && this.#key !== undefined && this.#times !== undefined)
+      this.run(this.#key, this.#times);
+    else this.#failNow(error);
+  }
+
+  async #connectedWithin(...wait: Parameters<ConsentPort["connectedWithin"]>): Promise<boolean> {
+    try {
+      return (await this.#deps.consent?.connectedWithin(...wait)) === true;
+    } catch {
+      return false;
+    }
+  }
+
+  #failNow(error: SignalboxError): void {
     this.#answered();
     this.#clearWritten();
     const standIn = this.#flight?.fail(error);
@@ -387,6 +427,15 @@ export class Call implements Parcel, CacheReader {
     this.outcome = outcomeOf(error);
     this.errorCode = error.code;
     const { reply, message, requestId } = this.start;
+    const asked =
+      error.code === "CONSENT_NEEDED"
+        ? consentAnswer(this.start, error, this.#deps.consent, this.consented !== "decline")
+        : undefined;
+    if (asked !== undefined) {
+      reply.answer(asked, 200);
+      this.#finish();
+      return;
+    }
     const failure = serverFailure(error, this.route.server.name);
     if (this.#begun) reply.abort(failureText(message.id, failure, requestId));
     else replyFailure(reply, message.id, failure, requestId, 200);
@@ -404,16 +453,16 @@ export class Call implements Parcel, CacheReader {
     this.#renewed = true;
     this.#renewing = true;
     this.route.catalog.invalidate("tools");
-    const failed = (): void => this.fail(error);
-    const { view, audience } = this.start;
-    view.renewed(this.route, audience).then((route) => this.#again(route, error), failed);
+    void this.#again(error);
     return true;
   }
 
-  #again(route: Route | undefined, error: SignalboxError): void {
+  async #again(refusal: SignalboxError): Promise<void> {
+    const { view, audience } = this.start;
+    const route = await view.renewed(this.route, audience).catch(() => undefined);
     this.#renewing = false;
     if (route === undefined || this.#key === undefined || this.#times === undefined) {
-      this.fail(error);
+      this.fail(refusal);
       return;
     }
     this.route = route;
@@ -652,6 +701,9 @@ export class Call implements Parcel, CacheReader {
 
 /** Answers in which no URI has to change stream from this size on. */
 const UNLINKED_INSPECTED_BYTES = 64 * 1024;
+
+/** Left of a call's time when its user has not connected after all, so that it is answered in time. */
+const CONSENT_MARGIN_MS = 2_000;
 
 /** Answers up to this size are read in full before they are passed on, so that garbage is never relayed. */
 const CHECKED_BYTES = 8 * 1024;

@@ -1,15 +1,21 @@
 /** The data plane: one snapshot, the sessions and streams of its clients, and the doors through which they come. */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import {
+  API_PLACE,
   Denials,
   allows,
+  anonymous,
+  apiScopeOf,
   checkHost,
   type AuthOutcome,
   type CallerLimits,
   type HostPolicy,
+  type KeyRecord,
   type Principal,
+  type ProtectedServer,
+  type Scope,
 } from "../access/index.ts";
 import {
   SignalboxError,
@@ -24,6 +30,7 @@ import {
 import {
   JsonBoundsError,
   RPC,
+  isJsonObject,
   parseJson,
   readIngress,
   stringify,
@@ -35,6 +42,7 @@ import {
   UpstreamServer,
   factsOf,
   serverCacheOptions,
+  type Credentials,
   type GuardOptions,
   type LinkChange,
   type ServerDefinition,
@@ -44,6 +52,7 @@ import { readBody } from "./body.ts";
 import { CallMeters } from "./call-meters.ts";
 import { explain, type Explanation, type Question } from "./explain.ts";
 import { readCatalog, type CatalogView } from "./catalog-view.ts";
+import type { ConsentPort } from "./consent.ts";
 import type { Identity } from "./greeting.ts";
 import { sendError } from "./http-errors.ts";
 import { LegacyDoor, refuse } from "./legacy-door.ts";
@@ -51,6 +60,7 @@ import { Listens } from "./listens.ts";
 import { ModernDoor, type Arrival, type Post } from "./modern-door.ts";
 import { bundleName, type Limits } from "./options.ts";
 import { CLIENT_GONE, OpenPost, OpenPosts } from "./open-posts.ts";
+import type { PinGuard } from "./pins.ts";
 import type { Reply } from "./reply.ts";
 import { Requests } from "./requests.ts";
 import { ServerCatalog, type CatalogStatus } from "./server-catalog.ts";
@@ -62,9 +72,15 @@ import { ServerMeters } from "./server-meters.ts";
 import { Sessions } from "./sessions.ts";
 import { SingleStreamDoor } from "./single-stream-door.ts";
 import { buildSnapshot, newServers, type GatewayConfiguration, type Snapshot } from "./snapshot.ts";
-import { Authenticate } from "./stages/authenticate.ts";
+import {
+  Authenticate,
+  refusalError,
+  type AuthenticateOptions,
+  type Presented,
+} from "./stages/authenticate.ts";
 import { authorize } from "./stages/authorize.ts";
 import { Limit } from "./stages/limit.ts";
+import { neededScope } from "./stages/needed-scope.ts";
 import { Record, type CallRecord } from "./stages/record.ts";
 import { testServer, type TestReport } from "./test-server.ts";
 import { Traffic } from "./traffic.ts";
@@ -80,6 +96,8 @@ export interface GatewayDeps {
   readonly guards?: GuardOptions;
   /** Answers that are kept; nothing is where it is left out. */
   readonly cache?: { readonly results: ResultCache; readonly options: CacheOptions };
+  /** Compares what servers list with what was approved; everything is served where it is left out. */
+  readonly pins?: PinGuard;
   readonly hostPolicy: HostPolicy;
   /** How often callers may do what; as often as they like where it is left out. */
   readonly callerLimits?: CallerLimits;
@@ -87,12 +105,18 @@ export interface GatewayDeps {
   readonly record: (call: CallRecord) => void;
   /** Hears of every change of state of a server's link; must neither wait nor throw. */
   readonly linkChanged?: (server: string, change: LinkChange) => void;
+  /** Connections to servers by OAuth; such servers are not to be had where it is left out. */
+  readonly oauth?: ConsentPort & { tokensFor(server: ProtectedServer): Credentials };
+  /** Hears which keys there are, whenever that changes. */
+  readonly keysChanged?: (keys: readonly KeyRecord[]) => void;
   /** Whether calls' arguments are put into their records. */
   readonly recordArguments: boolean;
-  readonly authRequired: boolean;
+  readonly auth: AuthenticateOptions;
   /** Hears what was refused because of who asked. */
   readonly audit?: AuditSink;
   readonly version: string;
+  /** The gateway's own folder, which local processes in a runner do not see. */
+  readonly home?: string;
 }
 
 /** For servers of whose cache nothing is configured. */
@@ -125,7 +149,7 @@ export class Gateway {
   readonly #sweeper: NodeJS.Timeout;
   /** Servers that are no longer configured and finish their calls. */
   readonly #retiring = new Set<ServerCatalog>();
-  /** When the next key expires, epoch milliseconds: what it has open then ends. */
+  /** When the next key or token expires, epoch milliseconds: what it has open then ends. */
   #nextExpiry = Infinity;
   #lastKeepAlive = 0;
   #watchSoon: Promise<void> | undefined;
@@ -147,7 +171,7 @@ export class Gateway {
     this.#reconnects = new ReconnectRate(clock);
     this.#processes = new Processes(clock, { totalMax: limits.processes_total_max });
     this.#traffic = new Traffic(metrics);
-    this.#authenticate = new Authenticate(metrics, deps.authRequired);
+    this.#authenticate = new Authenticate(metrics, deps.auth);
     this.#denials = new Denials(metrics, deps.audit);
     this.#sessions = new Sessions({
       clock,
@@ -179,6 +203,7 @@ export class Gateway {
       traffic: this.#traffic,
       denials: this.#denials,
       cache: deps.cache?.results,
+      consent: deps.oauth,
     });
     const identity = this.#identity;
     this.#modern = new ModernDoor({ requests, listens: this.#listens, identity });
@@ -269,6 +294,8 @@ export class Gateway {
       catalog.server.setEndpoints(to);
       this.#deps.cache?.results.invalidateServer(to.name);
     }
+    this.#deps.keysChanged?.(configuration.keys);
+    for (const { server } of dropped) this.#deps.pins?.gone(server.name);
     this.#warmUp.remove(dropped);
     this.#warmUp.add(created);
     this.#rebindClients();
@@ -313,12 +340,30 @@ export class Gateway {
     return false;
   }
 
-  /** Who a request's headers say is calling, with what the roles of the moment permit. */
-  authenticate(headers: IncomingHttpHeaders): AuthOutcome {
-    const { keys, roles } = this.#snapshot;
-    const outcome = this.#authenticate.run(keys, headers);
+  /** Who calls the HTTP API; a promise only where a token has to be looked at. */
+  authenticate(request: Presented, requestId?: string): AuthOutcome | Promise<AuthOutcome> {
+    return this.#authenticated(request, API_PLACE, requestId);
+  }
+
+  // With what the roles of the moment permit: a token may have been looked at under others.
+  #authenticated(
+    request: Presented,
+    place: string,
+    requestId?: string,
+  ): AuthOutcome | Promise<AuthOutcome> {
+    const outcome = this.#authenticate.run(this.#snapshot.keys, request, place, requestId);
+    return outcome instanceof Promise ? outcome.then(this.#current) : this.#current(outcome);
+  }
+
+  readonly #current = (outcome: AuthOutcome): AuthOutcome => {
+    const { roles } = this.#snapshot;
     if (!outcome.ok || outcome.principal.permissions.issuer === roles) return outcome;
     return { ok: true, principal: roles.current(outcome.principal) };
+  };
+
+  /** The refusal where a principal's token does not reach a scope of the HTTP API. */
+  lacksScope(principal: Principal, scope: Scope): SignalboxError | undefined {
+    return this.#authenticate.lacks(principal, apiScopeOf(scope), API_PLACE);
   }
 
   /** The holder of a key on record, or why it could not be used; undefined where there is no such key. */
@@ -331,6 +376,24 @@ export class Gateway {
     const { bundle } = question;
     const view = bundle === undefined ? this.#snapshot.whole : this.#snapshot.bundles.get(bundle);
     return explain(principal, question, view);
+  }
+
+  /** The principal of that id; undefined where its key is unknown, expired or revoked. */
+  principal(id: string): Principal | undefined {
+    if (id === anonymous.id) return this.#deps.auth.required ? undefined : anonymous;
+    const holder = this.#snapshot.keys.byId(id);
+    return holder?.ok === true ? holder.principal : undefined;
+  }
+
+  /** The servers that take tokens, as they are served. */
+  protectedServers(): ProtectedServer[] {
+    const servers = [...this.#snapshot.catalogs.values()];
+    return servers.flatMap(({ server }) => protectedServer(server.definition) ?? []);
+  }
+
+  /** Somebody connected to a server by OAuth, or disconnected. */
+  credentialsChanged(server: string): void {
+    this.#snapshot.catalogs.get(server)?.server.credentialsChanged();
   }
 
   /** When keys were last used since the last time this was asked: key id to epoch milliseconds. */
@@ -358,6 +421,13 @@ export class Gateway {
   /** Opens or closes a breaker by hand: the server's own, or that of one of its tools. */
   setBreaker(server: string, state: "open" | "closed", tool?: string): void {
     this.#snapshot.catalogs.get(server)?.server.setBreaker(state, tool);
+  }
+
+  /** Compares what servers list with what is approved now: of one server, or of all. `fresh` where it never was. */
+  reconsiderPins(server?: string, fresh = false): void {
+    const { catalogs } = this.#snapshot;
+    if (server !== undefined) catalogs.get(server)?.reconsider(fresh);
+    else for (const catalog of catalogs.values()) catalog.reconsider(fresh);
   }
 
   /** One server's state; undefined where there is none of that name. */
@@ -415,8 +485,31 @@ export class Gateway {
     await Promise.allSettled(catalogs.map((catalog) => catalog.server.close()));
   }
 
+  // Nearly always who calls is known at once. Where a token has to be looked at first, the body stays unread meanwhile.
   #enter(arrival: Arrival, path: string, bundle: string | undefined): void {
-    const admitted = this.#admitted(arrival, bundle === "" ? undefined : bundle);
+    const { req, requestId } = arrival;
+    const auth = this.#authenticated(req, placeOf(path), requestId);
+    if (auth instanceof Promise) void this.#enterLater(arrival, path, bundle, auth);
+    else this.#enterAs(auth, arrival, path, bundle);
+  }
+
+  async #enterLater(
+    arrival: Arrival,
+    path: string,
+    bundle: string | undefined,
+    later: Promise<AuthOutcome>,
+  ): Promise<void> {
+    try {
+      const auth = await later;
+      if (!arrival.open.gone) this.#enterAs(auth, arrival, path, bundle);
+    } catch (error) {
+      arrival.req.resume();
+      this.#broken(arrival.res, arrival.requestId, error);
+    }
+  }
+
+  #enterAs(auth: AuthOutcome, arrival: Arrival, path: string, bundle: string | undefined): void {
+    const admitted = this.#admitted(auth, arrival, path, bundle === "" ? undefined : bundle);
     if (admitted instanceof SignalboxError) {
       arrival.req.resume();
       this.#refuse(arrival, admitted);
@@ -430,13 +523,16 @@ export class Gateway {
 
   // Who may not use a bundle is not told whether there is one of that name.
   #admitted(
+    auth: AuthOutcome,
     { req, requestId }: Arrival,
+    path: string,
     bundle: string | undefined,
   ): { principal: Principal; view: View } | SignalboxError {
-    const auth = this.authenticate(req.headers);
-    if (!auth.ok) return new SignalboxError(auth.code, auth.message);
+    if (!auth.ok) return refusalError(auth);
     const { principal } = auth;
-    const refusal = authorize(principal, bundle);
+    const refusal =
+      authorize(principal, bundle) ??
+      this.#authenticate.lacks(principal, "mcp:read", placeOf(path));
     if (refusal !== undefined) {
       const address = req.socket.remoteAddress;
       const target = bundle === undefined ? "endpoint:/mcp" : `bundle:${bundle}`;
@@ -448,7 +544,11 @@ export class Gateway {
     if (view === undefined) {
       return new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${bundle}".`);
     }
-    if (this.#draining) return new SignalboxError("SHUTTING_DOWN", "The gateway is stopping.");
+    // What a POST says is not known yet: it may be the answer that a call in flight waits for.
+    if (this.#draining && req.method !== "POST") return stopping();
+    if (principal.expiresAt !== undefined) {
+      this.#nextExpiry = Math.min(this.#nextExpiry, principal.expiresAt);
+    }
     return { principal, view };
   }
 
@@ -513,6 +613,18 @@ export class Gateway {
       this.#traffic.refused("BODY_INVALID");
       refuse(post.res, 400, code, bounds ? `Invalid request: ${error.message}.` : "Parse error");
       return;
+    }
+    if (this.#draining && !endsSomething(value)) {
+      this.#refuse(post, stopping());
+      return;
+    }
+    if (post.principal.scopes !== undefined) {
+      const needed = neededScope(value, post.view);
+      const refusal = this.#authenticate.lacks(post.principal, needed, placeOf(path));
+      if (refusal !== undefined) {
+        this.#refuse(post, refusal);
+        return;
+      }
     }
     if (path === "/messages") {
       const id = new URLSearchParams(post.req.url?.split("?")[1]).get("sessionId");
@@ -622,6 +734,7 @@ export class Gateway {
       log: this.#deps.log,
       limits: this.#deps.limits,
       envelope: { clientInfo: { ...this.#identity }, capabilities: {} },
+      pins: this.#deps.pins,
       changed: (kind, news) => {
         this.#epoch++;
         if (news) this.#listens.listChanged(server.name, kind === "templates" ? "resources" : kind);
@@ -643,8 +756,10 @@ export class Gateway {
   }
 
   #upstream(definition: ServerDefinition): UpstreamServer {
-    const { clock, log, metrics, limits } = this.#deps;
+    const { clock, log, metrics, limits, oauth } = this.#deps;
+    const taking = oauth === undefined ? undefined : protectedServer(definition);
     return new UpstreamServer(definition, {
+      ...(taking && oauth && { credentials: oauth.tokensFor(taking) }),
       clock,
       log,
       metrics,
@@ -657,17 +772,22 @@ export class Gateway {
         ...(this.#deps.guards && { guards: this.#deps.guards }),
         ...(definition.options.command === undefined ? {} : { lanesMax: limits.processes_max }),
         ...(limits.cgroup_folder !== undefined && { cgroupFolder: limits.cgroup_folder }),
+        ...(this.#deps.home !== undefined && { home: this.#deps.home }),
       },
     });
   }
 
-  // Sessions and listens go on under the new snapshot, with what their principal may do now; those whose key or bundle is
-  // gone end.
+  // Sessions and listens go on under the new snapshot, with what their principal may do now; those whose key, token or
+  // bundle is gone end.
   #rebindClients(): void {
-    this.#nextExpiry = this.#expiryAfter(this.#deps.clock.now());
+    const now = this.#deps.clock.now();
+    this.#nextExpiry = this.#expiryAfter(now);
     const boundNow = ({ principal: before, view: { name } }: Bound): Bound | undefined => {
       const principal = this.#principalNow(before);
       if (principal === undefined || authorize(principal, name) !== undefined) return undefined;
+      const { expiresAt = Infinity } = principal;
+      if (expiresAt <= now) return undefined;
+      this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
       const view = this.#view(principal, name);
       return view === undefined ? undefined : { principal, view };
     };
@@ -759,6 +879,27 @@ function bundleOfPath(path: string): string | undefined {
   if (!path.startsWith("/mcp/")) return undefined;
   const name = path.slice("/mcp/".length);
   return bundleName.safeParse(name).success ? name : undefined;
+}
+
+// Under which name a path's tokens and metadata go: the two paths of 2024-11-05 are one endpoint.
+function placeOf(path: string): string {
+  if (path === "/messages") return "/sse";
+  return path === "/mcp/" ? MCP_PATH : path;
+}
+
+function protectedServer({ name, options }: ServerDefinition): ProtectedServer | undefined {
+  const url = options.url ?? options.endpoints?.[0]?.url;
+  if (options.oauth === undefined || url === undefined) return undefined;
+  return { name, url, oauth: options.oauth };
+}
+
+function stopping(): SignalboxError {
+  return new SignalboxError("SHUTTING_DOWN", "The gateway is stopping.");
+}
+
+// An answer to a server's question, or a notification such as a cancellation, lets calls in flight come to their end.
+function endsSomething(message: unknown): boolean {
+  return isJsonObject(message) && !("method" in message && "id" in message);
 }
 
 function isModern(req: IncomingMessage): boolean {

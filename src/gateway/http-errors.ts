@@ -15,6 +15,7 @@ export function sendError(res: ServerResponse, error: SignalboxError, requestId:
     "content-length": Buffer.byteLength(body),
     "x-request-id": requestId,
     ...(error.status === 401 ? { "www-authenticate": 'Bearer realm="signalbox"' } : {}),
+    ...error.headers,
   });
   res.end(body);
 }

@@ -17,6 +17,8 @@ export {
   type BundleOptions,
   type Limits,
 } from "./options.ts";
+export { PINNED_KINDS } from "./pins.ts";
+export type { Admitted, Held, PinGuard, PinnedKind, Sight } from "./pins.ts";
 export type { GatewayConfiguration } from "./snapshot.ts";
 export { mcpSurfaces } from "./surfaces.ts";
 export type { CallRecord } from "./stages/record.ts";
@@ -32,11 +34,14 @@ export {
   referenceProblem,
   replaceReferences,
   secretNameShape,
+  pinOptions,
+  pinOptionsFor,
   serverOptions,
   withReferences,
   type GuardOptions,
   type Reference,
   type ReferenceKind,
+  type PinOptions,
 } from "../upstream/index.ts";
 export type {
   InProcessService,

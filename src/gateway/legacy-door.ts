@@ -32,7 +32,7 @@ import { LegacySession } from "./legacy-session.ts";
 import { LOG_LEVELS } from "./log-levels.ts";
 import { takesEvents, traceparentOf, type Post } from "./modern-door.ts";
 import type { Limits } from "./options.ts";
-import { GatheringReply, PostReply, type Reply } from "./reply.ts";
+import { GatheringReply, PostReply, type Reply, type Room } from "./reply.ts";
 import type { Requests } from "./requests.ts";
 import type { Sessions } from "./sessions.ts";
 import { retryHeaders, type Limit } from "./stages/limit.ts";
@@ -132,18 +132,24 @@ export class LegacyDoor {
     message: Message,
     origin: Origin,
     write: (json: string) => void,
+    room: Room,
   ): void {
     if (!isRequest(message)) {
       this.#oneWay(session, message);
       return;
     }
-    const reply = new GatheringReply(write, write, () => {});
+    const reply = new GatheringReply(write, write, () => {}, { room, id: message.id });
     if (message.method === "initialize") {
       const result = initializeResult(session.view, this.#deps.identity, session.revision.id);
       reply.answer(stringify({ jsonrpc: "2.0", id: message.id, result }), 200);
       return;
     }
     this.#request(session, message, reply, origin, 0);
+  }
+
+  /** What the answers on one stream, or in one batch, may hold while they come: as much as the largest answer. */
+  newRoom(): Room {
+    return { left: this.#deps.limits.response_bytes_max };
   }
 
   /** Makes the session that an `initialize` asks for; throws SESSION_LIMIT. */
@@ -231,6 +237,7 @@ export class LegacyDoor {
   #batch(session: LegacySession, requests: readonly JsonRpcRequest[], post: Post): void {
     const answers: { readonly json: string; readonly id: RequestId }[] = [];
     const events = takesEvents(post.req) ? session.openStream() : undefined;
+    const room = this.newRoom();
     let streaming = false;
     const openEvents = (): void => {
       if (streaming || events === undefined) return;
@@ -247,6 +254,7 @@ export class LegacyDoor {
     const answer = (json: string, id: RequestId): void => {
       answers.push({ json, id });
       if (streaming) events?.answer(json, id);
+      else room.left -= json.length;
       finish();
     };
     const tell = (json: string): void => {
@@ -255,7 +263,7 @@ export class LegacyDoor {
     };
     for (const [place, request] of requests.entries()) {
       const answered = (json: string): void => answer(json, request.id);
-      const reply = new GatheringReply(tell, answered, answered);
+      const reply = new GatheringReply(tell, answered, answered, { room, id: request.id });
       const requestId = `${post.requestId}.${place + 1}`;
       this.#request(session, request, reply, { ...post, requestId }, 0);
     }
@@ -425,9 +433,11 @@ export class LegacyDoor {
     return {
       kind: "session",
       id: session.id,
+      principalId: session.principal.id,
       clientInfo: session.clientInfo,
       capabilities: session.capabilities,
       revision: session.revision.id,
+      over: () => session.ended,
       opened: (lane) => this.#restoreOn(lane, session, server),
       listener: {
         notification: (message) =>

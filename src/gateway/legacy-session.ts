@@ -61,7 +61,7 @@ export class LegacySession implements Audience {
   readonly era = "legacy";
   memo?: { readonly epoch: number; readonly key: string };
   readonly id: string;
-  /** Both are replaced when the configuration changes. */
+  /** Both are replaced when the configuration changes, the principal also when its holder comes with a newer token. */
   principal: Principal;
   view: View;
   readonly revision: Revision;

@@ -3,7 +3,7 @@
  * it stays a plain JSON response until something precedes the answer; only then it becomes an event stream.
  */
 import type { ServerResponse } from "node:http";
-import type { RequestId, Revision } from "../protocol/index.ts";
+import { RPC, errorResponse, stringify, type RequestId, type Revision } from "../protocol/index.ts";
 import { answerLost, dropStalled, startEvents, type EventStream } from "./event-stream.ts";
 
 /** Where streams that can be resumed come from: a legacy session. */
@@ -202,23 +202,32 @@ export class PostReply implements Reply {
   }
 }
 
+/** How many bytes of streamed answers may yet be gathered, by all replies that share it. */
+export interface Room {
+  left: number;
+}
+
 /** A reply that hands its messages and its whole answer to functions; streamed answers are gathered first. */
 export class GatheringReply implements Reply {
   readonly #message: (json: string) => void;
   readonly #answer: (json: string) => void;
   readonly #cancel: (error: string) => void;
+  readonly #bound: { readonly room: Room; readonly id: RequestId } | undefined;
   #chunks: Buffer[] = [];
+  #gatheredBytes = 0;
   #ended = false;
 
-  /** `cancel` hears of a request that was given up. */
+  /** `cancel` hears of a request that was given up; one that finds no room is answered with an error under its `id`. */
   constructor(
     message: (json: string) => void,
     answer: (json: string) => void,
     cancel: (error: string) => void,
+    bound?: { readonly room: Room; readonly id: RequestId },
   ) {
     this.#message = message;
     this.#answer = answer;
     this.#cancel = cancel;
+    this.#bound = bound;
   }
 
   get ended(): boolean {
@@ -234,17 +243,21 @@ export class GatheringReply implements Reply {
 
   answer(json: Buffer | string, _status: number): void {
     if (this.#ended) return;
-    this.#ended = true;
+    this.#finish();
     this.#answer(oneLine(json.toString()));
   }
 
   begin(first: Buffer, _length: number | undefined): boolean {
-    this.#chunks = [first];
-    return true;
+    return this.chunk(first);
   }
 
   chunk(bytes: Buffer): boolean {
+    if (this.#ended) return true;
     this.#chunks.push(bytes);
+    this.#gatheredBytes += bytes.length;
+    if (this.#bound === undefined) return true;
+    this.#bound.room.left -= bytes.length;
+    if (this.#bound.room.left < 0) this.answer(noRoom(this.#bound.id), 200);
     return true;
   }
 
@@ -253,20 +266,30 @@ export class GatheringReply implements Reply {
   }
 
   abort(error: string): void {
-    this.#chunks = [];
     this.answer(error, 200);
   }
 
   cancel(error: string): void {
     if (this.#ended) return;
+    this.#finish();
+    this.#cancel(error);
+  }
+
+  #finish(): void {
     this.#ended = true;
     this.#chunks = [];
-    this.#cancel(error);
+    if (this.#bound !== undefined) this.#bound.room.left += this.#gatheredBytes;
   }
 
   onDrain(_resume: () => void): void {}
 
   keepAlive(): void {}
+}
+
+function noRoom(id: RequestId): string {
+  const sentence =
+    "The answer is too large beside the others that are under way; ask for it alone.";
+  return stringify(errorResponse(id, RPC.internalError, sentence, { code: "SERVER_TOO_LARGE" }));
 }
 
 interface WholeAnswer {

@@ -1,6 +1,6 @@
 /** The requests that both eras have: lists, calls, reads, prompts and completion. */
 import type { Denials } from "../access/index.ts";
-import { messageOf, type Clock, type Log } from "../foundation/index.ts";
+import { SignalboxError, messageOf, type Clock, type Log } from "../foundation/index.ts";
 import {
   RPC,
   isJsonObject,
@@ -14,6 +14,7 @@ import { cacheKey, type CacheKey } from "./cache/cache-key.ts";
 import { isPlainRequest, scopeNow } from "./cache/cache-policy.ts";
 import type { ResultCache } from "./cache/result-cache.ts";
 import { Call, type CallDeps, type Incoming } from "./call.ts";
+import { consentAnswer, takeConsentAnswer, type ConsentPort } from "./consent.ts";
 import { limitFailure, replyFailure, unresolved, type Failure } from "./failure.ts";
 import { CLIENT_GONE } from "./open-posts.ts";
 import type { Limits } from "./options.ts";
@@ -39,6 +40,7 @@ export class Requests {
   readonly #cache: ResultCache | undefined;
   readonly #denials: Denials;
   readonly #callDeps: CallDeps;
+  readonly #consent: ConsentPort | undefined;
 
   constructor(deps: {
     limits: Limits;
@@ -49,7 +51,9 @@ export class Requests {
     traffic: Traffic;
     denials: Denials;
     cache: ResultCache | undefined;
+    consent: ConsentPort | undefined;
   }) {
+    this.#consent = deps.consent;
     this.#cache = deps.cache;
     this.#denials = deps.denials;
     this.#traffic = deps.traffic;
@@ -57,8 +61,8 @@ export class Requests {
     this.#limits = deps.limits;
     this.#limit = deps.limit;
     this.#record = deps.record;
-    const { clock, limit, record, cache } = deps;
-    this.#callDeps = { end: record, clock, limit, cache };
+    const { clock, limit, record, cache, consent } = deps;
+    this.#callDeps = { end: record, clock, limit, cache, consent };
   }
 
   /** Answers a request of either era; false where the method is none of these. The call, if any, can be cancelled. */
@@ -115,7 +119,19 @@ export class Requests {
       const { code } = failure.data;
       this.#denials.add({ principal, scope: "call", target, code, requestId });
     }
-    this.refuse(incoming, failure);
+    if (!this.#askedForConsent(incoming, failure)) this.refuse(incoming, failure);
+  }
+
+  // What nobody has connected to yet has no lists, and the way to connect is all there is to answer.
+  #askedForConsent(incoming: Incoming, { message, data: { code, server } }: Failure): boolean {
+    if (code !== "CONSENT_NEEDED" || typeof server !== "string") return false;
+    takeConsentAnswer(incoming.message.params);
+    const error = new SignalboxError(code, message, { details: { wish: { server, scopes: [] } } });
+    const asked = consentAnswer(incoming, error, this.#consent, true);
+    if (asked === undefined) return false;
+    this.#traffic.refused(code);
+    incoming.reply.answer(asked, 200);
+    return true;
   }
 
   #admitted(incoming: Incoming): boolean {
@@ -241,6 +257,8 @@ export class Requests {
 
   #call(incoming: Incoming, route: Route): Call {
     const call = new Call(incoming, route, this.#callDeps);
+    if (route.server.definition.options.oauth !== undefined)
+      call.consented = takeConsentAnswer(incoming.message.params);
     this.#record.started(call);
     if (incoming.session?.ended === true) {
       call.cancel("the session ended");

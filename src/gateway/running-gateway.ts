@@ -36,7 +36,9 @@ import { ResultCache } from "./cache/result-cache.ts";
 import { Gateway } from "./gateway.ts";
 import { createListener, listen } from "./listener.ts";
 import { bundleOptions, limitOptions, type BundleDefinition } from "./options.ts";
+import type { PinGuard } from "./pins.ts";
 import type { GatewayConfiguration } from "./snapshot.ts";
+import type { AuthenticateOptions } from "./stages/authenticate.ts";
 import type { CallRecord } from "./stages/record.ts";
 
 export interface RunningGateway {
@@ -59,11 +61,13 @@ export async function runGateway(
     limits?: object;
     cache?: object;
     authRequired?: boolean;
+    auth?: Partial<AuthenticateOptions>;
     clock?: Clock;
     log?: Log;
     callerLimits?: CallerLimits;
     audit?: AuditSink;
     metrics?: Metrics;
+    pins?: PinGuard;
   } = {},
 ): Promise<RunningGateway> {
   const limits = limitOptions.parse({ list_timeout: 1_000, drain: 500, ...more.limits });
@@ -78,6 +82,7 @@ export async function runGateway(
     metrics,
     limits,
     cache: { results: new ResultCache(cached, { clock, metrics, log }), options: cached },
+    ...(more.pins && { pins: more.pins }),
     hostPolicy: hostPolicy({ host: "127.0.0.1" }),
     record: (call) => calls.push(call),
     audit: (event) => {
@@ -86,7 +91,7 @@ export async function runGateway(
     },
     recordArguments: true,
     ...(callerLimits && { callerLimits }),
-    authRequired: more.authRequired ?? false,
+    auth: { required: more.authRequired ?? false, ...more.auth },
     version: "0.0.1",
   });
   let version = 0;

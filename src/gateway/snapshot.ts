@@ -81,7 +81,7 @@ export function buildSnapshot(
     ),
     narrowed: new NarrowedViews(),
     roles,
-    keys: new KeyRing(configuration.keys, deps.clock, roles),
+    keys: new KeyRing(configuration.keys, deps.clock, roles, previous?.keys),
   };
   const dropped = [...(previous?.catalogs.values() ?? [])].filter(
     (catalog) => catalogs.get(catalog.server.name) !== catalog,

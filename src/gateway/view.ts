@@ -30,6 +30,7 @@ import type { CachePolicy } from "./cache/cache-policy.ts";
 import type { CallMeter, CallMeters } from "./call-meters.ts";
 import { RESOURCE_SCHEME, ownerOfUri, publicName, publicUri, serverOfName } from "./names.ts";
 import type { BundleDefinition, BundleOptions } from "./options.ts";
+import type { Held } from "./pins.ts";
 import { withPublicUi } from "./resource-links.ts";
 import { Selection } from "./selection.ts";
 import type { Listing, ListKind, Missing, ServerCatalog } from "./server-catalog.ts";
@@ -54,6 +55,7 @@ export type Resolution =
   | { readonly ok: true; readonly route: Route }
   | { readonly ok: false; readonly reason: "unknown" }
   | { readonly ok: false; readonly reason: "collision"; readonly owners: readonly string[] }
+  | { readonly ok: false; readonly reason: "held"; readonly server: string; readonly why: string }
   | { readonly ok: false; readonly reason: "unavailable"; readonly missing: Missing };
 
 /** Whose lists are read: "" for most, else a class of legacy clients with the lane on which their lists are fetched. */
@@ -105,6 +107,7 @@ export class View {
   readonly #deps: ViewDeps;
   readonly #selection: Selection;
   readonly #indexes = new Map<string, Index>();
+  readonly #collidedSince = new Map<string, string>();
   readonly #resourcePolicies = new Map<UpstreamServer, { cache?: CachePolicy }>();
   readonly #bundle: BundleDefinition | undefined;
   /** What this view was narrowed from, and to what; undefined where it offers all there is. */
@@ -165,11 +168,25 @@ export class View {
     const index = this.#index(kind, audience);
     if (offset !== 0 && offset >= index.items.length) return undefined;
     const key = `${audience.era} ${offset}`;
+    const ttlMs = audience.era === "modern" ? this.#ttlLeft(index, kind, audience) : undefined;
     const known = index.pages.get(key);
-    if (known !== undefined) return known;
-    const page = { resultText: pageText(index, kind, audience.era, offset, this.#deps) };
+    if (known !== undefined && known.ttlMs === ttlMs) return known;
+    const text = known?.text ?? pageText(index, kind, audience.era, offset, this.#deps);
+    const resultText = ttlMs === undefined ? text : `${text.slice(0, -1)},"ttlMs":${ttlMs}}`;
+    const page = { text, ttlMs, resultText };
     index.pages.set(key, page);
     return page;
+  }
+
+  // A list is as fresh as the part of it that gets old first. What waits for an approval may wait for days: the rest is as
+  // complete as it gets.
+  #ttlLeft(index: Index, kind: ListKind, audience: Audience): number {
+    const whole = index.missing.every(({ reason }) => reason === "TOOL_QUARANTINED");
+    if (!whole || this.catalogs.length === 0) return 0;
+    return this.#listings(kind, audience).reduce(
+      (left, listing) => Math.min(left, listing.ttlLeftMs),
+      Number.MAX_SAFE_INTEGER,
+    );
   }
 
   /** All items of a kind with what is missing, for the catalog of the API. */
@@ -202,6 +219,8 @@ export class View {
     if (route !== undefined) return { ok: true, route };
     const owners = index.collisions.get(name);
     if (owners !== undefined) return { ok: false, reason: "collision", owners };
+    const held = index.held.get(name);
+    if (held !== undefined) return { ok: false, reason: "held", ...held };
     const missing = index.missing.find(
       (entry) => isAway(entry) && (owner === undefined || entry.server === owner.server.name),
     );
@@ -366,23 +385,34 @@ export class View {
       epoch,
       routes: new Map(),
       collisions: new Map(),
+      held: new Map(),
       items: [],
       missing: [],
-      ttlMs: Number.POSITIVE_INFINITY,
       cacheScope: "public",
       pages: new Map(),
     };
     for (const catalog of this.catalogs) this.#addServer(index, kind, catalog, audience);
+    for (const [name, { server }] of index.held) this.#collideHeld(index, name, server);
     for (const name of index.collisions.keys()) index.routes.delete(name);
     for (const route of index.routes.values()) index.items.push(route.item);
-    for (const [name, owners] of index.collisions) index.missing.push(...collided(name, owners));
+    this.#addCollisions(index, kind);
     return index;
+  }
+
+  // A collision is as old as its first index, not as the newest one.
+  #addCollisions(index: Index, kind: ListKind): void {
+    for (const [name, owners] of index.collisions) {
+      const key = `${kind} ${name} ${owners.join(" ")}`;
+      const since = this.#collidedSince.get(key) ?? new Date().toISOString();
+      if (this.#collidedSince.size < COLLISIONS_MAX) this.#collidedSince.set(key, since);
+      index.missing.push(...collided(name, owners, since));
+    }
   }
 
   #addServer(index: Index, kind: ListKind, catalog: ServerCatalog, audience: Audience): void {
     const view = this.#listing(catalog, kind, audience).view();
     if (view.missing !== undefined) index.missing.push(view.missing);
-    index.ttlMs = Math.min(index.ttlMs, view.ttlMs ?? 0);
+    if (view.held.length > 0) this.#hold(index, kind, catalog.server.name, view.held);
     if (view.cacheScope === "private") index.cacheScope = "private";
     for (const item of view.items) {
       const route = this.#route(kind, catalog, item);
@@ -394,6 +424,31 @@ export class View {
         index.collisions.set(route.publicName, [...owners, route.server.name]);
       }
     }
+  }
+
+  // A name does not fall to another server while its owner's thing is held back.
+  #collideHeld(index: Index, name: string, server: string): void {
+    const other = index.routes.get(name);
+    if (other === undefined) return;
+    if (other.server.name === server) index.held.delete(name);
+    else if (!index.collisions.has(name)) index.collisions.set(name, [server, other.server.name]);
+  }
+
+  // What the view would offer under a name were it approved; what it leaves out anyway is not mentioned.
+  #hold(index: Index, kind: ListKind, server: string, listed: readonly Held[]): void {
+    const names: string[] = [];
+    let since = Infinity;
+    for (const held of listed) {
+      const prefixed = publicName(server, held.name);
+      if (!this.#selection.takesName(server, held.name, prefixed)) continue;
+      if (!this.#permitsHeld(kind, server, held.name)) continue;
+      const overlay = kind === "tools" ? this.options?.tools[prefixed] : undefined;
+      const shown = overlay?.name ?? (this.bare ? held.name : prefixed);
+      index.held.set(shown, { server, why: held.reason });
+      names.push(prefixed);
+      since = Math.min(since, held.since);
+    }
+    if (names.length > 0) index.missing.push(quarantined(server, kind, names, since));
   }
 
   #route(kind: ListKind, catalog: ServerCatalog, item: JsonObject): Route | undefined {
@@ -480,6 +535,16 @@ export class View {
     );
   }
 
+  // What is held back is not looked at, so it is named to whoever might use it, whatever it declares.
+  #permitsHeld(kind: ListKind, server: string, name: string): boolean {
+    return (
+      (kind !== "tools" && kind !== "prompts") ||
+      READ_ONLY_OR_NOT.some((annotations) =>
+        this.#permits(server, itemOf(kind, server, name, { annotations })),
+      )
+    );
+  }
+
   #overlayOf(name: string): unknown {
     const tools = this.options?.tools ?? {};
     return Object.values(tools).find((overlay) => overlay.name === name);
@@ -496,6 +561,11 @@ interface Narrowed {
   readonly from: View;
   readonly permissions: Permissions;
 }
+
+const READ_ONLY_OR_NOT: readonly JsonObject[] = [
+  { readOnlyHint: true },
+  { readOnlyHint: false, destructiveHint: false },
+];
 
 function ownedOf({ server, project }: ServerCatalog): Owned {
   return { name: server.name, project };
@@ -553,16 +623,25 @@ interface Index {
   readonly epoch: number;
   readonly routes: Map<string, Route>;
   readonly collisions: Map<string, readonly string[]>;
+  /** Names that would lead somewhere were they approved. */
+  readonly held: Map<string, { readonly server: string; readonly why: string }>;
   readonly items: JsonObject[];
   readonly missing: Missing[];
-  ttlMs: number;
   cacheScope: "public" | "private";
-  readonly pages: Map<string, ListPage>;
+  readonly pages: Map<string, KeptPage>;
+}
+
+/** A page with its text but for how long it may be kept, which is less each time. */
+interface KeptPage extends ListPage {
+  readonly text: string;
+  readonly ttlMs: number | undefined;
 }
 
 const UNKNOWN: Resolution = { ok: false, reason: "unknown" };
 const NO_PARAMS = { ok: true, headers: [] } as const;
 const INDEXES_MAX = 256;
+const HELD_NAMES_SHOWN = 10;
+const COLLISIONS_MAX = 1_000;
 
 const FIELD: Record<ListKind, string> = {
   tools: "name",
@@ -580,15 +659,31 @@ const MEMBER: Record<ListKind, string> = {
 
 // The server's part is not there at all: neither older items are served, nor only some are left out.
 function isAway(missing: Missing): boolean {
-  return !missing.stale && missing.reason !== "BUNDLE_COLLISION";
+  return (
+    !missing.stale && missing.reason !== "BUNDLE_COLLISION" && missing.reason !== "TOOL_QUARANTINED"
+  );
 }
 
-function collided(name: string, owners: readonly string[]): Missing[] {
+// Public names, in which nothing but letters, digits, "_" and "-" can stand: they are read by whatever reads the list.
+function quarantined(server: string, kind: ListKind, names: string[], since: number): Missing {
+  const shown = names.slice(0, HELD_NAMES_SHOWN).join(", ");
+  const more = names.length - HELD_NAMES_SHOWN;
+  const all = more > 0 ? `${shown} and ${more} more` : shown;
+  return {
+    server,
+    reason: "TOOL_QUARANTINED",
+    message: `Held back until approved, of its ${kind}: ${all}.`,
+    since: new Date(since).toISOString(),
+    stale: false,
+  };
+}
+
+function collided(name: string, owners: readonly string[], since: string): Missing[] {
   return owners.map((server) => ({
     server,
     reason: "BUNDLE_COLLISION",
     message: `"${name}" is offered by ${owners.join(" and ")} and left out.`,
-    since: new Date().toISOString(),
+    since,
     stale: false,
   }));
 }
@@ -608,8 +703,6 @@ function pageText(
   if (next < index.items.length) result["nextCursor"] = cursorAt(next);
   if (era === "modern") {
     result["resultType"] = "complete";
-    const complete = index.missing.length === 0 && Number.isFinite(index.ttlMs);
-    result["ttlMs"] = complete ? index.ttlMs : 0;
     result["cacheScope"] = index.cacheScope;
   }
   const meta: JsonObject = {};

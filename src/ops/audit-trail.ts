@@ -105,7 +105,7 @@ const SIGNALS: readonly (readonly [RegExp, string])[] = [
   [/^pin\.change$/, "tool_definition_change"],
   [/^payload\./, "payload_access"],
   [
-    /\.(create|update|delete|revoke|limit|set|drain|resume|rotate|reload|approve|reject)$/,
+    /\.(create|update|delete|revoke|limit|set|drain|resume|rotate|reload|approve|reject|forget|remove)$/,
     "configuration_change",
   ],
 ];

@@ -1,4 +1,10 @@
-export { LINK_STATES, bundleOptions, isFailing, serverOptions } from "../gateway/index.ts";
+export {
+  LINK_STATES,
+  PINNED_KINDS,
+  bundleOptions,
+  isFailing,
+  serverOptions,
+} from "../gateway/index.ts";
 export type {
   AskedAction,
   BundleOptions,
@@ -15,6 +21,10 @@ export { KeyLimitBook } from "./key-limits.ts";
 export type { KeyLimitStore } from "./key-limits.ts";
 export type { KeyView, NewKey } from "./key-input.ts";
 export type { DefinitionTable, RegistryGateway, RegistryStore, StoredDefinition } from "./ports.ts";
+export { pinStates, type PinKey, type PinState } from "./pins/pin.ts";
+export { severities } from "./pins/lint/finding.ts";
+export { Pins } from "./pins/pins.ts";
+export type { PinDetailView, PinView } from "./pins/pins.ts";
 export { Registry } from "./registry.ts";
 export type { RegistryDeps } from "./registry.ts";
 export type { ProjectView } from "./projects.ts";

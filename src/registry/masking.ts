@@ -10,9 +10,13 @@ export const mask = "***";
 
 /** Options as they may be shown: values of env, headers, secret-looking arguments and URL parameters are masked. */
 export function maskServer(options: ServerOptions): ServerOptions {
-  const { env, headers, args, url, endpoints } = options;
+  const { env, headers, args, url, endpoints, oauth, process } = options;
   return {
     ...options,
+    ...(oauth && { oauth: maskOAuth(oauth) }),
+    ...(process?.container && {
+      process: { ...process, container: maskContainer(process.container) },
+    }),
     ...(env && { env: maskValues(env) }),
     ...(headers && { headers: maskValues(headers) }),
     ...(args && { args: maskArguments(args) }),
@@ -30,9 +34,13 @@ export function maskServer(options: ServerOptions): ServerOptions {
 /** Options as edited, with what was sent back masked restored from `stored`. Throws BODY_INVALID where it cannot be. */
 export function unmaskServer(edited: ServerOptions, stored: ServerOptions): ServerOptions {
   const shown = maskServer(stored);
-  const { env, headers, args, url, endpoints } = edited;
+  const { env, headers, args, url, endpoints, oauth } = edited;
   const restored: ServerOptions = {
     ...edited,
+    ...(oauth && { oauth: unmaskOAuth(oauth, stored.oauth) }),
+    ...(edited.process?.container && {
+      process: { ...edited.process, container: unmaskContainer(edited, stored) },
+    }),
     ...(env && { env: unmaskValues(env, stored.env, "env") }),
     ...(headers && { headers: unmaskValues(headers, stored.headers, "headers") }),
     ...(args && {
@@ -83,6 +91,9 @@ function refuseLeftMasks(options: ServerOptions): void {
   for (const [at, text] of [
     ["url", options.url],
     ...(options.args ?? []).map((arg, n) => [`args.${n}`, arg] as const),
+    ...(options.process?.container?.args ?? []).map(
+      (arg, n) => [`process.container.args.${n}`, arg] as const,
+    ),
     ...(options.endpoints ?? []).map(
       (endpoint, n) => [`endpoints.${n}.url`, endpoint.url] as const,
     ),
@@ -97,6 +108,28 @@ function resend(path: string): SignalboxError {
     `Send the secret of ${path} again: a masked value is kept only where it was stored before and the program or address that receives it is unchanged.`,
     { details: { path } },
   );
+}
+
+type OAuth = NonNullable<ServerOptions["oauth"]>;
+
+function maskOAuth(oauth: OAuth): OAuth {
+  return {
+    ...oauth,
+    ...(oauth.client_secret !== undefined && { client_secret: mask }),
+    ...(oauth.private_key !== undefined && { private_key: mask }),
+  };
+}
+
+// The secret goes to the issuer, so it is kept only where that stays the same.
+function unmaskOAuth(edited: OAuth, stored: OAuth | undefined): OAuth {
+  const restored = { ...edited };
+  for (const name of ["client_secret", "private_key"] as const) {
+    if (edited[name] !== mask) continue;
+    const kept = edited.issuer === stored?.issuer ? stored?.[name] : undefined;
+    if (kept === undefined) throw resend(`oauth.${name}`);
+    restored[name] = kept;
+  }
+  return restored;
 }
 
 function maskValues(values: Record<string, string>): Record<string, string> {
@@ -125,6 +158,24 @@ function maskArguments(args: readonly string[]): string[] {
   return args.map((arg, n) =>
     n > 0 && isFlagOfSecret(args[n - 1]) ? (openlyReferring(arg) ?? maskedText) : redactText(arg),
   );
+}
+
+type Container = NonNullable<NonNullable<ServerOptions["process"]>["container"]>;
+
+// `["--env", "TOKEN=abc"]`: what a container is started with is as secret as the environment it makes.
+function maskContainer(container: Container): Container {
+  return { ...container, args: maskArguments(container.args) };
+}
+
+function unmaskContainer(edited: ServerOptions, stored: ServerOptions): Container | undefined {
+  const container = edited.process?.container;
+  const before = stored.process?.container;
+  if (container === undefined || before === undefined || before.image !== container.image) {
+    return container;
+  }
+  const shown = maskContainer(before).args;
+  const args = container.args.map((arg, n) => (arg === shown[n] ? (before.args[n] ?? arg) : arg));
+  return { ...container, args };
 }
 
 function isFlagOfSecret(argument: string | undefined): boolean {

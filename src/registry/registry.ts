@@ -1,5 +1,5 @@
 import { Vault, defaultProject, type ProjectOptions, type RoleOptions } from "../access/index.ts";
-import { redactText, SignalboxError } from "../foundation/index.ts";
+import { messageOf, redactText, SignalboxError } from "../foundation/index.ts";
 import type { AuditActor, AuditSink, Clock, Log } from "../foundation/index.ts";
 import type {
   ServerFacts,
@@ -46,6 +46,8 @@ export interface RegistryDeps {
   /** Files, and folders of files, that no server may be given. */
   closedPaths?: readonly string[];
   audit?: AuditSink | undefined;
+  /** What was approved of a server goes with it. */
+  pins?: { forget(server: string): Promise<unknown> } | undefined;
 }
 
 /** The control plane: which servers, bundles, projects, roles and keys there are, who defines them, and how they are changed. */
@@ -212,6 +214,11 @@ export class Registry {
         persist: (store) => store.servers.remove(name),
         result: undefined,
       };
+    });
+    await this.#deps.pins?.forget(name).catch((error: unknown) => {
+      // The server is gone all the same; who adds another of that name finds its tools waiting.
+      const problem = messageOf(error);
+      this.#deps.log.warn({ serverId: name, problem }, `The pins of "${name}" were not forgotten`);
     });
   }
 

@@ -241,3 +241,42 @@ test("they are found by server and by whether it went well, and read on from a p
   const behind = await store.audit.after(1, 10, { success: false });
   expect(behind.map(({ seq }) => seq)).toEqual([2, 4]);
 });
+
+test("where somebody else owns the tables, the gateway's user writes and shortens the trail and changes nothing", async () => {
+  await using own = await openTestDatabase();
+  const owner = new pg.Client(own.url);
+  await owner.connect();
+  const { pathname } = new URL(own.url);
+  await owner.query("CREATE ROLE audited LOGIN PASSWORD 'for-this-test'; CREATE ROLE audit_owner");
+  await owner.query(`GRANT CREATE ON DATABASE "${pathname.slice(1)}" TO audited`);
+  const url = Object.assign(new URL(own.url), { username: "audited", password: "for-this-test" });
+  const opened = { url: url.href, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const limited = await openTestStore(opened);
+  const app = new pg.Client(url.href);
+  await app.connect();
+  try {
+    // As docs/audit.md says it.
+    await owner.query(`
+      ALTER TABLE signalbox.audit_log OWNER TO audit_owner;
+      ALTER TABLE signalbox.audit_head OWNER TO audit_owner;
+      ALTER FUNCTION signalbox.audit_only_grows() OWNER TO audit_owner;
+      GRANT SELECT, INSERT, DELETE ON signalbox.audit_log TO audited;
+      GRANT SELECT, UPDATE ON signalbox.audit_head TO audited;`);
+    await limited.audit.append([entry({ at: 1_000 }), entry({ at: 9_000 })]);
+    expect(await limited.audit.prune(5_000)).toBe(1);
+    const verdict = await limited.audit.verify(AbortSignal.timeout(30_000));
+    expect(verdict).toMatchObject({ checked: 1, faults: [] });
+    for (const statement of [
+      "ALTER TABLE signalbox.audit_log DISABLE TRIGGER ALL",
+      "UPDATE signalbox.audit_log SET actor_name = 'Eve'",
+      "TRUNCATE signalbox.audit_log",
+      "CREATE OR REPLACE FUNCTION signalbox.audit_only_grows() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'",
+    ])
+      await expect(app.query(statement)).rejects.toMatchObject({ code: "42501" });
+  } finally {
+    await limited.close();
+    await app.end();
+    await owner.query(`DROP OWNED BY audited, audit_owner CASCADE; DROP ROLE audited, audit_owner`);
+    await owner.end();
+  }
+});

@@ -4,6 +4,8 @@ import { auditIn } from "./audit.ts";
 import type { AuditLog } from "./audit.ts";
 import { callsIn } from "./calls.ts";
 import type { Calls } from "./calls.ts";
+import { connectionsIn } from "./connections.ts";
+import type { Connections } from "./connections.ts";
 import { ConfigChanges } from "./config-changes.ts";
 import { databaseOptions } from "./database-options.ts";
 import type { DatabaseOptions } from "./database-options.ts";
@@ -20,6 +22,8 @@ import type { Keys } from "./keys.ts";
 import { linkTransitionsIn } from "./link-transitions.ts";
 import type { LinkTransitions } from "./link-transitions.ts";
 import { migrate } from "./migrate.ts";
+import { pinsIn } from "./pins.ts";
+import type { Pins } from "./pins.ts";
 import { quotasIn } from "./quotas.ts";
 import type { Quotas } from "./quotas.ts";
 import { rateCountsIn } from "./rate-counts.ts";
@@ -49,7 +53,9 @@ export interface Store extends AsyncDisposable {
   readonly rateCounts: RateCounts;
   readonly quotas: Quotas;
   readonly keyLimits: KeyLimitRows;
-  /** Calls `fn` when another process changed servers, bundles, projects, roles, keys or secrets, or may have; returns the way to end that. */
+  readonly connections: Connections;
+  readonly pins: Pins;
+  /** Calls `fn` when another process changed servers, bundles, projects, roles, keys, secrets or pins, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
   /** Throws when the database does not answer before the signal. */
   ping(signal: AbortSignal): Promise<void>;
@@ -167,6 +173,8 @@ function storeOver(parts: {
     rateCounts: rateCountsIn(database),
     quotas: quotasIn(database),
     keyLimits: keyLimitsIn(database),
+    connections: connectionsIn(database),
+    pins: pinsIn(database),
     onChange: (fn) => changes.onChange(fn),
     ping: (signal) => before(signal, database.query("SELECT 1")),
     poolUse: () => database.use(),

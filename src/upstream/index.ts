@@ -10,9 +10,11 @@ export type {
   OutboundRequest,
   TransportDeps,
 } from "./lane.ts";
+export type { Credentials } from "./credentials.ts";
 export { breakerStates } from "./guard/breaker.ts";
 export { guardOptions, type GuardOptions } from "./guard-options.ts";
 export { serverCacheOptions, type ServerCacheOptions } from "./server-cache-options.ts";
+export { pinOptions, pinOptionsFor, type PinOptions } from "./pin-options.ts";
 export { isOwnSecret, openlyReferring, referenceProblem, replaceReferences } from "./reference.ts";
 export { secretNameShape, type Reference, type ReferenceKind } from "./reference.ts";
 export { serverName, serverOptions, withReferences } from "./server-options.ts";

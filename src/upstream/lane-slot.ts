@@ -25,10 +25,14 @@ export interface PrincipalKey {
 export interface SessionKey {
   kind: "session";
   id: string;
+  /** Whose session it is. */
+  principalId?: string;
   clientInfo: JsonObject;
   capabilities: JsonObject;
   revision?: string;
   listener: LaneListener;
+  /** Whether the session has ended: nobody would release what is opened for it now. */
+  over?: () => boolean;
   /** Hears of the lane once it is open, before it is used. */
   opened?: (lane: Lane) => void;
 }

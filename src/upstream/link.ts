@@ -31,6 +31,7 @@ import { BackOff } from "./back-off.ts";
 import { EndpointHealth } from "./balance/endpoint-health.ts";
 import { classify } from "./guard/failure-class.ts";
 import type { ConnectionPoolOptions } from "./connection-pool-options.ts";
+import type { Credentials } from "./credentials.ts";
 import { modernMeta, probeEra } from "./era-probe.ts";
 import { isFresh } from "./era-verdict.ts";
 import { LaneSlot, type LaneKey, type SlotOwner } from "./lane-slot.ts";
@@ -99,6 +100,7 @@ export interface ProcessDeps {
   readonly processesMax: number;
   readonly crashLoop: CrashLoop;
   readonly cgroupFolder?: string;
+  readonly home?: string;
 }
 
 export interface LinkDeps {
@@ -115,6 +117,8 @@ export interface LinkDeps {
   readonly reconnects: ReconnectRate;
   /** Of a local server. */
   readonly processes?: ProcessDeps;
+  /** Of a server that takes tokens. */
+  readonly credentials?: Credentials;
   readonly clientInfo: JsonObject;
   readonly responseBytesMax: number;
   readonly inspectBytesMax: number;
@@ -161,6 +165,8 @@ export class Link implements SlotOwner, ReportListener {
   endpoint: EndpointDefinition;
   readonly health: EndpointHealth;
   readonly history: LinkHistory;
+  /** Whether requests over it carry their caller's tokens. */
+  readonly takesTokens: boolean;
   readonly #deps: LinkDeps;
   readonly #log: Log;
   readonly #backOff: BackOff;
@@ -205,6 +211,7 @@ export class Link implements SlotOwner, ReportListener {
     this.definition = definition;
     this.endpoint = endpoint;
     this.#deps = deps;
+    this.takesTokens = deps.credentials !== undefined;
     this.#log = deps.log;
     this.health = new EndpointHealth(clock);
     this.#backOff = new BackOff(clock, deps.random, {
@@ -340,13 +347,21 @@ export class Link implements SlotOwner, ReportListener {
   /** A call over this link was answered. */
   succeeded(latencyMs: number): void {
     this.#ended++;
-    this.health.ended("ok", latencyMs);
-    if (this.#state === "degraded") this.#judge();
+    this.#wentWell(latencyMs);
   }
 
   /** A call failed in a way that tells of the link; `broken` where there was no connection, or one that broke. */
   failed(latencyMs: number, error: SignalboxError, broken: boolean): void {
     this.#ended++;
+    this.#wentBadly(latencyMs, error, broken);
+  }
+
+  #wentWell(latencyMs: number): void {
+    this.health.ended("ok", latencyMs);
+    if (this.#state === "degraded") this.#judge();
+  }
+
+  #wentBadly(latencyMs: number, error: SignalboxError, broken: boolean): void {
     this.health.ended("failed", latencyMs);
     this.#deps.owner.linkFailed(this);
     if (broken && this.#http !== undefined && this.health.failuresInARow >= brokenMax)
@@ -361,6 +376,21 @@ export class Link implements SlotOwner, ReportListener {
     if (this.#closed || lane === undefined || nowMs < this.#doubtedMs + DOUBT_EVERY_MS) return;
     this.#doubtedMs = nowMs;
     void this.#ask(lane);
+  }
+
+  /** A call failed for want of a consent. Where all callers share it, that is the server's state. */
+  consentNeeded(error: SignalboxError): void {
+    if (error.details?.["shared"] !== true) return;
+    this.#lastError = { error, at: this.#deps.clock.now() };
+    this.#enter("needs_auth", error.message, error.code);
+  }
+
+  /** Somebody connected to the server, or disconnected: what it refused it may now grant. */
+  credentialsChanged(): void {
+    this.#backOff.succeeded();
+    if (this.#state !== "needs_auth") return;
+    const open = this.#anyLane() !== undefined;
+    this.#enter(open ? "connected" : "idle", "its connections changed");
   }
 
   // A remote server's lanes do not notice that it is gone: calls do. What still runs may finish.
@@ -408,6 +438,7 @@ export class Link implements SlotOwner, ReportListener {
     const slot = this.#sessions.get(sessionId);
     if (slot === undefined) return;
     this.#sessions.delete(sessionId);
+    this.#ownLoops.delete(sessionId);
     this.#drop(slot);
   }
 
@@ -646,6 +677,7 @@ export class Link implements SlotOwner, ReportListener {
           processesMax: processes.processesMax,
           ...(processes.starts && { processes: processes.starts }),
           ...(processes.cgroupFolder && { cgroupFolder: processes.cgroupFolder }),
+          ...(processes.home !== undefined && { home: processes.home }),
         }),
       });
       slot.life = slot === this.#shared ? life : ownLife(life, own?.start());
@@ -695,6 +727,14 @@ export class Link implements SlotOwner, ReportListener {
   }
 
   #contextOf(key: LaneKey, signal?: AbortSignal): LaneContext {
+    const context = this.#plainContextOf(key, signal);
+    const { credentials: of } = this.#deps;
+    return of === undefined
+      ? context
+      : { ...context, credentials: { of, subject: subjectOf(key) } };
+  }
+
+  #plainContextOf(key: LaneKey, signal?: AbortSignal): LaneContext {
     const { options } = this.definition;
     if (key.kind !== "session") {
       return {
@@ -770,7 +810,12 @@ export class Link implements SlotOwner, ReportListener {
       if (this.#state === "connecting") this.#enter("error", error.message, error.code);
       return;
     }
-    this.#log.warn({ code: error.code, endpoint: this.id }, error.message);
+    if (error.code === "CONSENT_NEEDED") {
+      this.#notConsented(error);
+      return;
+    }
+    const isOld = isFailing(this.#state) && this.#lastError?.error.code === error.code;
+    this.#log[isOld ? "debug" : "warn"]({ code: error.code, endpoint: this.id }, error.message);
     // Nor is what it refuses to one client while it serves others.
     const isForOne = slot !== this.#shared && this.#anyLane() !== undefined;
     if (isForOne && classify(error).kind === "non_retryable") return;
@@ -792,7 +837,15 @@ export class Link implements SlotOwner, ReportListener {
     const { kind } = classify(error);
     if (kind === "non_retryable" || kind === "throttled" || this.#http === undefined) return;
     this.health.started();
-    this.failed(0, error, kind === "network");
+    this.#wentBadly(0, error, kind === "network");
+  }
+
+  // One caller's missing consent is no reason to leave the server in peace: the next one may have given it.
+  #notConsented(error: SignalboxError): void {
+    this.#log.debug({ code: error.code, endpoint: this.id }, error.message);
+    if (this.#anyLane() !== undefined) return;
+    this.#lastError = { error, at: this.#deps.clock.now() };
+    this.#enter("needs_auth", error.message, error.code);
   }
 
   // --- what slots and subscriptions report
@@ -869,7 +922,8 @@ export class Link implements SlotOwner, ReportListener {
     try {
       await this.#opened(this.#shared);
     } catch (error) {
-      const { retryAfterMs } = (isSignalboxError(error) && error.details) || {};
+      const refusal = isSignalboxError(error) && isOwnRefusal(error) ? error : undefined;
+      const retryAfterMs = refusal?.details?.["retryAfterMs"];
       const { reconnect_backoff } = this.#deps.pool;
       this.#reopenLater(typeof retryAfterMs === "number" ? retryAfterMs : reconnect_backoff);
     }
@@ -884,6 +938,7 @@ export class Link implements SlotOwner, ReportListener {
 
   #tend(): void {
     this.#reap();
+    if (this.health.inFlight === 0) this.#closeRetired();
     if (this.#anyLane() === undefined && this.#state === "connected")
       this.#enter("idle", "nobody has used it for a while");
     void this.#reprobe();
@@ -925,7 +980,6 @@ export class Link implements SlotOwner, ReportListener {
     if (!quiet || lane === undefined || lane.closed || this.definition.service !== undefined)
       return;
     await this.#ask(lane);
-    this.#endedBefore = this.#ended;
     void this.#fill(lane);
   }
 
@@ -945,7 +999,7 @@ export class Link implements SlotOwner, ReportListener {
       await ask(lane, modern ? "server/discover" : "ping", params, {
         timeoutMs: this.#deps.connectTimeoutMs,
       });
-      this.succeeded(this.#deps.clock.monotonicMs() - startedMs);
+      this.#wentWell(this.#deps.clock.monotonicMs() - startedMs);
     } catch (thrown) {
       const error = this.#asFailure(thrown);
       this.#log.debug({ endpoint: this.id, err: error }, "The health check failed");
@@ -954,12 +1008,19 @@ export class Link implements SlotOwner, ReportListener {
         this.#lose(error, "needs_auth");
         return;
       }
-      this.failed(
-        this.#deps.clock.monotonicMs() - startedMs,
-        error,
-        classify(error).kind === "network",
-      );
+      if (this.#hadNoRoom(error)) {
+        this.health.abandoned();
+        return;
+      }
+      const tookMs = this.#deps.clock.monotonicMs() - startedMs;
+      this.#wentBadly(tookMs, error, classify(error).kind === "network");
     }
+  }
+
+  /** A question that never left, because calls had all connections: they tell how the link does. */
+  #hadNoRoom({ code, details }: SignalboxError): boolean {
+    const { busy = 0, max = 1 } = this.connections ?? {};
+    return code === "SERVER_TIMEOUT" && details?.["delivered"] === "no" && busy >= max;
   }
 
   // A server may be upgraded while its legacy session still works: the verdict is asked for anew every day.
@@ -1018,6 +1079,14 @@ export class Link implements SlotOwner, ReportListener {
     this.#retired.set(lane, setTimeout(close, retireMs).unref());
   }
 
+  #closeRetired(): void {
+    for (const [lane, timer] of this.#retired) {
+      clearTimeout(timer);
+      void lane.close();
+    }
+    this.#retired.clear();
+  }
+
   // --- slots
 
   #slotOf(key: LaneKey): LaneSlot | undefined {
@@ -1028,6 +1097,8 @@ export class Link implements SlotOwner, ReportListener {
   #slotFor(key: LaneKey): LaneSlot {
     const known = this.#slotOf(key);
     if (known !== undefined || key.kind === "shared") return known ?? this.#shared;
+    if (key.kind === "session" && key.over?.() === true)
+      throw failureOf(this.name, "SESSION_NOT_FOUND", "is not opened for a session that has ended");
     const { lanesMax } = this.#deps;
     if (this.#principals.size + this.#sessions.size >= lanesMax)
       throw failureOf(
@@ -1114,6 +1185,11 @@ function isOwnRefusal({ code }: SignalboxError): boolean {
 /** Whether the server refuses whoever asks it so, and not this call alone. */
 export function lacksCredentials({ code, details }: SignalboxError): boolean {
   return code === "SERVER_UNAUTHORIZED" && details?.["status"] === 401;
+}
+
+function subjectOf(key: LaneKey): string | undefined {
+  if (key.kind === "shared") return undefined;
+  return key.kind === "principal" ? key.id : key.principalId;
 }
 
 function abandonable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

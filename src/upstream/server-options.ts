@@ -9,6 +9,8 @@ import { serverBulkheadOptions } from "./guard/bulkhead.ts";
 import { serverRetryOptions } from "./guard/retry-options.ts";
 import { isOwnSecret, referenceProblem, referencesIn, replaceReferences } from "./reference.ts";
 import { serverCacheOptions } from "./server-cache-options.ts";
+import { serverOAuthOptions } from "./server-oauth-options.ts";
+import { serverPinOptions } from "./pin-options.ts";
 import { processOptions } from "./processes/process-options.ts";
 
 const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
@@ -136,6 +138,8 @@ export const serverOptions = z
     bulkhead: serverBulkheadOptions.optional(),
     process: processOptions.optional(),
     cache: serverCacheOptions.optional(),
+    oauth: serverOAuthOptions.optional(),
+    pins: serverPinOptions.optional(),
   })
   .superRefine((options, context) => {
     for (const problem of problemsTogether(options)) {
@@ -259,7 +263,7 @@ function problemOfHeader(name: string, value: string): string | undefined {
 }
 
 const onlyLocal = ["args", "env", "cwd", "env_allow", "process"] as const;
-const onlyRemote = ["headers", "transport", "endpoints"] as const;
+const onlyRemote = ["headers", "transport", "endpoints", "oauth"] as const;
 
 /** The options as far as the checks across fields need them. */
 type Together = { [K in (typeof onlyLocal)[number] | (typeof onlyRemote)[number]]?: unknown } & {
@@ -287,9 +291,23 @@ function problemsTogether(options: Together): { key: string; message: string }[]
     options.url === undefined
   )
     problems.push({ key: "endpoints", message: "name at least one endpoint, or give url" });
+  if (options.oauth !== undefined && carriesAuthorization(options))
+    problems.push({ key: "oauth", message: "give oauth or an Authorization header, not both" });
   if (options.transport === "http-sse" && options.protocol_era === "modern")
     problems.push({ key: "protocol_era", message: "http-sse servers are legacy, never modern" });
   return problems;
+}
+
+function carriesAuthorization(options: Together): boolean {
+  const { endpoints } = options;
+  const each = [options, ...(Array.isArray(endpoints) ? endpoints : [])].map(headersOf);
+  return each.some((one) =>
+    Object.keys(one ?? {}).some((name) => name.toLowerCase() === "authorization"),
+  );
+}
+
+function headersOf(one: unknown): unknown {
+  return typeof one === "object" && one !== null && "headers" in one ? one.headers : undefined;
 }
 
 function shortened(text: string): string {

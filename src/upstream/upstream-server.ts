@@ -22,6 +22,7 @@ import { Bulkhead } from "./guard/bulkhead.ts";
 import { Retries } from "./guard/retries.ts";
 import { RetryPolicies, type ToolPolicy } from "./guard/retry-policies.ts";
 import { guardDefaults, settingsOf, type GuardOptions } from "./guard-options.ts";
+import type { Credentials } from "./credentials.ts";
 import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, Lane } from "./lane.ts";
 import {
@@ -71,6 +72,8 @@ export interface UpstreamOptions {
   guards?: Partial<GuardOptions>;
   /** Where control groups for local processes may be made; default nowhere. */
   cgroupFolder?: string;
+  /** The gateway's own folder, which local processes in a runner do not see; default none. */
+  home?: string;
 }
 
 export interface UpstreamDeps {
@@ -82,6 +85,8 @@ export interface UpstreamDeps {
   reconnects?: ReconnectRate;
   /** Where local processes take their turn to start; one for all servers of a gateway. */
   processes?: Processes;
+  /** Where the tokens come from that its calls carry; for a server with `oauth` options. */
+  credentials?: Credentials;
   /** 0 up to 1; default Math.random. */
   random?: () => number;
 }
@@ -198,6 +203,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       pool: this.#pool,
       reconnects: deps.reconnects ?? new ReconnectRate(clock),
       ...(processes && { processes }),
+      ...(deps.credentials && { credentials: deps.credentials }),
       clientInfo: options.clientInfo,
       responseBytesMax: own.response_bytes_max ?? options.responseBytesMax ?? 64 * 1024 * 1024,
       inspectBytesMax: options.inspectBytesMax ?? 1024 * 1024,
@@ -216,6 +222,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       processesMax: options.lanesMax ?? 32,
       ...(processes && { starts: processes }),
       ...(options.cgroupFolder !== undefined && { cgroupFolder: options.cgroupFolder }),
+      ...(options.home !== undefined && { home: options.home }),
     };
   }
 
@@ -362,6 +369,12 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     return this.links.reduce((sum, link) => sum + link.openLanes, 0);
   }
 
+  /** Somebody connected to it by OAuth, or disconnected: what it offers may be other things now. */
+  credentialsChanged(): void {
+    for (const link of this.links) link.credentialsChanged();
+    for (const kind of LIST_KINDS) this.events.emit("listChanged", { kind });
+  }
+
   /** The last lines of a local process's standard error. */
   stderr(): string[] {
     return this.#stderr.lines();
@@ -475,14 +488,11 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       const sticky = key.kind === "principal" ? key.id : undefined;
       return this.#chooser.choose(links, pickOf(sticky, avoid));
     }
-    const kept = this.#sessionLinks.get(key.id) ?? links.find((one) => one.hasSession(key.id));
-    const keeps = kept?.usable === true && kept.ready;
-    if (keeps && avoid?.includes(kept) !== true) {
-      this.#sessionLinks.set(key.id, kept);
-      return kept;
-    }
-    const chosen = this.#chooser.choose(links, pickOf(key.id, avoid));
-    if (chosen !== undefined) this.#sessionLinks.set(key.id, chosen);
+    const known = this.#sessionLinks.get(key.id);
+    const kept = known ?? links.find((one) => one.hasSession(key.id));
+    const keeps = kept?.usable === true && kept.ready && avoid?.includes(kept) !== true;
+    const chosen = keeps ? kept : this.#chooser.choose(links, pickOf(key.id, avoid));
+    if (chosen !== undefined && chosen !== known) this.#sessionLinks.set(key.id, chosen);
     return chosen;
   }
 
@@ -606,6 +616,7 @@ function impatient(signal: AbortSignal): AbortSignal {
 const TAKE_OVER_MS = 30_000;
 
 const BY_HAND = "opened by an operator";
+const LIST_KINDS: readonly ListKind[] = ["tools", "prompts", "resources"];
 
 function pickOf(
   key: string | undefined,

@@ -162,7 +162,7 @@ test("what the gateway does by itself is on record, too", async () => {
     outcome: "ok",
     details: { servers: { added: ["fixed"] } },
   });
-  await gateway.configure({ ...setup, servers: { fixed: { url: 1 as unknown as string } } });
+  await gateway.configure({ ...setup, servers: { fixed: { url: 1 } } });
   expect(await written("action=config.reload&outcome=failed", 1)).toMatchObject([
     { code: "CONFIG_INVALID" },
   ]);

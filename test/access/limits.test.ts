@@ -1,4 +1,5 @@
 // Two gateways as processes of their own on one database, and ten thousand calls.
+import { randomBytes } from "node:crypto";
 import { Agent, request } from "node:http";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
@@ -6,7 +7,7 @@ import { openTestDatabase } from "../../src/store/test-database.ts";
 import { startGateway, type GatewaySetup, type TestGateway } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
 
-const ADMIN = "an-admin-key-of-the-limit-tests-7Q";
+const ADMIN = `sbx_${randomBytes(32).toString("base64url")}`;
 const HOUR_MS = 3_600_000;
 
 type Start = (settings?: Record<string, unknown>, home?: string) => Promise<TestGateway>;

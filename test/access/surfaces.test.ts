@@ -44,6 +44,7 @@ beforeAll(async () => {
         nothing: { scopes: [], rules: [] },
       },
       limits: { list_timeout: "200ms" },
+      auth: { lock_out: { enabled: false } },
     },
   });
   const make = async (body: object): Promise<z.infer<typeof created>> =>
@@ -175,6 +176,13 @@ test("the table has every surface once, each with its scope", () => {
   const open = surfaces.filter(({ scope }) => scope === "public");
   expect(open.map(({ listener, path }) => `${listener} ${path}`).toSorted()).toEqual([
     "main /",
+    "main /.well-known/oauth-protected-resource",
+    "main /.well-known/oauth-protected-resource/mcp/{bundle}",
+    "main /.well-known/oauth-protected-resource/{endpoint}",
+    "main /connect",
+    "main /connect/callback",
+    "main /connect/client.json",
+    "main /connect/start",
     "main /health",
     "main /ready",
     "metrics /metrics",
@@ -204,8 +212,11 @@ const namedThings: Readonly<Record<string, () => string>> = {
   "/api/keys/": () => ourKeyId,
   "/api/projects/": () => "default",
   "/api/calls/": () => ourCallId,
+  "/api/pins/": () => "ours",
+  "/api/connections/": () => "ours",
+  "/api/secrets/": () => "ours",
 };
-const ofEveryProject = ["/api/roles/"];
+const ofEveryProject = ["/api/roles/", "/.well-known/"];
 
 test("what is of another project is answered like what is not there, whoever asks", async () => {
   const wrong: object[] = [];

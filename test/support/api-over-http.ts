@@ -4,21 +4,26 @@ import { createServer } from "node:http";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
 import {
+  authOptions,
   builtinRoleNames,
   CallerLimits,
+  Connections,
+  createSealer,
   hashKey,
+  issueToken,
   KeyRing,
+  lateConnectionStore,
   quotaOptions,
   rateLimitOptions,
   Roles,
   Vault,
 } from "../../src/access/index.ts";
 import type { BuiltinRole, KeyRecord } from "../../src/access/index.ts";
-import { createLog, manualClock, Metrics } from "../../src/foundation/index.ts";
+import { createLog, manualClock, Metrics, silentLog } from "../../src/foundation/index.ts";
 import type { AuditEvent } from "../../src/foundation/index.ts";
-import { serverOptions } from "../../src/gateway/index.ts";
+import { pinOptions, serverOptions } from "../../src/gateway/index.ts";
 import { FakeGateway, FakeStore } from "../../src/registry/port-fakes.ts";
-import { Registry } from "../../src/registry/index.ts";
+import { Pins, Registry } from "../../src/registry/index.ts";
 import { createApi } from "../../src/api/create-api.ts";
 import type { ApiDeps, CallFilter } from "../../src/api/ports.ts";
 
@@ -57,6 +62,10 @@ export interface Fixture {
  * limited to a bundle; and an administrator of the project `elsewhere`.
  */
 export type Holder = BuiltinRole | "bundled" | "neighbour";
+
+const jwtSettings = authOptions.parse({
+  jwt: { secret: "a-secret-of-the-api-tests-1234567890" },
+}).jwt;
 
 export const keyOf = (holder: Holder): string => `key-of-the-${holder}-in-this-test`;
 
@@ -99,7 +108,10 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
     version: "0.1.0",
     startedAt: clock.now() - 5_000,
     registry,
-    authenticate: (headers) => ring().authenticate(headers),
+    authenticate: ({ headers }) => ring().authenticate(headers),
+    lacksScope: () => undefined,
+    resourceMetadata: (place) => ({ resource: `https://mcp.example.com${place}` }),
+    issueToken: async (wanted) => await issueToken(wanted, jwtSettings, clock),
     access: {
       keyHolder: (id) => ring().byId(id),
       mayUse: ({ permissions }, name, action) =>
@@ -156,6 +168,14 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       statisticsOf: () => undefined,
       clear: () => 0,
     },
+    connections: noConnections(),
+    pins: new Pins({
+      options: pinOptions.parse({}),
+      clock,
+      log,
+      metrics,
+      changed: () => undefined,
+    }),
     health: () => ({
       ready: true,
       overall: "ok",
@@ -232,4 +252,26 @@ function unlockedVault(): Vault {
   const vault = new Vault();
   vault.unlock([randomBytes(32)]);
   return vault;
+}
+
+function nothingStored(): never {
+  throw new Error("nothing is stored here");
+}
+
+// None of these servers takes tokens.
+function noConnections(): Connections {
+  const http = { fetch: () => Promise.reject(new Error("nothing is fetched here")) };
+  return new Connections({
+    store: lateConnectionStore(nothingStored),
+    http,
+    sealerFor: (purpose) => createSealer(Buffer.alloc(32), purpose),
+    clock: manualClock(),
+    log: silentLog,
+    publicUrl: () => "http://127.0.0.1",
+    clientName: "Signalbox",
+    servers: () => [],
+    principal: () => undefined,
+    sees: () => false,
+    changed: () => undefined,
+  });
 }

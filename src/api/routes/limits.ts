@@ -143,7 +143,7 @@ const used: Route = route({
   tag: "Limits",
   summary: "Calls of this day and this month",
   description:
-    "Those that count in a quota, with what gateways have reserved and not yet made: at most a lease each. Operators and administrators see everyone's, the largest first, others their own.",
+    "Those that count in a quota, with what gateways have reserved and not yet made: at most a lease each. Operators and administrators of every project see everyone's, the largest first, others their own.",
   answer: {
     status: 200,
     description: "At most 1,000.",
@@ -154,7 +154,7 @@ const used: Route = route({
   },
   errors: ["STORE_UNAVAILABLE"],
   handle: async ({ principal, address }, { limits: port, clock }) => {
-    const all = allows(principal, "read");
+    const all = allows(principal, "read") && principal.permissions.gatewayWide;
     const own = port.view(principal, address).quotas.map(({ subject }) => subject);
     const rows = await port.usage(clock.now(), all ? undefined : own);
     return {
@@ -181,7 +181,8 @@ function callerOf(
     );
   }
   const record = registry.listKeys().find(({ id }) => id === key);
-  if (record === undefined) throw new SignalboxError("NOT_FOUND", "There is no key with this id.");
+  if (record === undefined || !principal.permissions.owns(record.project))
+    throw new SignalboxError("NOT_FOUND", "There is no key with this id.");
   return { ...record, keyId: record.id };
 }
 

@@ -1,9 +1,8 @@
 import { z } from "@hono/zod-openapi";
-import type { Principal } from "../../access/index.ts";
-import type { AuditActor } from "../../foundation/index.ts";
-import { DEFAULT_PROJECT } from "../../registry/index.ts";
+import { actorOf, type Principal } from "../../access/index.ts";
 import type { SecretView } from "../../registry/index.ts";
 import type { ApiDeps } from "../ports.ts";
+import { projectWanted } from "../reach.ts";
 import { route } from "../route.ts";
 import type { AuditedThing, Route } from "../route.ts";
 
@@ -17,7 +16,7 @@ const owner = z
   .max(100)
   .optional()
   .describe("The id of the principal whose own it is; without one it is the project's.");
-const place = z.strictObject({ project: project.default(DEFAULT_PROJECT), owner });
+const place = z.strictObject({ project: project.optional(), owner });
 
 const secret = z
   .object({
@@ -51,7 +50,7 @@ const list: Route = route({
   path: "/api/secrets",
   scope: "admin",
   tag: "Secrets",
-  summary: "Every secret, without its value",
+  summary: "Every secret of the asker's project, without its value",
   description: "No address gives a value back.",
   query: z.strictObject({ project: project.optional() }),
   answer: {
@@ -60,8 +59,13 @@ const list: Route = route({
     schema: z.object({ secrets: z.array(secret) }),
     example: { secrets: [example] },
   },
-  handle: ({ query }, { registry }) => ({
-    body: { secrets: registry.listSecrets(query.project).map(presented) },
+  handle: ({ query, principal: { permissions } }, { registry }) => ({
+    body: {
+      secrets: registry
+        .listSecrets(query.project)
+        .filter((one) => permissions.owns(one.project))
+        .map(presented),
+    },
   }),
 });
 
@@ -79,15 +83,22 @@ const put: Route = route({
   bodyExample: { value: "<the secret>" },
   answer: { status: 200, description: "Replaced.", schema: secret, example },
   otherAnswers: [{ status: 201, description: "Created.", schema: secret }],
-  errors: ["NAME_INVALID", "CONFLICT", "ENCRYPTION_KEY_MISSING", "STORE_UNAVAILABLE"],
+  errors: [
+    "NAME_INVALID",
+    "PROJECT_NOT_FOUND",
+    "CONFLICT",
+    "ENCRYPTION_KEY_MISSING",
+    "STORE_UNAVAILABLE",
+  ],
   audit: {
     action: "secret.put",
     target: onSecret,
-    state: ({ params, body }, deps) => thing({ name: params["name"], ...body }, deps),
+    state: ({ params, body, principal }, deps) => thing(params["name"], body, principal, deps),
   },
   handle: async ({ params, body, principal }, { registry }) => {
     const name = params["name"] ?? "";
-    const stored = await registry.putSecret({ name, ...body }, actorOf(principal));
+    const wanted = { ...body, name, project: projectWanted(principal, body.project) };
+    const stored = await registry.putSecret(wanted, actorOf(principal));
     return { status: stored.created ? 201 : 200, body: presented(stored.secret) };
   },
 });
@@ -101,14 +112,15 @@ const remove: Route = route({
   description: "Servers that refer to it fail with `SECRET_MISSING` from then on.",
   query: place,
   answer: { status: 204, description: "Removed." },
-  errors: ["NOT_FOUND", "STORE_UNAVAILABLE"],
+  errors: ["NOT_FOUND", "PROJECT_NOT_FOUND", "STORE_UNAVAILABLE"],
   audit: {
     action: "secret.delete",
     target: onSecret,
-    state: ({ params, query }, deps) => thing({ name: params["name"], ...query }, deps),
+    state: ({ params, query, principal }, deps) => thing(params["name"], query, principal, deps),
   },
-  handle: async ({ params, query }, { registry }) => {
-    await registry.removeSecret({ name: params["name"] ?? "", ...query });
+  handle: async ({ params, query, principal }, { registry }) => {
+    const of = projectWanted(principal, query.project);
+    await registry.removeSecret({ ...query, name: params["name"] ?? "", project: of });
     return { status: 204 };
   },
 });
@@ -123,6 +135,7 @@ const rotate: Route = route({
   method: "post",
   path: "/api/secrets/rotate",
   scope: "admin",
+  gatewayWide: true,
   tag: "Secrets",
   summary: "Seal a portion of what an earlier encryption key has sealed with the key in use",
   description:
@@ -151,19 +164,17 @@ const rotate: Route = route({
 /** `/api/secrets`. */
 export const secretRoutes: readonly Route[] = [list, rotate, put, remove];
 
-function actorOf({ id, name, keyId }: Principal): AuditActor {
-  return { id, name, kind: keyId === undefined ? "anonymous" : "key" };
-}
-
 function onSecret({ params }: { params: Readonly<Record<string, string>> }): string {
   return `secret:${params["name"] ?? ""}`;
 }
 
 function thing(
-  wanted: { name: string | undefined; project: string; owner?: string | undefined },
+  name: string | undefined,
+  { project: named, owner: by }: z.output<typeof place>,
+  principal: Principal,
   { registry }: ApiDeps,
 ): AuditedThing | undefined {
-  const { name, project: of, owner: by } = wanted;
+  const of = projectWanted(principal, named);
   const found = registry.listSecrets(of).find((one) => one.name === name && one.owner === by);
   return found && { project: of, shown: presented(found) };
 }

@@ -48,6 +48,7 @@ export function connectionFailure(
   }
   return failureOf(server, "SERVER_UNREACHABLE", `cannot be reached at ${origin}: ${why}`, {
     cause: error,
+    details: { forCallers: `Server "${server}" cannot be reached: ${why}.` },
   });
 }
 
@@ -56,6 +57,7 @@ export function statusFailure(
   server: string,
   status: number,
   retryAfterMs?: number,
+  asksForOAuth = false,
 ): SignalboxError {
   const details = { status, ...(retryAfterMs !== undefined && { retryAfterMs }) };
   if (status === 429) {
@@ -70,7 +72,9 @@ export function statusFailure(
     return failureOf(
       server,
       "SERVER_UNAUTHORIZED",
-      `refused the gateway's credentials (HTTP ${status})`,
+      asksForOAuth
+        ? `asks for OAuth (HTTP ${status}): give it an oauth section, which may be empty`
+        : `refused the gateway's credentials (HTTP ${status})`,
       { details: refused },
     );
   }

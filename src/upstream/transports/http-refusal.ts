@@ -16,6 +16,8 @@ export interface Refusal {
   readonly status: number;
   /** How long the server asks to be left in peace. */
   readonly retryAfterMs?: number;
+  /** It answered with a challenge that names where to get tokens. */
+  readonly asksForOAuth?: boolean;
   /** The JSON-RPC error in the body, where there is one that may count as an answer. */
   readonly reply?: JsonRpcResponse;
 }
@@ -60,9 +62,9 @@ export function contradictsEra({ status, reply }: Refusal, era: Era): boolean {
 /** The refusal as the gateway's own failure. */
 export function refusalFailure(
   server: string,
-  { status, reply, retryAfterMs }: Refusal,
+  { status, reply, retryAfterMs, asksForOAuth }: Refusal,
 ): SignalboxError {
-  if (reply?.error === undefined) return statusFailure(server, status, retryAfterMs);
+  if (reply?.error === undefined) return statusFailure(server, status, retryAfterMs, asksForOAuth);
   const { code, message } = reply.error;
   return failureOf(
     server,
