@@ -3,7 +3,6 @@ import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import {
-  actorOf,
   CallerLimits,
   Connections,
   LockOut,
@@ -31,6 +30,7 @@ import {
 } from "./access/index.ts";
 import { createApi, createMetricsListener } from "./api/index.ts";
 import {
+  changedNames,
   loadConfigAside,
   problemTextsOf,
   readEnvironment,
@@ -39,6 +39,7 @@ import {
   type Config,
 } from "./config.ts";
 import {
+  GATEWAY_ACTOR,
   Lifecycle,
   Metrics,
   SignalboxError,
@@ -55,7 +56,7 @@ import {
   repeat,
   systemClock,
   writePrivateFile,
-  type AuditSink,
+  type AuditEvent,
   type Log,
 } from "./foundation/index.ts";
 import {
@@ -73,6 +74,10 @@ import {
   type ServerStatus,
 } from "./gateway/index.ts";
 import {
+  ActivityWatch,
+  AuditKeeping,
+  AuditShipping,
+  AuditTrail,
   BatchQueue,
   CallLog,
   HealthChecks,
@@ -106,6 +111,9 @@ const PRIVATE_FILES = [
 ];
 const PRUNE_FIRST_MS = 10_000;
 const PRUNE_EVERY_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+/** The setting under which the place of the audit trail's shipping is kept. */
+const SHIPPED_TO = "audit.shipped_to";
 /** Usage of quotas is kept for two years. */
 const QUOTAS_KEPT_MS = 730 * 86_400_000;
 /** What stopping may take beside draining: the call log's last rows, the database. */
@@ -123,6 +131,9 @@ export class GatewayProcess {
   readonly #health: HealthChecks;
   readonly #callLog: CallLog;
   readonly #linkLog: BatchQueue<LinkTransitionRow>;
+  readonly #audit: AuditTrail;
+  readonly #auditKeeping: AuditKeeping;
+  readonly #activity: ActivityWatch;
   readonly #cache: ResultCache;
   #redis: RedisStore | undefined;
   readonly #vault = new Vault();
@@ -140,7 +151,6 @@ export class GatewayProcess {
   readonly #metricsListener: ReturnType<typeof createMetricsListener>;
   readonly #stopping = new AbortController();
   // Until there is a trail of its own, what is refused stands in the log.
-  readonly #audit: AuditSink = (event) => this.log.info({ audit: event }, "Audit");
   #values: Config["values"];
   /** With what `.env` adds, as it was when the configuration was read last. */
   #environment = readEnvironment(process.env, process.cwd());
@@ -173,6 +183,24 @@ export class GatewayProcess {
     const clock = systemClock;
     const { log } = this;
     this.#health = new HealthChecks({ log, clock });
+    this.#audit = new AuditTrail({
+      append: (entries) => this.#requireStore().audit.append(entries),
+      clock,
+      log,
+      metrics: this.#metrics,
+    });
+    const audit = this.#audit.add;
+    this.#auditKeeping = new AuditKeeping({
+      verify: (signal, anchor) => this.#requireStore().audit.verify(signal, anchor),
+      prune: (before) => this.#requireStore().audit.prune(before),
+      retentionMs: values.audit.retention,
+      audit,
+      clock,
+      log: log.child({ area: "audit" }),
+      metrics: this.#metrics,
+      signal: this.#stopping.signal,
+    });
+    this.#activity = new ActivityWatch(audit);
     this.#callLog = new CallLog({
       append: (lines) => this.#requireStore().calls.append(lines),
       log,
@@ -209,6 +237,7 @@ export class GatewayProcess {
       log: log.child({ area: "pins" }),
       metrics: this.#metrics,
       changed: (server, fresh) => this.#gateway.reconsiderPins(server, fresh),
+      audit,
     });
     this.#gateway = new Gateway({
       clock,
@@ -243,8 +272,9 @@ export class GatewayProcess {
         }),
         bypass: networkBypass(values.auth),
         lockOut: new LockOut(values.auth.lock_out, clock),
-        reports: new RefusalReports(this.#audit, clock),
+        reports: new RefusalReports(audit, clock),
       },
+      audit,
       version,
       home: values.home,
     });
@@ -268,6 +298,7 @@ export class GatewayProcess {
       vault: this.#vault,
       variable: (name) => this.#environment.get(name),
       closedPaths: [values.home, join(process.cwd(), ".env"), config.file],
+      audit,
     });
     const api = this.#createApi();
     this.#listener = createListener({
@@ -359,6 +390,11 @@ export class GatewayProcess {
       stop: () => Promise.resolve(),
     });
     // Before the gateway, and so stopped after it: what its end cuts off and closes is recorded too.
+    this.lifecycle.add({
+      name: "audit",
+      start: async () => this.#startAudit(),
+      stop: () => this.#stopAudit(),
+    });
     this.lifecycle.add({
       name: "link history",
       start: () => Promise.resolve(),
@@ -475,7 +511,7 @@ export class GatewayProcess {
   }
 
   /** Refuses weak secrets before anything is started with them, and has the others masked wherever they would be written. */
-  #guardSecrets({ auth, secrets, database, cache }: Config["values"]): void {
+  #guardSecrets({ auth, secrets, database, cache, audit }: Config["values"]): void {
     refuseWeakSecrets({
       adminKey: auth.admin_key,
       encryptionKey: secrets.encryption_key,
@@ -484,7 +520,8 @@ export class GatewayProcess {
       redisUrl: cache.redis_url,
       variable: (name) => this.#environment.get(name),
     });
-    const own = [auth.admin_key, secrets.encryption_key, this.#environment.get("JWT_SECRET")];
+    const jwtSecret = this.#environment.get("JWT_SECRET");
+    const own = [auth.admin_key, secrets.encryption_key, jwtSecret, audit.webhook_secret];
     for (const secret of [...own, ...secrets.previous_encryption_keys])
       if (secret !== undefined) hideSecret(secret);
     for (const url of [database.url, cache.redis_url]) {
@@ -512,6 +549,44 @@ export class GatewayProcess {
     if (made) this.log.info({}, `The encryption key for secrets was made: ${encryptionKeyFile}`);
     if (keys.length === 0)
       this.log.info({}, "No secrets can be stored: MCP_ENCRYPTION_KEY is not set");
+  }
+
+  #startAudit(): void {
+    const { signal } = this.#stopping;
+    this.#auditKeeping.start();
+    repeat(async () => this.#activity.minute(), {
+      firstMs: MINUTE_MS,
+      everyMs: MINUTE_MS,
+      signal,
+      failed: (error) => this.log.warn({ error: messageOf(error) }, "Activity was not looked at"),
+    });
+    this.#tell({ action: "gateway.start", outcome: "ok", details: { version: this.#version } });
+    const { webhook_url: url, webhook_secret: secret } = this.#values.audit;
+    if (url === undefined) return;
+    new AuditShipping({
+      url,
+      secret,
+      page: (after, limit) => this.#requireStore().audit.after(after, limit),
+      readPlace: async () => {
+        const place = await this.#requireStore().settings.get(SHIPPED_TO);
+        return typeof place === "number" ? place : undefined;
+      },
+      writePlace: (seq) => this.#requireStore().settings.set(SHIPPED_TO, seq),
+      clock: systemClock,
+      log: this.log.child({ area: "audit" }),
+      metrics: this.#metrics,
+      signal,
+    }).start();
+  }
+
+  async #stopAudit(): Promise<void> {
+    this.#tell({ action: "gateway.stop", outcome: "ok" });
+    await this.#audit.stop();
+  }
+
+  /** Tells the audit trail what the gateway does by itself. */
+  #tell(event: Omit<AuditEvent, "actor">): void {
+    this.#audit.add({ ...event, actor: GATEWAY_ACTOR });
   }
 
   async #startGateway(): Promise<void> {
@@ -548,6 +623,8 @@ export class GatewayProcess {
         },
       );
       const { servers, bundles, projects, roles } = values;
+      const details = changedNames(this.#values, values);
+      this.#tell({ action: "config.reload", outcome: "ok", details });
       this.#values = { ...this.#values, servers, bundles, projects, roles };
       this.log.info({}, "The servers and bundles of the changed configuration file are served");
       this.#sayWhatWaits(values);
@@ -564,6 +641,7 @@ export class GatewayProcess {
   }
 
   #sayWhatIsBroken(error: unknown): void {
+    this.#tell({ action: "config.reload", outcome: "failed", code: codeOf(error) });
     const texts = problemTextsOf(error);
     const why = texts.length === 0 ? messageOf(error) : texts.join("; ");
     const details = isSignalboxError(error) ? error.details : undefined;
@@ -705,6 +783,7 @@ export class GatewayProcess {
   }
 
   #record(call: CallRecord): void {
+    this.#activity.called(call.principalId, call.principalName);
     if (!this.#values.call_log.enabled) return;
     this.#callLog.record(
       this.#values.call_log.arguments ? { ...call, arguments: redact(call.arguments) } : call,
@@ -733,7 +812,10 @@ export class GatewayProcess {
     const help = "Entries that wait in a queue.";
     const source = this.#metrics.gauge("mcp_queue_depth", help, labelNames);
     this.#metrics.alias({ name: "mcp_queue_size", help, labelNames, source, relabel: asItIs });
-    this.#metrics.collect(() => source.slot("link_history").set(this.#linkLog.waiting));
+    this.#metrics.collect(() => {
+      source.slot("link_history").set(this.#linkLog.waiting);
+      source.slot("audit").set(this.#audit.waiting);
+    });
   }
 
   #measureDatabase(): void {
@@ -779,6 +861,7 @@ export class GatewayProcess {
       principal: (id) => this.#gateway.principal(id),
       sees: (principal, server) => this.#gateway.sees(principal, server),
       changed: (server) => this.#gateway.credentialsChanged(server),
+      audit: this.#audit.add,
     });
   }
 
@@ -807,7 +890,14 @@ export class GatewayProcess {
         throw new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${bundle ?? ""}".`);
       },
       access: this.#gateway,
+      audit: this.#audit.add,
+      auditTrail: {
+        recent: (filter) => this.#requireStore().audit.recent(filter),
+        after: (seq, limit, conditions) => this.#requireStore().audit.after(seq, limit, conditions),
+        verify: (anchor) => this.#auditKeeping.verify(anchor),
+      },
       calls: (filter: CallFilter) => this.#requireStore().calls.recent(filter),
+      call: (id) => this.#requireStore().calls.one(id),
       linkHistory: (filter) => this.#requireStore().linkTransitions.recent(filter),
       linkUptime: (server) =>
         this.#requireStore().linkTransitions.uptime(server, systemClock.now()),
@@ -819,7 +909,7 @@ export class GatewayProcess {
           ...(this.#limits.sharing ?? { up: this.#countingStore() === "memory", gateways: 1 }),
         }),
         keyLimits: (id) => this.#keyLimits.of(id),
-        setKeyLimits: (id, limits, by) => this.#keyLimits.set(id, limits, actorOf(by)),
+        setKeyLimits: (id, limits) => this.#keyLimits.set(id, limits),
         usage: async (now, subjects) =>
           this.#requireStore().quotas.usage({
             dayStartsAt: periodAt("day", now).startsAt,

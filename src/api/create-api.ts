@@ -5,13 +5,19 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { Denials, allows, anonymous, scopes } from "../access/index.ts";
 import type { Principal } from "../access/index.ts";
-import type { ErrorCode } from "../foundation/index.ts";
-import { isSignalboxError, parseTraceparent, SignalboxError } from "../foundation/index.ts";
+import type { ErrorCode, Log } from "../foundation/index.ts";
+import {
+  isSignalboxError,
+  messageOf,
+  parseTraceparent,
+  SignalboxError,
+} from "../foundation/index.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { parseInput } from "./input-problems.ts";
 import { readJsonBody } from "./json-body.ts";
 import { openapiDocument } from "./openapi.ts";
 import type { ApiDeps } from "./ports.ts";
+import { recorded } from "./recorded.ts";
 import { requestIdOf } from "./request-id.ts";
 import type { Answer, Route } from "./route.ts";
 import { routeTable } from "./route-table.ts";
@@ -101,22 +107,19 @@ function addRoute(app: App, route: Route, deps: ApiDeps, denials: Denials): void
     try {
       requireScope(principal, route, deps);
       const body = route.body === undefined ? undefined : await bodyOf(c, route);
-      const answer = await route.handle(
-        {
-          params: c.req.param(),
-          query:
-            route.query === undefined ? undefined : parseInput("query", route.query, queryOf(c)),
-          body,
-          principal,
-          hid: denied,
-          headers: c.req.raw.headers,
-          address: c.env.incoming.socket.remoteAddress,
-          requestId: c.get("requestId"),
-          signal: c.req.raw.signal,
-        },
-        deps,
-      );
-      return responseOf(answer);
+      const request = {
+        params: c.req.param(),
+        query: route.query === undefined ? undefined : parseInput("query", route.query, queryOf(c)),
+        body,
+        principal,
+        hid: denied,
+        headers: c.req.raw.headers,
+        address: c.env.incoming.socket.remoteAddress,
+        requestId: c.get("requestId"),
+        signal: c.req.raw.signal,
+      };
+      const answer = await recorded(route, request, deps);
+      return answer.stream === undefined ? responseOf(answer) : streamed(c, answer, deps.log);
     } catch (error) {
       if (isSignalboxError(error) && error.code === "FORBIDDEN") {
         denied(`route:${route.method.toUpperCase()} ${route.path}`, error.code);
@@ -224,6 +227,32 @@ function responseOf({ status = 200, body, text, contentType, headers }: Answer):
     status,
     headers: { "Content-Type": contentType ?? "application/json", ...headers },
   });
+}
+
+function streamed(c: RequestContext, answer: Answer, log: Log): Response {
+  const { status = 200, stream = [], contentType, headers } = answer;
+  const requestId = c.get("requestId");
+  // The status is long out by then: only a connection that breaks tells that something is missing.
+  const failed = (error: unknown): void => {
+    log.error({ requestId, problem: messageOf(error) }, "An answer broke off in the middle");
+    c.env.outgoing.destroy();
+  };
+  const pieces = ReadableStream.from(untilItFails(stream, failed));
+  return new Response(pieces.pipeThrough(new TextEncoderStream()), {
+    status,
+    headers: { "Content-Type": contentType ?? "application/json", ...headers },
+  });
+}
+
+async function* untilItFails(
+  stream: AsyncIterable<string> | Iterable<string>,
+  failed: (error: unknown) => void,
+): AsyncGenerator<string> {
+  try {
+    yield* stream;
+  } catch (error) {
+    failed(error);
+  }
 }
 
 function routerPath({ path }: Pick<Route, "path">): string {

@@ -11,7 +11,7 @@ import type {
   WantedToken,
 } from "../access/index.ts";
 import type { AuditSink, Clock, Log, Metrics, SignalboxError } from "../foundation/index.ts";
-import type { CheckResult, CheckStatus } from "../ops/index.ts";
+import type { AuditVerdict, CheckResult, CheckStatus, ExportedRecord } from "../ops/index.ts";
 import type { CatalogView, Explanation, Pins, Question, Registry } from "../registry/index.ts";
 
 export interface ApiDeps {
@@ -63,10 +63,13 @@ export interface ApiDeps {
   catalog(principal: Principal, bundle: string | undefined): Promise<CatalogView | undefined>;
   /** What principals may do. */
   access: AccessPort;
-  /** Hears what was refused because of who asked, and who was shown what calls carried. */
+  /** Hears what was changed and refused, and who was shown what calls carried. */
   audit?: AuditSink;
+  auditTrail: AuditPort;
   /** The call log, newest first. Throws STORE_UNAVAILABLE. */
   calls(filter: CallFilter): Promise<readonly CallEntry[]>;
+  /** One call; undefined where there is none of this id. Throws STORE_UNAVAILABLE. */
+  call(id: string): Promise<CallEntry | undefined>;
   /** Changes of state of a server's links, the newest first; times are epoch milliseconds. Throws STORE_UNAVAILABLE. */
   linkHistory(filter: {
     server: string;
@@ -94,6 +97,35 @@ export interface ApiDeps {
   clock: Clock;
 }
 
+/** What was written of decisions and changes. All throw STORE_UNAVAILABLE. */
+export interface AuditPort {
+  /** The newest first. */
+  recent(
+    filter: AuditConditions & { readonly limit: number; readonly beforeSeq?: number },
+  ): Promise<readonly ExportedRecord[]>;
+  /** The oldest first, behind a place. */
+  after(
+    seq: number,
+    limit: number,
+    conditions: AuditConditions,
+  ): Promise<readonly ExportedRecord[]>;
+  /** What a reading of the whole trail finds; undefined where too many wait for one already. */
+  verify(anchor: string | undefined): Promise<AuditVerdict | undefined>;
+}
+
+export interface AuditConditions {
+  readonly action?: string | undefined;
+  readonly actorId?: string | undefined;
+  readonly target?: string | undefined;
+  readonly server?: string | undefined;
+  readonly outcome?: string | undefined;
+  readonly success?: boolean | undefined;
+  readonly project?: string | undefined;
+  /** Epoch milliseconds: only records from then on, and only those before. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+}
+
 export interface AccessPort {
   /** The holder of a key on record, or why it could not be used; undefined where there is no such key. */
   keyHolder(keyId: string): AuthOutcome | undefined;
@@ -116,7 +148,7 @@ export interface LimitsPort {
   /** What is set for a key alone. */
   keyLimits(keyId: string): KeyLimits | undefined;
   /** Throws STORE_UNAVAILABLE. */
-  setKeyLimits(keyId: string, limits: KeyLimits, by: Principal): Promise<void>;
+  setKeyLimits(keyId: string, limits: KeyLimits): Promise<void>;
   /** Calls of the periods of now, of these subjects or of all. Throws STORE_UNAVAILABLE. */
   usage(now: number, subjects: readonly string[] | undefined): Promise<readonly QuotaUsage[]>;
 }
@@ -200,6 +232,7 @@ export interface CallFilter {
   limit: number;
   server?: string;
   outcome?: CallOutcome;
+  success?: boolean;
   principalId?: string;
   project?: string;
   /** Only calls before this time (epoch ms); with `beforeId` those of the same millisecond that sort before it, too. */

@@ -2,6 +2,7 @@ import { openapiDocument } from "./openapi.ts";
 import { route } from "./route.ts";
 import type { Route } from "./route.ts";
 import { accessRoutes } from "./routes/access.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { bundleRoutes } from "./routes/bundles.ts";
 import { cacheRoutes } from "./routes/cache.ts";
 import { connectRoutes } from "./routes/connect.ts";
@@ -14,6 +15,7 @@ import { metricsRoutes } from "./routes/metrics.ts";
 import { projectRoutes } from "./routes/projects.ts";
 import { roleRoutes } from "./routes/roles.ts";
 import { secretRoutes } from "./routes/secrets.ts";
+import { securityRoutes } from "./routes/security.ts";
 import { pinRoutes } from "./routes/pins.ts";
 import { serverRoutes } from "./routes/servers.ts";
 import { startRoutes } from "./routes/start.ts";
@@ -53,6 +55,8 @@ export const routeTable: readonly Route[] = [
   ...tokenRoutes,
   ...connectRoutes,
   ...callRoutes,
+  ...auditRoutes,
+  ...securityRoutes,
   ...cacheRoutes,
   ...catalogRoutes,
   ...pinRoutes,

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addAuditCommands } from "./commands/audit.ts";
 import { addCacheCommands } from "./commands/cache.ts";
 import { addBundlesCommands } from "./commands/bundles.ts";
 import { addCallCommand } from "./commands/call.ts";
@@ -62,6 +63,7 @@ export function buildProgram(state: RunState, argv: readonly string[]): Command 
   addAccessCommands(program, state);
   addSecretsCommands(program, state);
   addLimitsCommands(program, state);
+  addAuditCommands(program, state);
   addTokensCommands(program, state);
   addPinsCommands(program, state);
   program.commandsGroup("Configuration:");

@@ -24,6 +24,7 @@ import {
   serverName,
   serverOptions,
 } from "../gateway/index.ts";
+import { auditOptions } from "../ops/index.ts";
 import { databaseOptions } from "../store/index.ts";
 import { profileNames } from "./profiles.ts";
 
@@ -72,6 +73,7 @@ export const configSchema = z.strictObject({
   rate_limit: rateLimitOptions.prefault({}),
   quotas: quotaOptions.prefault({}),
   call_log: callLogOptions.prefault({}),
+  audit: auditOptions.prefault({}),
   ...guardOptions.shape,
   cache: cacheOptions.prefault({}),
   pins: pinOptions.prefault({}),

@@ -1,16 +1,18 @@
+import type { AuditEntry } from "./audit-trail.ts";
+
 /** The audit trail as text, a page at a time: NDJSON, a JSON object a line, or CSV (RFC 4180) with a heading. */
 
 export const auditFormats = ["ndjson", "csv"] as const;
 export type AuditFormat = (typeof auditFormats)[number];
 
 /** A record as it is exported; values are JSON as text. */
-export interface ExportedRecord {
+export interface ExportedRecord extends Partial<AuditEntry> {
   readonly seq: number;
   readonly at: number;
   readonly before: string | null;
   readonly after: string | null;
   readonly details: string | null;
-  readonly [column: string]: unknown;
+  readonly hash?: string;
 }
 
 const COLUMNS = [
@@ -60,17 +62,23 @@ export async function* exportAudit(options: {
 
 /** One record as a line, its end included. */
 export function lineOf(record: ExportedRecord, format: AuditFormat): string {
+  if (format === "ndjson") return `${JSON.stringify(shownRecord(record))}\n`;
+  const shown = { ...record, at: new Date(record.at).toISOString() };
+  return `${COLUMNS.map((column) => cell(shown[column])).join(",")}\r\n`;
+}
+
+/** A record with its time as text and its values as what they are. */
+export function shownRecord(record: ExportedRecord): Record<string, unknown> {
   const shown: Record<string, unknown> = { ...record, at: new Date(record.at).toISOString() };
-  if (format === "csv") return `${COLUMNS.map((column) => cell(shown[column])).join(",")}\r\n`;
   for (const column of ["before", "after", "details"] as const) {
     const text = record[column];
     if (text !== null) shown[column] = JSON.parse(text);
   }
-  return `${JSON.stringify(shown)}\n`;
+  return shown;
 }
 
 // A spreadsheet takes a cell that begins so for a formula, and an attacker may have chosen the text.
-function cell(value: unknown): string {
+function cell(value: string | number | null | undefined): string {
   if (value === null || value === undefined) return "";
   const text = String(value);
   const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;

@@ -75,7 +75,7 @@ export class AuditTrail {
   readonly add: AuditSink = (event) => {
     try {
       this.#queue.add(entryOf(event, this.#deps.clock.now()));
-      this.#entries.slot(event.action, event.outcome).inc();
+      this.#entries.slot(labelOf(event.action), event.outcome).inc();
       const signal = signalOf(event);
       if (signal !== undefined) this.#signals.slot(signal).inc();
     } catch (error) {
@@ -90,20 +90,32 @@ export class AuditTrail {
   }
 }
 
-/** What SM-75 asks to be watched, by the actions that show it. */
+// What others call their events is theirs to choose, and would be a series each.
+function labelOf(action: string): string {
+  return action.startsWith("custom.") ? "custom" : action;
+}
+
+/** What an eye on security wants to know of, by the actions that show it. */
 const SIGNALS: readonly (readonly [RegExp, string])[] = [
+  [/^custom\./, ""],
   [/^auth\./, "failed_authentication"],
   [/^access\./, "unauthorized_access"],
   [/^(limit|quota)\./, "rate_limit_violation"],
   [/^activity\./, "unusual_activity"],
   [/^pin\.change$/, "tool_definition_change"],
   [/^payload\./, "payload_access"],
-  [/\.(create|update|delete|revoke|rotate|reload|approve|reject)$/, "configuration_change"],
+  [
+    /\.(create|update|delete|revoke|limit|set|drain|resume|rotate|reload|approve|reject|forget|remove)$/,
+    "configuration_change",
+  ],
 ];
 
 function signalOf({ action, outcome }: AuditEvent): string | undefined {
   if (action.startsWith("auth.") && outcome === "ok") return undefined;
-  return SIGNALS.find(([shape]) => shape.test(action))?.[1];
+  const signal = SIGNALS.find(([shape]) => shape.test(action))?.[1];
+  // A change that was refused is none; the refusal is a signal of its own.
+  if (signal === "configuration_change" && outcome !== "ok") return undefined;
+  return signal === "" ? undefined : signal;
 }
 
 function entryOf(event: AuditEvent, now: number): AuditEntry {

@@ -16,6 +16,7 @@ export type {
   CatalogStatus,
   TestReport,
 } from "../gateway/index.ts";
+export { maskServer } from "./masking.ts";
 export { KeyLimitBook } from "./key-limits.ts";
 export type { KeyLimitStore } from "./key-limits.ts";
 export type { KeyView, NewKey } from "./key-input.ts";

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { keyLimits, type KeyLimits } from "../access/index.ts";
 import { messageOf, SignalboxError } from "../foundation/index.ts";
-import type { AuditActor, AuditSink, Log } from "../foundation/index.ts";
+import type { Log } from "../foundation/index.ts";
 
 /** The rows of a store. */
 export interface KeyLimitStore {
@@ -17,7 +17,6 @@ export interface KeyLimitStore {
 
 export interface KeyLimitBookDeps {
   readonly log: Log;
-  readonly audit?: AuditSink | undefined;
   /** Takes all there are, by the key's id. */
   readonly changed: (limits: ReadonlyMap<string, KeyLimits>) => void;
 }
@@ -50,11 +49,10 @@ export class KeyLimitBook {
   }
 
   /** Gives a key limits of its own; with none, it is under those for all again. */
-  async set(keyId: string, limits: KeyLimits, actor: AuditActor): Promise<void> {
+  async set(keyId: string, limits: KeyLimits): Promise<void> {
     const store = this.#store;
     if (store === undefined)
       throw new SignalboxError("STORE_UNAVAILABLE", "The database cannot be reached.");
-    const before = this.#limits.get(keyId);
     const none = limits.rate === undefined && limits.quota === undefined;
     if (none) await store.keyLimits.remove(keyId);
     else await store.keyLimits.put(keyId, limits);
@@ -62,14 +60,6 @@ export class KeyLimitBook {
     if (none) next.delete(keyId);
     else next.set(keyId, limits);
     this.#serve(next);
-    this.#deps.audit?.({
-      action: "key.limit",
-      actor,
-      target: `key:${keyId}`,
-      outcome: "ok",
-      ...(before !== undefined && { before }),
-      ...(!none && { after: limits }),
-    });
   }
 
   // One reading at a time, the last one begun after the last change.

@@ -1,7 +1,13 @@
 import { defaultProject, everyProject, mintKey, projectOf } from "../access/index.ts";
 import type { KeyRecord } from "../access/index.ts";
-import { isSignalboxError, messageOf, newId, SignalboxError } from "../foundation/index.ts";
-import type { Clock, Log } from "../foundation/index.ts";
+import {
+  GATEWAY_ACTOR,
+  isSignalboxError,
+  messageOf,
+  newId,
+  SignalboxError,
+} from "../foundation/index.ts";
+import type { AuditSink, Clock, Log } from "../foundation/index.ts";
 import type { GatewayConfiguration } from "../gateway/index.ts";
 import { planSeed, seededRecord } from "./admin-key-seed.ts";
 import { emptyState } from "./configured-state.ts";
@@ -20,6 +26,7 @@ export interface KeysDeps {
   gateway: Pick<RegistryGateway, "takeLastUsed">;
   log: Log;
   clock: Clock;
+  audit?: AuditSink | undefined;
 }
 
 /** The keys on record: made, listed, revoked, seeded, and when each was last used. */
@@ -134,7 +141,23 @@ export class Keys {
       await live.loadInTurn();
       return {};
     }
+    this.#tellSeed(insert, revoke);
     return created === undefined ? {} : { created };
+  }
+
+  #tellSeed(insert: KeyRecord | undefined, revoke: readonly string[]): void {
+    const tell = (action: string, id: string, after?: KeyView): void =>
+      this.#deps.audit?.({
+        action,
+        actor: GATEWAY_ACTOR,
+        target: `key:${id}`,
+        project: everyProject,
+        outcome: "ok",
+        details: { seeded: true },
+        ...(after !== undefined && { after }),
+      });
+    if (insert !== undefined) tell("key.create", insert.id, viewOfKey(insert));
+    for (const id of revoke) tell("key.revoke", id);
   }
 
   // Nobody is there any more to be shown a minted key, so a database that was away at the first start gets one

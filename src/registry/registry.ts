@@ -81,7 +81,6 @@ export class Registry {
       references,
       clock,
       log,
-      audit,
       sealedTables,
     });
     this.#keys = new Keys({
@@ -324,16 +323,13 @@ export class Registry {
   }
 
   /** Removes a secret; servers that refer to it fail from now on. Throws NOT_FOUND. */
-  async removeSecret(wanted: SecretName, actor: AuditActor): Promise<void> {
-    await this.#secrets.remove(wanted, actor);
+  async removeSecret(wanted: SecretName): Promise<void> {
+    await this.#secrets.remove(wanted);
   }
 
   /** Seals a portion of what an earlier key has sealed with the key in use. Throws ENCRYPTION_KEY_MISSING, STORE_UNAVAILABLE. */
-  async resealSecrets(
-    from: { after: string; limit: number },
-    actor: AuditActor,
-  ): Promise<Resealing> {
-    return await this.#secrets.reseal(from, actor);
+  async resealSecrets(from: { after: string; limit: number }): Promise<Resealing> {
+    return await this.#secrets.reseal(from);
   }
 
   /** Writes when keys and secrets were last used; runs by itself every ten seconds. */

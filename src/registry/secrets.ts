@@ -1,6 +1,6 @@
 import { keyIdOfSealed, type Vault } from "../access/index.ts";
 import { messageOf, newId, SignalboxError } from "../foundation/index.ts";
-import type { AuditActor, AuditSink, Clock, Log } from "../foundation/index.ts";
+import type { AuditActor, Clock, Log } from "../foundation/index.ts";
 import type { LiveConfiguration } from "./live-configuration.ts";
 import type { RegistryStore } from "./ports.ts";
 import { reseal, type Resealing, type SealedTable } from "./resealing.ts";
@@ -14,7 +14,6 @@ export interface SecretsDeps {
   references: ServerReferences;
   clock: Clock;
   log: Log;
-  audit?: AuditSink | undefined;
   /** What else the vault has sealed. */
   sealedTables: readonly SealedTable[];
 }
@@ -65,39 +64,27 @@ export class Secrets {
         result: { record: next, created: before === undefined },
       };
     });
-    this.#tell(created ? "secret.create" : "secret.update", record, actor);
     return { secret: this.#view(record, this.#users()), created };
   }
 
   /** Removes a secret; servers that refer to it fail from now on. Throws NOT_FOUND. */
-  async remove(wanted: SecretName, actor: AuditActor): Promise<void> {
-    const record = await this.#deps.live.change((now) => {
+  async remove(wanted: SecretName): Promise<void> {
+    await this.#deps.live.change((now) => {
       const found = now.secrets.find((one) => isCalled(one, wanted));
       if (found === undefined)
         throw new SignalboxError("NOT_FOUND", `There is no secret "${wanted.name.slice(0, 64)}".`);
       return {
         next: { ...now, secrets: now.secrets.filter((one) => one.id !== found.id) },
         persist: (store) => store.secrets.remove(found.id),
-        result: found,
+        result: undefined,
       };
     });
-    this.#tell("secret.delete", record, actor);
   }
 
   /** Seals one portion of what an earlier key has sealed with the key in use, of secrets and of all other tables. */
-  async reseal(from: { after: string; limit: number }, actor: AuditActor): Promise<Resealing> {
+  async reseal(from: { after: string; limit: number }): Promise<Resealing> {
     const { live, vault, sealedTables } = this.#deps;
-    const done = await live.inTurn(() => reseal(vault, [this.#table(), ...sealedTables], from));
-    const { resealed, unreadable } = done;
-    if (resealed > 0 || unreadable.length > 0) {
-      this.#deps.audit?.({
-        action: "secret.reseal",
-        actor,
-        outcome: unreadable.length === 0 ? "ok" : "failed",
-        details: { resealed, unreadable, keyId: vault.keyId },
-      });
-    }
-    return done;
+    return await live.inTurn(() => reseal(vault, [this.#table(), ...sealedTables], from));
   }
 
   /** Writes when secrets were last given to servers; what cannot be written now is kept for the next time. */
@@ -166,17 +153,6 @@ export class Secrets {
       current: vault.unlocked && keyIdOfSealed(sealed) === vault.keyId,
       usedBy: shared ? (users.get(name) ?? []) : [],
     };
-  }
-
-  #tell(action: string, { name, project, owner }: SecretRecord, actor: AuditActor): void {
-    this.#deps.audit?.({
-      action,
-      actor,
-      target: `secret:${name}`,
-      project,
-      outcome: "ok",
-      ...(owner !== undefined && { details: { owner } }),
-    });
   }
 }
 

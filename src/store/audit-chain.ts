@@ -39,7 +39,7 @@ export interface AuditHead {
 /** Something wrong with the chain. */
 export interface AuditFault {
   readonly seq: number;
-  readonly kind: "edited" | "missing" | "truncated";
+  readonly kind: "edited" | "missing" | "truncated" | "replaced";
   readonly sentence: string;
 }
 
@@ -61,9 +61,14 @@ export class ChainCheck {
   #seq: number;
   #hash: string;
   #checked = 0;
+  readonly #anchor: string | undefined;
+  #anchored: boolean;
 
-  constructor(head: AuditHead) {
+  /** With an anchor, a hash that a head had once, some record must still have it. */
+  constructor(head: AuditHead, anchor?: string) {
     this.#head = head;
+    this.#anchor = anchor;
+    this.#anchored = anchor === undefined || anchor === head.baseHash;
     this.#seq = head.baseSeq;
     this.#hash = head.baseHash;
   }
@@ -89,6 +94,17 @@ export class ChainCheck {
       this.#add(seq, "truncated", `records ${this.#seq + 1} to ${seq}, the last ones, are gone`);
     else if (this.#seq === seq && this.#hash !== hash)
       this.#add(seq, "edited", `record ${seq}, the last one, is not the one that was written`);
+    if (!this.#anchored) this.#add(seq, "replaced", this.#unanchored());
+  }
+
+  // A chain that was written anew from its beginning is whole; only a hash kept elsewhere tells that it is another one.
+  #unanchored(): string {
+    const { baseSeq } = this.#head;
+    const or =
+      baseSeq === 0
+        ? ""
+        : `, unless it was one of the first ${baseSeq}, which retention has taken away`;
+    return `no record has the hash ${this.#anchor ?? ""}: the trail is not the one it was taken from${or}`;
   }
 
   // After a fault it goes on from what stands there, so that one edited record is one fault and not thousands.
@@ -104,6 +120,7 @@ export class ChainCheck {
     }
     this.#seq = seq;
     this.#hash = hash;
+    if (hash === this.#anchor) this.#anchored = true;
     this.#checked++;
   }
 

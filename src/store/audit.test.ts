@@ -68,7 +68,7 @@ test("records come back as they were written, and their chain is whole", async (
   await store.audit.append(entries.slice(0, 2));
   await store.audit.append(entries.slice(2));
   const read = await store.audit.recent({ limit: 10 });
-  expect(read.map(({ hash: _, seq: __, ...same }) => same)).toEqual(entries.toReversed());
+  expect(read.map(({ hash: _hash, seq: _seq, ...same }) => same)).toEqual(entries.toReversed());
   expect(read.map(({ seq }) => seq)).toEqual([3, 2, 1]);
   expect(await verify()).toMatchObject({ checked: 3, faults: [], head: { seq: 3 } });
 });
@@ -196,4 +196,87 @@ test("retention takes the oldest away and leaves a whole chain", async () => {
   expect(await store.audit.prune(Number.MAX_SAFE_INTEGER / 1000)).toBe(2);
   await store.audit.append([entry()]);
   expect(await verify()).toMatchObject({ checked: 1, faults: [], head: { baseSeq: 4, seq: 5 } });
+});
+
+test("an anchor is found as long as the chain it was taken from stands", async () => {
+  await store.audit.append([entry(), entry(), entry()]);
+  const [third, second, first] = await store.audit.recent({ limit: 3 });
+  const faultsWith = async (anchor: string): Promise<string[]> =>
+    (await store.audit.verify(AbortSignal.timeout(30_000), anchor)).faults.map(({ kind }) => kind);
+  for (const one of [first, second, third]) expect(await faultsWith(one?.hash ?? "")).toEqual([]);
+  expect(await faultsWith("f".repeat(64))).toEqual(["replaced"]);
+  // Whoever has the database writes another trail, whole in itself.
+  await tamper("TRUNCATE signalbox.audit_log");
+  await client.query(
+    "UPDATE signalbox.audit_head SET base_seq = 0, base_hash = repeat('0', 64), seq = 0, hash = repeat('0', 64)",
+  );
+  await store.audit.append([entry(), entry(), entry()]);
+  expect(await kinds()).toEqual([]);
+  expect(await faultsWith(third?.hash ?? "")).toEqual(["replaced"]);
+});
+
+test("an anchor from before the beginning is found at the beginning alone", async () => {
+  await store.audit.append([entry({ at: 1_000 }), entry({ at: 2_000 }), entry({ at: 9_000 })]);
+  const [, second, first] = await store.audit.recent({ limit: 3 });
+  await store.audit.prune(5_000);
+  const verdictWith = async (anchor: string): ReturnType<Store["audit"]["verify"]> =>
+    await store.audit.verify(AbortSignal.timeout(30_000), anchor);
+  expect((await verdictWith(second?.hash ?? "")).faults).toEqual([]);
+  const [fault] = (await verdictWith(first?.hash ?? "")).faults;
+  expect(fault).toMatchObject({ kind: "replaced", sentence: expect.stringContaining("retention") });
+});
+
+test("they are found by server and by whether it went well, and read on from a place", async () => {
+  await store.audit.append([
+    entry({ target: "server:files", at: 1_000 }),
+    entry({ target: "tool:files__read", outcome: "denied", at: 2_000 }),
+    entry({ target: "tool:files_too__read", at: 3_000 }),
+    entry({ target: "server:filesystem", outcome: "failed", at: 4_000 }),
+  ]);
+  const found = async (filter: object): Promise<number[]> =>
+    (await store.audit.recent({ limit: 10, ...filter })).map(({ at }) => at);
+  expect(await found({ server: "files" })).toEqual([2_000, 1_000]);
+  expect(await found({ success: false })).toEqual([4_000, 2_000]);
+  expect(await found({ success: true, server: "files" })).toEqual([1_000]);
+  const behind = await store.audit.after(1, 10, { success: false });
+  expect(behind.map(({ seq }) => seq)).toEqual([2, 4]);
+});
+
+test("where somebody else owns the tables, the gateway's user writes and shortens the trail and changes nothing", async () => {
+  await using own = await openTestDatabase();
+  const owner = new pg.Client(own.url);
+  await owner.connect();
+  const { pathname } = new URL(own.url);
+  await owner.query("CREATE ROLE audited LOGIN PASSWORD 'for-this-test'; CREATE ROLE audit_owner");
+  await owner.query(`GRANT CREATE ON DATABASE "${pathname.slice(1)}" TO audited`);
+  const url = Object.assign(new URL(own.url), { username: "audited", password: "for-this-test" });
+  const opened = { url: url.href, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const limited = await openTestStore(opened);
+  const app = new pg.Client(url.href);
+  await app.connect();
+  try {
+    // As docs/audit.md says it.
+    await owner.query(`
+      ALTER TABLE signalbox.audit_log OWNER TO audit_owner;
+      ALTER TABLE signalbox.audit_head OWNER TO audit_owner;
+      ALTER FUNCTION signalbox.audit_only_grows() OWNER TO audit_owner;
+      GRANT SELECT, INSERT, DELETE ON signalbox.audit_log TO audited;
+      GRANT SELECT, UPDATE ON signalbox.audit_head TO audited;`);
+    await limited.audit.append([entry({ at: 1_000 }), entry({ at: 9_000 })]);
+    expect(await limited.audit.prune(5_000)).toBe(1);
+    const verdict = await limited.audit.verify(AbortSignal.timeout(30_000));
+    expect(verdict).toMatchObject({ checked: 1, faults: [] });
+    for (const statement of [
+      "ALTER TABLE signalbox.audit_log DISABLE TRIGGER ALL",
+      "UPDATE signalbox.audit_log SET actor_name = 'Eve'",
+      "TRUNCATE signalbox.audit_log",
+      "CREATE OR REPLACE FUNCTION signalbox.audit_only_grows() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'",
+    ])
+      await expect(app.query(statement)).rejects.toMatchObject({ code: "42501" });
+  } finally {
+    await limited.close();
+    await app.end();
+    await owner.query(`DROP OWNED BY audited, audit_owner CASCADE; DROP ROLE audited, audit_owner`);
+    await owner.end();
+  }
 });

@@ -10,19 +10,26 @@ import {
 } from "./audit-chain.ts";
 import type { Database } from "./database.ts";
 
-export interface AuditFilter {
+export interface AuditFilter extends AuditConditions {
   /** From 1 to 1,000. */
   readonly limit: number;
-  readonly action?: string;
-  readonly actorId?: string;
-  readonly target?: string;
-  readonly outcome?: string;
-  readonly project?: string;
-  /** Epoch milliseconds: only records from then on, and only those before. */
-  readonly from?: number;
-  readonly to?: number;
   /** Only records before this place, as a page's last one tells it. */
   readonly beforeSeq?: number;
+}
+
+export interface AuditConditions {
+  readonly action?: string | undefined;
+  readonly actorId?: string | undefined;
+  readonly target?: string | undefined;
+  /** Only what concerns this server or one of its tools. */
+  readonly server?: string | undefined;
+  readonly outcome?: string | undefined;
+  /** Whether it went well. */
+  readonly success?: boolean | undefined;
+  readonly project?: string | undefined;
+  /** Epoch milliseconds: only records from then on, and only those before. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
 }
 
 export interface AuditVerdict {
@@ -38,10 +45,13 @@ export interface AuditLog {
   /** The newest first. */
   recent(filter: AuditFilter): Promise<AuditRecord[]>;
   /** The oldest first: those behind a place, at most `limit`. */
-  after(seq: number, limit: number): Promise<AuditRecord[]>;
+  after(seq: number, limit: number, conditions?: AuditConditions): Promise<AuditRecord[]>;
   head(): Promise<AuditHead>;
-  /** Reads the whole chain and says what is wrong with it. Stops, rejecting, when the signal aborts. */
-  verify(signal: AbortSignal): Promise<AuditVerdict>;
+  /**
+   * Reads the whole chain and says what is wrong with it; with an anchor, the hash of an earlier head, also whether it is still
+   * the same chain. Stops, rejecting, when the signal aborts.
+   */
+  verify(signal: AbortSignal, anchor?: string): Promise<AuditVerdict>;
   /** Takes away records before a time (epoch milliseconds), the oldest first, and tells how many. */
   prune(before: number): Promise<number>;
 }
@@ -53,11 +63,16 @@ const PRUNE_CHUNK = 5000;
 
 /** The audit trail of a database. */
 export function auditIn(database: Database): AuditLog {
-  const after = async (seq: number, limit: number): Promise<AuditRecord[]> => {
-    const { rows } = await database.query(`${SELECT} WHERE seq > $1 ORDER BY seq LIMIT $2`, [
-      seq,
-      bounded(limit),
-    ]);
+  const after = async (
+    seq: number,
+    limit: number,
+    conditions: AuditConditions = {},
+  ): Promise<AuditRecord[]> => {
+    const { where, values } = whereOf({ ...conditions, afterSeq: seq });
+    const { rows } = await database.query(
+      `${SELECT}${where} ORDER BY seq LIMIT ${bounded(limit)}`,
+      values,
+    );
     return rows.map(toRecord);
   };
   const head = async (): Promise<AuditHead> => {
@@ -74,7 +89,7 @@ export function auditIn(database: Database): AuditLog {
       );
     },
     async recent(filter): Promise<AuditRecord[]> {
-      const { where, values } = conditionsOf(filter);
+      const { where, values } = whereOf(filter);
       const { rows } = await database.query(
         `${SELECT}${where} ORDER BY seq DESC LIMIT ${bounded(filter.limit)}`,
         values,
@@ -82,9 +97,9 @@ export function auditIn(database: Database): AuditLog {
       return rows.map(toRecord);
     },
     // The head is read first: what is written meanwhile lies behind it and is not looked at.
-    async verify(signal): Promise<AuditVerdict> {
+    async verify(signal, anchor): Promise<AuditVerdict> {
       const until = await head();
-      const check = new ChainCheck(until);
+      const check = new ChainCheck(until, anchor);
       for (;;) {
         signal.throwIfAborted();
         const page = await after(check.seq, PAGE);
@@ -96,15 +111,13 @@ export function auditIn(database: Database): AuditLog {
       return { checked: check.checked, head: until, faults: check.faults };
     },
     async prune(before): Promise<number> {
-      let pruned = 0;
-      for (let deleted = PRUNE_CHUNK; deleted === PRUNE_CHUNK; pruned += deleted) {
-        await database.onOneConnection((client) =>
-          inTransaction(client, async () => {
-            deleted = await pruneChunk(client, before);
-          }),
+      for (let pruned = 0; ;) {
+        const deleted = await database.onOneConnection((client) =>
+          inTransaction(client, () => pruneChunk(client, before)),
         );
+        pruned += deleted;
+        if (deleted < PRUNE_CHUNK) return pruned;
       }
-      return pruned;
     },
   };
 }
@@ -165,18 +178,22 @@ async function pruneChunk(client: PoolClient, before: number): Promise<number> {
   return rowCount ?? 0;
 }
 
-async function inTransaction(client: PoolClient, work: () => Promise<void>): Promise<void> {
+async function inTransaction<T>(client: PoolClient, work: () => Promise<T>): Promise<T> {
   await client.query("BEGIN");
   try {
-    await work();
+    const result = await work();
     await client.query("COMMIT");
+    return result;
   } catch (error) {
     await client.query("ROLLBACK").catch(() => undefined);
     throw error;
   }
 }
 
-function conditionsOf(filter: AuditFilter): { where: string; values: unknown[] } {
+function whereOf(filter: AuditConditions & { beforeSeq?: number; afterSeq?: number }): {
+  where: string;
+  values: unknown[];
+} {
   const values: unknown[] = [];
   const conditions: string[] = [];
   const add = (sql: (place: string) => string, value: unknown): void => {
@@ -187,11 +204,18 @@ function conditionsOf(filter: AuditFilter): { where: string; values: unknown[] }
   add((place) => `action = ${place}`, filter.action);
   add((place) => `actor_id = ${place}`, filter.actorId);
   add((place) => `target = ${place}`, filter.target);
+  add(
+    (place) =>
+      `(target = 'server:' || ${place}::text OR starts_with(target, 'tool:' || ${place}::text || '__'))`,
+    filter.server,
+  );
   add((place) => `outcome = ${place}`, filter.outcome);
+  add((place) => `(outcome = 'ok') = ${place}::boolean`, filter.success);
   add((place) => `project = ${place}`, filter.project);
   add((place) => `at >= to_timestamp(${place}::float8 / 1000.0)`, filter.from);
   add((place) => `at < to_timestamp(${place}::float8 / 1000.0)`, filter.to);
   add((place) => `seq < ${place}`, filter.beforeSeq);
+  add((place) => `seq > ${place}`, filter.afterSeq);
   return { where: conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`, values };
 }
 
@@ -213,7 +237,7 @@ function toRow(record: AuditRecord): Record<string, unknown> {
 }
 
 function toRecord(row: Record<string, unknown>): AuditRecord {
-  const text = (name: string): string => String(row[name]);
+  const text = (name: string): string => textOf(row[name]);
   const optional = (name: string): string | null => {
     const value = row[name];
     return typeof value === "string" ? value : null;
@@ -239,11 +263,15 @@ function toRecord(row: Record<string, unknown>): AuditRecord {
   };
 }
 
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
 function toHead(row: Record<string, unknown> | undefined): AuditHead {
   return {
     baseSeq: Number(row?.["base_seq"] ?? 0),
-    baseHash: String(row?.["base_hash"] ?? ""),
+    baseHash: textOf(row?.["base_hash"]),
     seq: Number(row?.["seq"] ?? 0),
-    hash: String(row?.["hash"] ?? ""),
+    hash: textOf(row?.["hash"]),
   };
 }

@@ -190,6 +190,10 @@ function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
     expect(await ids({ project: "payments", limit: 9999 })).toHaveLength(4);
     expect(await ids({ project: "none", limit: 9999 })).toEqual([]);
     expect(await ids({ limit: 0 })).toHaveLength(1);
+    expect(await ids({ success: false })).toEqual([rows[3]?.id]);
+    expect(await ids({ success: true, limit: 9999 })).toHaveLength(6);
+    expect(await store.calls.one(rows[4]?.id ?? "")).toEqual(rows[4]);
+    expect(await store.calls.one("none")).toBeUndefined();
   });
 
   test("prunes calls before a time, in more than one go", async () => {

@@ -7,6 +7,7 @@ import { builtinRoles, type Surface } from "../../src/access/index.ts";
 import { surfaces } from "../../src/surfaces.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
+import { modernRequest, send } from "../support/wire.ts";
 
 /** The scopes of every role that is tried, own ones among them. */
 const roles: Readonly<Record<string, readonly string[]>> = {
@@ -30,6 +31,7 @@ const created = z.object({ key: z.string(), record: z.object({ id: z.string() })
 let gateway: TestGateway;
 const credentials: Credential[] = [];
 let ourKeyId = "";
+let ourCallId = "";
 
 beforeAll(async () => {
   gateway = await startGateway({
@@ -64,6 +66,7 @@ beforeAll(async () => {
       credentials.push({ what: `${role} of ${project}`, key, holder: { role, project } });
     }
   }
+  ourCallId = await aCallOf(credentials.find(({ what }) => what === "caller of default")?.key);
   credentials.push({ what: "revoked", key: revoked.key, refusal: "KEY_REVOKED" });
   credentials.push({ what: "expired", key: expiring.key, refusal: "KEY_EXPIRED" });
   await until("the key has expired", async () => {
@@ -73,6 +76,20 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(() => gateway?.stop(), 60_000);
+
+/** The id of a call that a key has made. */
+async function aCallOf(key = ""): Promise<string> {
+  const { headers, body } = modernRequest(key, "tools/call", {
+    name: "signalbox__list_servers",
+    arguments: {},
+  });
+  await send(`${gateway.url}/mcp`, { headers, body });
+  const calls = z.object({ calls: z.array(z.object({ id: z.string() })) });
+  return await until("the call is logged", async () => {
+    const { body: page } = await gateway.api("GET", "/api/calls");
+    return calls.parse(page).calls[0]?.id;
+  });
+}
 
 interface Answered {
   status: number;
@@ -194,6 +211,7 @@ const namedThings: Readonly<Record<string, () => string>> = {
   "/api/bundles/": () => "ours",
   "/api/keys/": () => ourKeyId,
   "/api/projects/": () => "default",
+  "/api/calls/": () => ourCallId,
   "/api/pins/": () => "ours",
   "/api/connections/": () => "ours",
   "/api/secrets/": () => "ours",
@@ -223,6 +241,7 @@ test("what is of another project is answered like what is not there, whoever ask
   expect(wrong).toEqual([]);
   expect((await gateway.api("GET", "/api/servers/ours")).status).toBe(200);
   expect((await gateway.api("GET", "/api/bundles/ours")).status).toBe(200);
+  expect((await gateway.api("GET", `/api/calls/${ourCallId}`)).status).toBe(200);
   const { body } = await gateway.api("GET", "/api/keys");
   const keys = z.object({ keys: z.array(z.looseObject({ id: z.string() })) }).parse(body).keys;
   expect(keys.find(({ id }) => id === ourKeyId)).not.toHaveProperty("revokedAt");

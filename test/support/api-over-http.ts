@@ -120,6 +120,16 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
         Promise.resolve({ allowed: true, reason: "So it is.", role, project, server: name }),
     },
     audit: (event) => void audited.push(event),
+    auditTrail: {
+      recent: async () => await Promise.resolve([]),
+      after: async () => await Promise.resolve([]),
+      verify: async () =>
+        await Promise.resolve({
+          checked: 0,
+          head: { baseSeq: 0, baseHash: "0".repeat(64), seq: 0, hash: "0".repeat(64) },
+          faults: [],
+        }),
+    },
     catalog: async (_, bundle) =>
       await Promise.resolve(
         bundle === "absent"
@@ -130,6 +140,7 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       filters.push(filter);
       return await Promise.resolve([]);
     },
+    call: async () => await Promise.resolve(undefined),
     linkHistory: async () => await Promise.resolve([]),
     linkUptime: async () => await Promise.resolve([]),
     limits: {

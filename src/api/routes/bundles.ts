@@ -1,9 +1,10 @@
 import { z } from "@hono/zod-openapi";
 import { projectOf } from "../../access/index.ts";
 import { bundleOptions } from "../../registry/index.ts";
+import type { ApiDeps } from "../ports.ts";
 import { bundleSeen, bundleWanted } from "../reach.ts";
 import { route } from "../route.ts";
-import type { Route } from "../route.ts";
+import type { AuditedThing, Route } from "../route.ts";
 
 const optionsExample = { include: ["files__*", "search__query"], title: "Coding" };
 const options = bundleOptions
@@ -65,6 +66,11 @@ const add: Route = route({
     "BUNDLE_COLLISION",
     "STORE_UNAVAILABLE",
   ],
+  audit: {
+    action: "bundle.create",
+    target: ({ body }) => `bundle:${body.name}`,
+    state: ({ body }, deps) => thing(body.name, deps),
+  },
   handle: async ({ body: { name, ...rest }, principal }, { registry }) => ({
     status: 201,
     body: await registry.addBundle(name, bundleWanted(principal, rest)),
@@ -99,6 +105,11 @@ const replace: Route = route({
     "CONFLICT",
     "STORE_UNAVAILABLE",
   ],
+  audit: {
+    action: "bundle.update",
+    target: ({ params }) => `bundle:${params["name"] ?? ""}`,
+    state: ({ params }, deps) => thing(params["name"], deps),
+  },
   handle: async (request, deps) => {
     const before = bundleSeen(request, deps);
     const wanted = bundleWanted(request.principal, request.body, before);
@@ -114,6 +125,11 @@ const remove: Route = route({
   summary: "Remove a bundle",
   answer: { status: 204, description: "Removed." },
   errors: ["BUNDLE_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "bundle.delete",
+    target: ({ params }) => `bundle:${params["name"] ?? ""}`,
+    state: ({ params }, deps) => thing(params["name"], deps),
+  },
   handle: async (request, deps) => {
     await deps.registry.removeBundle(bundleSeen(request, deps).name);
     return { status: 204 };
@@ -122,3 +138,8 @@ const remove: Route = route({
 
 /** `/api/bundles`. */
 export const bundleRoutes: readonly Route[] = [list, add, get, replace, remove];
+
+function thing(name: string | undefined, { registry }: ApiDeps): AuditedThing {
+  const view = registry.bundle(name ?? "");
+  return { project: projectOf(view), shown: view.options };
+}

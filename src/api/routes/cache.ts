@@ -51,6 +51,8 @@ const clearBody = z
   })
   .openapi("CacheClearing");
 
+const cleared = z.object({ cleared: z.int() });
+
 const clear: Route = route({
   method: "post",
   path: "/api/cache/clear",
@@ -64,10 +66,15 @@ const clear: Route = route({
   answer: {
     status: 200,
     description: "How many answers this gateway forgot.",
-    schema: z.object({ cleared: z.int() }),
+    schema: cleared,
     example: { cleared: 12 },
   },
   errors: ["BODY_INVALID", "SERVER_NOT_FOUND"],
+  audit: {
+    action: "cache.clear",
+    target: ({ body }) => (body?.server === undefined ? undefined : `server:${body.server}`),
+    details: ({ body }, answer) => ({ ...body, ...cleared.safeParse(answer?.body).data }),
+  },
   handle: ({ body, ...request }, { cache, registry }) => {
     const { server, tool, uri } = body ?? {};
     if (!request.principal.permissions.gatewayWide) {

@@ -2,9 +2,10 @@ import { z } from "@hono/zod-openapi";
 import { rulesOptions, type Principal } from "../../access/index.ts";
 import { SignalboxError } from "../../foundation/index.ts";
 import type { KeyView } from "../../registry/index.ts";
+import type { ApiDeps } from "../ports.ts";
 import { projectWanted } from "../reach.ts";
 import { route } from "../route.ts";
-import type { Route } from "../route.ts";
+import type { Answer, AuditedThing, Route } from "../route.ts";
 
 const bundles = z
   .union([z.literal("all"), z.array(z.string().min(1).max(64)).max(100)])
@@ -109,6 +110,12 @@ const create: Route = route({
     "BUNDLE_NOT_FOUND",
     "STORE_UNAVAILABLE",
   ],
+  audit: {
+    action: "key.create",
+    target: (_, answer) => madeIn(answer) && `key:${madeIn(answer) ?? ""}`,
+    state: (_, deps, answer) => thing(madeIn(answer), deps),
+    details: ({ body: { name, role: of } }) => ({ name, role: of }),
+  },
   handle: async ({ body, principal }, { registry }) => {
     const { expiresAt, project: named, rules: own, ...wanted } = body;
     requireNoMoreThanOwn(principal, wanted.bundles);
@@ -136,6 +143,11 @@ const revoke: Route = route({
     example: { ...example, revokedAt: "2026-11-21T08:00:00.000Z" },
   },
   errors: ["NOT_FOUND", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "key.revoke",
+    target: ({ params }) => `key:${params["id"] ?? ""}`,
+    state: ({ params }, deps) => thing(params["id"], deps),
+  },
   handle: async ({ params, principal, hid }, { registry }) => {
     const id = params["id"] ?? "";
     const record = registry.listKeys().find((one) => one.id === id);
@@ -163,6 +175,18 @@ function requireNoMoreThanOwn(principal: Principal, wanted: readonly string[] | 
   throw new SignalboxError("FORBIDDEN", "A key limited to bundles makes keys for these alone.", {
     details: { bundles: own },
   });
+}
+
+const made = z.object({ record: z.object({ id: z.string() }) });
+
+/** The id of the key that an answer tells of. */
+function madeIn(answer: Answer | undefined): string | undefined {
+  return made.safeParse(answer?.body).data?.record.id;
+}
+
+function thing(id: string | undefined, { registry }: ApiDeps): AuditedThing | undefined {
+  const record = registry.listKeys().find((one) => one.id === id);
+  return record && { project: record.project, shown: presented(record) };
 }
 
 function presented({ createdAt, expiresAt, revokedAt, lastUsedAt, ...rest }: KeyView): object {

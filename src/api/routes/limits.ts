@@ -121,9 +121,17 @@ const set: Route = route({
     example: { key: example.caller.id, limits: { rate: { max: 500, windowMs: 60_000 } } },
   },
   errors: ["NOT_FOUND", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "key.limit",
+    target: ({ params }) => `key:${params["id"] ?? ""}`,
+    state: ({ params: { id = "" } }, { limits: port, registry }) => {
+      const project = registry.listKeys().find((one) => one.id === id)?.project;
+      return { ...(project !== undefined && { project }), shown: port.keyLimits(id) };
+    },
+  },
   handle: async ({ params, body, principal }, deps) => {
     const { keyId = "" } = callerOf(params["id"], principal, deps);
-    await deps.limits.setKeyLimits(keyId, body, principal);
+    await deps.limits.setKeyLimits(keyId, body);
     return { body: { key: keyId, limits: body } };
   },
 });

@@ -1,8 +1,9 @@
 import { z } from "@hono/zod-openapi";
 import { projectOptions } from "../../access/index.ts";
 import { SignalboxError } from "../../foundation/index.ts";
+import type { ApiDeps } from "../ports.ts";
 import { route } from "../route.ts";
-import type { Route } from "../route.ts";
+import type { AuditedThing, Route } from "../route.ts";
 
 const optionsExample = { title: "Payments" };
 const options = projectOptions
@@ -60,6 +61,11 @@ const add: Route = route({
   bodyExample: { name: "payments", ...optionsExample },
   answer: { status: 201, description: "Added.", schema: project, example },
   errors: ["NAME_INVALID", "NAME_TAKEN", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "project.create",
+    target: ({ body }) => `project:${body.name}`,
+    state: ({ body }, deps) => thing(body.name, deps),
+  },
   handle: async ({ body: { name, ...rest } }, { registry }) => ({
     status: 201,
     body: await registry.projects.add(name, rest),
@@ -94,6 +100,11 @@ const replace: Route = route({
   bodyExample: optionsExample,
   answer: { status: 200, description: "Replaced.", schema: project, example },
   errors: ["PROJECT_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "project.update",
+    target: ({ params }) => `project:${params["name"] ?? ""}`,
+    state: ({ params }, deps) => thing(params["name"] ?? "", deps),
+  },
   handle: async ({ params, body }, { registry }) => ({
     body: await registry.projects.update(params["name"] ?? "", body),
   }),
@@ -108,6 +119,11 @@ const remove: Route = route({
   summary: "Remove a project to which nothing belongs any more",
   answer: { status: 204, description: "Removed." },
   errors: ["PROJECT_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "project.delete",
+    target: ({ params }) => `project:${params["name"] ?? ""}`,
+    state: ({ params }, deps) => thing(params["name"] ?? "", deps),
+  },
   handle: async ({ params }, { registry }) => {
     await registry.projects.remove(params["name"] ?? "");
     return { status: 204 };
@@ -116,3 +132,7 @@ const remove: Route = route({
 
 /** `/api/projects`. */
 export const projectRoutes: readonly Route[] = [list, add, get, replace, remove];
+
+function thing(name: string, { registry }: ApiDeps): AuditedThing {
+  return { project: name, shown: registry.projects.get(name).options };
+}

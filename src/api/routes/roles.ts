@@ -53,6 +53,11 @@ const add: Route = route({
   bodyExample: { name: "reader", ...optionsExample },
   answer: { status: 201, description: "Added.", schema: role, example },
   errors: ["NAME_INVALID", "NAME_TAKEN", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "role.create",
+    target: ({ body }) => `role:${body.name}`,
+    state: ({ body }, { registry }) => ({ shown: registry.roles.get(body.name).options }),
+  },
   handle: async ({ body: { name, ...rest } }, { registry }) => ({
     status: 201,
     body: await registry.roles.add(name, rest),
@@ -83,6 +88,13 @@ const replace: Route = route({
   bodyExample: optionsExample,
   answer: { status: 200, description: "Replaced.", schema: role, example },
   errors: ["ROLE_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "role.update",
+    target: ({ params }) => `role:${params["name"] ?? ""}`,
+    state: ({ params }, { registry }) => ({
+      shown: registry.roles.get(params["name"] ?? "").options,
+    }),
+  },
   handle: async ({ params, body }, { registry }) => ({
     body: await registry.roles.update(params["name"] ?? "", body),
   }),
@@ -97,6 +109,13 @@ const remove: Route = route({
   summary: "Remove a role that no key has any more",
   answer: { status: 204, description: "Removed." },
   errors: ["ROLE_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "role.delete",
+    target: ({ params }) => `role:${params["name"] ?? ""}`,
+    state: ({ params }, { registry }) => ({
+      shown: registry.roles.get(params["name"] ?? "").options,
+    }),
+  },
   handle: async ({ params }, { registry }) => {
     await registry.roles.remove(params["name"] ?? "");
     return { status: 204 };

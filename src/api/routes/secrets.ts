@@ -1,9 +1,10 @@
 import { z } from "@hono/zod-openapi";
-import { actorOf } from "../../access/index.ts";
+import { actorOf, type Principal } from "../../access/index.ts";
 import type { SecretView } from "../../registry/index.ts";
+import type { ApiDeps } from "../ports.ts";
 import { projectWanted } from "../reach.ts";
 import { route } from "../route.ts";
-import type { Route } from "../route.ts";
+import type { AuditedThing, Route } from "../route.ts";
 
 const project = z
   .string()
@@ -89,6 +90,11 @@ const put: Route = route({
     "ENCRYPTION_KEY_MISSING",
     "STORE_UNAVAILABLE",
   ],
+  audit: {
+    action: "secret.put",
+    target: onSecret,
+    state: ({ params, body, principal }, deps) => thing(params["name"], body, principal, deps),
+  },
   handle: async ({ params, body, principal }, { registry }) => {
     const name = params["name"] ?? "";
     const wanted = { ...body, name, project: projectWanted(principal, body.project) };
@@ -107,12 +113,22 @@ const remove: Route = route({
   query: place,
   answer: { status: 204, description: "Removed." },
   errors: ["NOT_FOUND", "PROJECT_NOT_FOUND", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "secret.delete",
+    target: onSecret,
+    state: ({ params, query, principal }, deps) => thing(params["name"], query, principal, deps),
+  },
   handle: async ({ params, query, principal }, { registry }) => {
-    const project = projectWanted(principal, query.project);
-    const named = { ...query, name: params["name"] ?? "", project };
-    await registry.removeSecret(named, actorOf(principal));
+    const of = projectWanted(principal, query.project);
+    await registry.removeSecret({ ...query, name: params["name"] ?? "", project: of });
     return { status: 204 };
   },
+});
+
+const resealed = z.object({
+  resealed: z.int(),
+  unreadable: z.array(z.string()).describe("What no configured key opens."),
+  next: z.string().optional(),
 });
 
 const rotate: Route = route({
@@ -134,21 +150,34 @@ const rotate: Route = route({
   answer: {
     status: 200,
     description: "What was done.",
-    schema: z.object({
-      resealed: z.int(),
-      unreadable: z.array(z.string()).describe("What no configured key opens."),
-      next: z.string().optional(),
-    }),
+    schema: resealed,
     example: { resealed: 12, unreadable: [] },
   },
   errors: ["BODY_INVALID", "ENCRYPTION_KEY_MISSING", "STORE_UNAVAILABLE"],
-  handle: async ({ body, principal }, { registry }) => ({
-    body: await registry.resealSecrets(body, actorOf(principal)),
-  }),
+  audit: {
+    action: "secret.reseal",
+    details: (_, answer) => ({ ...resealed.safeParse(answer?.body).data }),
+  },
+  handle: async ({ body }, { registry }) => ({ body: await registry.resealSecrets(body) }),
 });
 
 /** `/api/secrets`. */
 export const secretRoutes: readonly Route[] = [list, rotate, put, remove];
+
+function onSecret({ params }: { params: Readonly<Record<string, string>> }): string {
+  return `secret:${params["name"] ?? ""}`;
+}
+
+function thing(
+  name: string | undefined,
+  { project: named, owner: by }: z.output<typeof place>,
+  principal: Principal,
+  { registry }: ApiDeps,
+): AuditedThing | undefined {
+  const of = projectWanted(principal, named);
+  const found = registry.listSecrets(of).find((one) => one.name === name && one.owner === by);
+  return found && { project: of, shown: presented(found) };
+}
 
 function presented({ id: _id, createdAt, updatedAt, lastUsedAt, ...rest }: SecretView): object {
   return {

@@ -1,12 +1,12 @@
 import { z } from "@hono/zod-openapi";
 import { projectOf } from "../../access/index.ts";
 import { SignalboxError, isSignalboxError } from "../../foundation/index.ts";
-import { LINK_STATES, isFailing, serverOptions } from "../../registry/index.ts";
+import { LINK_STATES, isFailing, maskServer, serverOptions } from "../../registry/index.ts";
 import type { ServerFacts, ServerView, TestReport } from "../../registry/index.ts";
 import type { ApiDeps, LinkUptime } from "../ports.ts";
 import { requireManage, seesServer, serverManaged, serverSeen, serverWanted } from "../reach.ts";
 import { route } from "../route.ts";
-import type { Route } from "../route.ts";
+import type { Answer, AuditedThing, Route } from "../route.ts";
 
 const optionsExample = {
   command: "npx",
@@ -240,6 +240,11 @@ const add: Route = route({
     "STORE_UNAVAILABLE",
     "SERVER_UNREACHABLE",
   ],
+  audit: {
+    action: "server.create",
+    target: ({ body }) => `server:${body.name}`,
+    state: ({ body }, deps) => thing(body.name, deps),
+  },
   handle: async ({ body, query, signal, principal }, { registry }) => {
     const { name, ...given } = body;
     const rest = serverWanted(principal, name, given);
@@ -269,6 +274,14 @@ const testCandidate: Route = route({
     schema: report,
   },
   errors: ["NAME_INVALID", "PROJECT_NOT_FOUND"],
+  audit: {
+    action: "server.test",
+    target: ({ body }) => `server:${body.name}`,
+    details: ({ body: { name: _name, ...tried } }, answer) => ({
+      tried: maskServer(tried),
+      ...testedAs(answer),
+    }),
+  },
   handle: async ({ body: { name, ...rest }, signal, principal }, { registry }) => {
     // The masked values of a stored server are only for whoever may manage it.
     const stored = registry.servers().find((one) => one.name === name);
@@ -387,6 +400,12 @@ const setBreaker: Route = route({
   bodyExample: { state: "open" },
   answer: { status: 204, description: "Done." },
   errors: ["SERVER_NOT_FOUND", "SERVER_DISABLED"],
+  audit: {
+    action: "breaker.set",
+    target: onServer,
+    state: ({ params }, deps) => ({ project: thing(params["name"], deps).project }),
+    details: ({ body }) => body,
+  },
   handle: (request, deps) => {
     const { state, tool } = request.body;
     deps.registry.setBreaker(serverSeen(request, deps).name, state, tool);
@@ -406,6 +425,11 @@ const replace: Route = route({
   bodyExample: optionsExample,
   answer: { status: 200, description: "Replaced.", schema: server, example },
   errors: ["SERVER_NOT_FOUND", "PROJECT_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "server.update",
+    target: onServer,
+    state: ({ params }, deps) => thing(params["name"], deps),
+  },
   handle: async (request, deps) => {
     const before = serverManaged(request, deps);
     const wanted = serverWanted(request.principal, before.name, request.body, before);
@@ -422,6 +446,11 @@ const remove: Route = route({
   description: "Calls in flight may end; new ones no longer find its tools.",
   answer: { status: 204, description: "Removed." },
   errors: ["SERVER_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "server.delete",
+    target: onServer,
+    state: ({ params }, deps) => thing(params["name"], deps),
+  },
   handle: async (request, deps) => {
     await deps.registry.removeServer(serverManaged(request, deps).name);
     return { status: 204 };
@@ -443,6 +472,12 @@ const testOne: Route = route({
     schema: report,
   },
   errors: ["SERVER_NOT_FOUND"],
+  audit: {
+    action: "server.test",
+    target: onServer,
+    state: ({ params }, deps) => ({ project: thing(params["name"], deps).project }),
+    details: (_, answer) => testedAs(answer),
+  },
   handle: async (request, deps) => {
     const { name } = serverSeen(request, deps);
     return { body: await deps.registry.testServer(name, within(request.signal)) };
@@ -482,6 +517,22 @@ export const serverRoutes: readonly Route[] = [
   setBreaker,
   linkHistory,
 ];
+
+function onServer({ params }: { params: Readonly<Record<string, string>> }): string {
+  return `server:${params["name"] ?? ""}`;
+}
+
+function thing(name: string | undefined, { registry }: ApiDeps): Required<AuditedThing> {
+  const view = registry.server(name ?? "");
+  return { project: projectOf(view), shown: view.options };
+}
+
+const tested = z.object({ ok: z.boolean(), error: z.object({ code: z.string() }).optional() });
+
+function testedAs(answer: Answer | undefined): Record<string, unknown> {
+  const { ok, error } = tested.safeParse(answer?.body).data ?? {};
+  return { ...(ok !== undefined && { ok }), ...(error && { code: error.code }) };
+}
 
 // The rest is shown without it while the database is away.
 async function storedUptime(
@@ -546,6 +597,12 @@ function endpointRoute(about: {
     bodyOptional: true,
     answer: { status: 204, description: done },
     errors: ["SERVER_NOT_FOUND", "SERVER_DISABLED", "ENDPOINT_NOT_FOUND"],
+    audit: {
+      action: `endpoint.${verb}`,
+      target: onServer,
+      state: ({ params }, deps) => ({ project: thing(params["name"], deps).project }),
+      details: ({ params }) => ({ endpoint: params["endpoint"] }),
+    },
     handle: (request, deps) => {
       const { name } = serverSeen(request, deps);
       deps.registry.drainEndpoint(name, request.params["endpoint"] ?? "", verb === "drain");

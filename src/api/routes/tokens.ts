@@ -22,6 +22,9 @@ const newToken = z
   })
   .openapi("NewToken");
 
+/** What of the answer may be kept. */
+const made = z.object({ expiresAt: z.string() });
+
 const create: Route = route({
   method: "post",
   path: "/api/tokens",
@@ -40,6 +43,15 @@ const create: Route = route({
     example: { token: "<JWT, shown once>", expiresAt: "2026-11-21T08:00:00.000Z" },
   },
   errors: ["TOKENS_OFF"],
+  audit: {
+    action: "token.create",
+    target: ({ body }) => `subject:${body.subject}`,
+    details: ({ body: { role, bundles } }, answer) => ({
+      role,
+      bundles,
+      ...made.safeParse(answer?.body).data,
+    }),
+  },
   handle: async ({ body: { expiresIn, name, ...wanted } }, deps) => {
     const { token, expiresAt } = await deps.issueToken({
       ...wanted,
