@@ -151,6 +151,7 @@ export class GatewayProcess {
       recordArguments: values.call_log.arguments,
       authRequired: values.auth.required,
       version,
+      home: values.home,
     });
     this.#registry = new Registry({
       gateway: this.#gateway,
@@ -528,8 +529,7 @@ export class GatewayProcess {
     const labelNames = ["queue"];
     const help = "Entries that wait in a queue.";
     const source = this.#metrics.gauge("mcp_queue_depth", help, labelNames);
-    const relabel = (values: readonly string[]): readonly string[] => values;
-    this.#metrics.alias({ name: "mcp_queue_size", help, labelNames, source, relabel });
+    this.#metrics.alias({ name: "mcp_queue_size", help, labelNames, source, relabel: asItIs });
     this.#metrics.collect(() => source.slot("link_history").set(this.#linkLog.waiting));
   }
 
@@ -681,4 +681,8 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       { once: true },
     );
   });
+}
+
+function asItIs(values: readonly string[]): readonly string[] {
+  return values;
 }

@@ -165,3 +165,8 @@ test.each([
   const text = part.repeat(Math.ceil(65_536 / part.length));
   expect(redactText(text).length).toBeLessThan(text.length * 4);
 });
+
+test("a number that is kept as it was written stays one", () => {
+  const value = { big: JSON.rawJSON("12345678901234567890"), list: [JSON.rawJSON("1e400")] };
+  expect(JSON.stringify(redact(value))).toBe('{"big":12345678901234567890,"list":[1e400]}');
+});

@@ -104,6 +104,8 @@ function copy(value: unknown, place: Place): unknown {
 
 function copyObject(value: object, place: Place): unknown {
   if (value instanceof Error) return copyError(value, place);
+  // A number that a double cannot hold, kept as it was written.
+  if (JSON.isRawJSON(value)) return value;
   if (Array.isArray(value)) return copyArray(value, place);
   if (value instanceof Map) return copyEntries([...value].map(textKey), place);
   if (value instanceof Set) return copyArray([...value], place);

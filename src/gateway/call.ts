@@ -195,7 +195,9 @@ export class Call implements Parcel, CacheReader {
   // Nobody waits for its answer but the cache, and no client is there to be asked anything.
   refresh(flight: Flight): void {
     const { open: _, ...start } = this.start;
-    const nobody = new GatheringReply(ignore, ignore, ignore);
+    // What is too large to be kept is not gathered either.
+    const bound = { room: { left: 0 }, id: this.id };
+    const nobody = new GatheringReply(ignore, ignore, ignore, bound);
     const again = new Call(
       { ...start, reply: nobody, session: undefined, startedAt: this.#clock.monotonicMs() },
       this.route,
@@ -398,16 +400,16 @@ export class Call implements Parcel, CacheReader {
     this.#renewed = true;
     this.#renewing = true;
     this.route.catalog.invalidate("tools");
-    const failed = (): void => this.fail(refusal);
-    const { view, audience } = this.start;
-    view.renewed(this.route, audience).then((route) => this.#again(route, refusal), failed);
+    void this.#again(refusal);
     return true;
   }
 
-  #again(route: Route | undefined, error: SignalboxError): void {
+  async #again(refusal: SignalboxError): Promise<void> {
+    const { view, audience } = this.start;
+    const route = await view.renewed(this.route, audience).catch(() => undefined);
     this.#renewing = false;
     if (route === undefined || this.#key === undefined || this.#times === undefined) {
-      this.fail(error);
+      this.fail(refusal);
       return;
     }
     this.route = route;
@@ -445,11 +447,10 @@ export class Call implements Parcel, CacheReader {
     return outbound;
   }
 
-  // An answer that changes eras is read whole, whatever its size, and one that goes on whole anyway. One in which nothing could change need not be held back
+  // An answer that changes eras is read whole, whatever its size. One in which nothing could change need not be held back
   // to be looked at. What lies between is the lane's default.
   #inspectedBytes(lane: Lane): number | undefined {
-    const { era, reply } = this.start;
-    if (lane.era !== era || reply.gathers) return Number.POSITIVE_INFINITY;
+    if (lane.era !== this.start.era) return Number.POSITIVE_INFINITY;
     if (this.#flight !== undefined) return this.#cache?.entryBytesMax;
     return this.#mayLink(lane) ? undefined : UNLINKED_INSPECTED_BYTES;
   }

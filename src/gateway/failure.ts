@@ -1,6 +1,7 @@
 /** How the gateway's own refusals look on the wire: a JSON-RPC error whose data carries our code and the request id. */
 import type { ErrorCode, SignalboxError } from "../foundation/index.ts";
 import { RPC, errorResponse, stringify, type RequestId } from "../protocol/index.ts";
+import { sentenceForCallers } from "./caller-sentence.ts";
 import type { Reply } from "./reply.ts";
 import type { Resolution } from "./view.ts";
 
@@ -14,7 +15,7 @@ export interface Failure {
 export function serverFailure(error: SignalboxError, server: string): Failure {
   return {
     rpcCode: RPC.internalError,
-    message: error.message,
+    message: sentenceForCallers(error),
     data: { code: error.code, server, ...toldOf(error) },
   };
 }

@@ -484,6 +484,46 @@ describe("the end", () => {
     await gateway.close();
   });
 
+  test("still takes the answers that calls in flight wait for", async () => {
+    const peer = await fakeHttpServer(({ method: http, message }, response) => {
+      const { id, method } = message;
+      const serverInfo = { name: "s", version: "1" };
+      if (http === "GET") response.writeHead(405).end();
+      else if (method === "initialize") {
+        const result = { protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo };
+        json(response, { jsonrpc: "2.0", id, result });
+      } else if (method === "tools/list") {
+        const tools = [{ name: "t", inputSchema: { type: "object" } }];
+        json(response, { jsonrpc: "2.0", id, result: { tools } });
+      } else if (method === "tools/call") {
+        events(response);
+        event(response, { jsonrpc: "2.0", id: "q", method: "elicitation/create", params: {} });
+        finish = () => {
+          event(response, { jsonrpc: "2.0", id, result: { content: [] } });
+          response.end();
+        };
+      } else {
+        response.writeHead(202).end();
+        if (id === "q") finish();
+      }
+    });
+    let finish = (): void => {};
+    onTestFinished(() => peer.close());
+    const { url, gateway } = await start({
+      servers: [remote("up", peer.url, { protocol_era: "legacy" })],
+    });
+    const client = await LegacyClient.open(`${url}/mcp`, { capabilities: { elicitation: {} } });
+    const going = await client.request("tools/call", { name: "up__t" }, 5);
+    await going.until(({ messages }) => messages.length > 0);
+    const drain = gateway.drain(AbortSignal.timeout(10_000));
+    expect((await client.request("ping")).status).toBe(503);
+    const id = String(going.messages[0]?.["id"]);
+    const answered = await client.post({ jsonrpc: "2.0", id, result: { action: "decline" } });
+    expect(answered.status).toBe(202);
+    expect((await going.whole()).response).toMatchObject({ id: 5, result: { content: [] } });
+    await drain;
+  });
+
   test("does not wait longer than it is given", async () => {
     const slow = held();
     const { url, gateway } = await start({ servers: [builtin(slow.service)] });

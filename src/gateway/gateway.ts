@@ -16,6 +16,7 @@ import {
 import {
   JsonBoundsError,
   RPC,
+  isJsonObject,
   parseJson,
   readIngress,
   stringify,
@@ -79,6 +80,8 @@ export interface GatewayDeps {
   readonly recordArguments: boolean;
   readonly authRequired: boolean;
   readonly version: string;
+  /** The gateway's own folder, which local processes in a runner do not see. */
+  readonly home?: string;
 }
 
 /** For servers of whose cache nothing is configured. */
@@ -170,6 +173,7 @@ export class Gateway {
       sessions: this.#sessions,
       identity,
       limits,
+      held: this.#held,
       clock,
       log,
       traffic: this.#traffic,
@@ -403,7 +407,8 @@ export class Gateway {
     if (view === undefined) {
       return new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${bundle}".`);
     }
-    if (this.#draining) return new SignalboxError("SHUTTING_DOWN", "The gateway is stopping.");
+    // What a POST says is not known yet: it may be the answer that a call in flight waits for.
+    if (this.#draining && req.method !== "POST") return stopping();
     return { principal: auth.principal, view };
   }
 
@@ -467,6 +472,10 @@ export class Gateway {
       const code = bounds ? RPC.invalidRequest : RPC.parseError;
       this.#traffic.refused("BODY_INVALID");
       refuse(post.res, 400, code, bounds ? `Invalid request: ${error.message}.` : "Parse error");
+      return;
+    }
+    if (this.#draining && !endsSomething(value)) {
+      this.#refuse(post, stopping());
       return;
     }
     if (path === "/messages") {
@@ -609,6 +618,7 @@ export class Gateway {
         ...(this.#deps.guards && { guards: this.#deps.guards }),
         ...(definition.options.command === undefined ? {} : { lanesMax: limits.processes_max }),
         ...(limits.cgroup_folder !== undefined && { cgroupFolder: limits.cgroup_folder }),
+        ...(this.#deps.home !== undefined && { home: this.#deps.home }),
       },
     });
   }
@@ -712,6 +722,15 @@ function bundleOfPath(path: string): string | undefined {
   if (!path.startsWith("/mcp/")) return undefined;
   const name = path.slice("/mcp/".length);
   return bundleName.safeParse(name).success ? name : undefined;
+}
+
+function stopping(): SignalboxError {
+  return new SignalboxError("SHUTTING_DOWN", "The gateway is stopping.");
+}
+
+// An answer to a server's question, or a notification such as a cancellation, lets calls in flight come to their end.
+function endsSomething(message: unknown): boolean {
+  return isJsonObject(message) && !("method" in message && "id" in message);
 }
 
 function isModern(req: IncomingMessage): boolean {

@@ -6,6 +6,7 @@ import {
   messageOf,
   type Clock,
   type ErrorCode,
+  type HeldBytes,
   type Log,
 } from "../foundation/index.ts";
 import {
@@ -32,7 +33,7 @@ import { LegacySession } from "./legacy-session.ts";
 import { LOG_LEVELS } from "./log-levels.ts";
 import { takesEvents, traceparentOf, type Post } from "./modern-door.ts";
 import type { Limits } from "./options.ts";
-import { GatheringReply, PostReply, onceClosed, type Reply } from "./reply.ts";
+import { GatheringReply, PostReply, type Reply, type Room } from "./reply.ts";
 import type { Requests } from "./requests.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Traffic } from "./traffic.ts";
@@ -45,6 +46,7 @@ export interface LegacyDoorDeps {
   readonly sessions: Sessions;
   readonly identity: Identity;
   readonly limits: Limits;
+  readonly held: HeldBytes;
   readonly clock: Clock;
   readonly log: Log;
   readonly traffic: Traffic;
@@ -130,18 +132,28 @@ export class LegacyDoor {
     message: Message,
     origin: Origin,
     write: (json: string) => void,
+    room: Room,
   ): void {
     if (!isRequest(message)) {
       this.#oneWay(session, message);
       return;
     }
-    const reply = new GatheringReply(write, write, () => {});
+    const reply = new GatheringReply(write, write, () => {}, {
+      room,
+      id: message.id,
+      held: this.#deps.held,
+    });
     if (message.method === "initialize") {
       const result = initializeResult(session.view, this.#deps.identity, session.revision.id);
       reply.answer(stringify({ jsonrpc: "2.0", id: message.id, result }), 200);
       return;
     }
     this.#request(session, message, reply, origin, 0);
+  }
+
+  /** What the answers on one stream, or in one batch, may hold while they come: as much as the largest answer. */
+  newRoom(): Room {
+    return { left: this.#deps.limits.response_bytes_max };
   }
 
   /** Makes the session that an `initialize` asks for; throws SESSION_LIMIT. */
@@ -222,6 +234,7 @@ export class LegacyDoor {
   #batch(session: LegacySession, requests: readonly JsonRpcRequest[], post: Post): void {
     const answers: { readonly json: string; readonly id: RequestId }[] = [];
     const events = takesEvents(post.req) ? session.openStream() : undefined;
+    const room = this.newRoom();
     let streaming = false;
     const openEvents = (): void => {
       if (streaming || events === undefined) return;
@@ -238,6 +251,7 @@ export class LegacyDoor {
     const answer = (json: string, id: RequestId): void => {
       answers.push({ json, id });
       if (streaming) events?.answer(json, id);
+      else room.left -= json.length;
       finish();
     };
     const tell = (json: string): void => {
@@ -246,9 +260,8 @@ export class LegacyDoor {
     };
     for (const [place, request] of requests.entries()) {
       const answered = (json: string): void => answer(json, request.id);
-      const reply = new GatheringReply(tell, answered, answered, (sent) =>
-        onceClosed(post.res, sent),
-      );
+      const bound = { room, id: request.id, held: this.#deps.held, res: post.res };
+      const reply = new GatheringReply(tell, answered, answered, bound);
       const requestId = `${post.requestId}.${place + 1}`;
       this.#request(session, request, reply, { ...post, requestId }, 0);
     }
@@ -420,6 +433,7 @@ export class LegacyDoor {
       clientInfo: session.clientInfo,
       capabilities: session.capabilities,
       revision: session.revision.id,
+      over: () => session.ended,
       opened: (lane) => this.#restoreOn(lane, session, server),
       listener: {
         notification: (message) =>

@@ -598,6 +598,9 @@ describe("a call", () => {
     const answer = await ask(`${url}/mcp`, "tools/call", { name: "up__t" });
     expect(errorOf(answer)).toEqual([200, -32603, 1]);
     expect(answer.error["data"]).toMatchObject({ code: "SERVER_UNREACHABLE", server: "up" });
+    expect(answer.error["message"]).toContain("cannot be reached");
+    // Where it is, is told to operators only.
+    expect(answer.text).not.toContain(new URL(peer.url).host);
   });
 });
 

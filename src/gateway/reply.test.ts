@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { revisionOf } from "../protocol/index.ts";
+import { revisionOf, type JsonObject } from "../protocol/index.ts";
 import { EventStream, ReplayStore } from "./event-stream.ts";
 import { GatheringReply, PostReply, type StreamSource } from "./reply.ts";
 import { sendRequest, until, type Answer } from "./running-gateway.ts";
@@ -316,6 +316,31 @@ describe("a gathering reply", () => {
     reply.cancel("3");
     expect(reply.message("4")).toBe(false);
     expect(told).toEqual(["m 1", "a { }"]);
+  });
+
+  test("gathers no more than there is room for, together with others", () => {
+    const told: JsonObject[] = [];
+    const room = { left: 10 };
+    const reply = (id: string): GatheringReply => {
+      const answer = (json: string): unknown => told.push(JSON.parse(json));
+      return new GatheringReply(answer, answer, answer, { room, id });
+    };
+    const [one, two, three] = [reply("one"), reply("two"), reply("three")];
+    one.begin(Buffer.from('{"a":'), undefined);
+    two.begin(Buffer.from('{"b":2'), undefined);
+    two.chunk(Buffer.from("}"));
+    two.end();
+    one.chunk(Buffer.from("1}"));
+    one.end();
+    expect(room.left).toBe(10);
+    three.begin(Buffer.from("{}"), undefined);
+    three.end();
+    expect(told).toMatchObject([
+      { id: "two", error: { data: { code: "SERVER_TOO_LARGE" } } },
+      { a: 1 },
+      {},
+    ]);
+    expect(room.left).toBe(10);
   });
 
   test("is answered with the error when its answer breaks off, and tells when it was given up", () => {

@@ -3,7 +3,8 @@
  * it stays a plain JSON response until something precedes the answer; only then it becomes an event stream.
  */
 import type { ServerResponse } from "node:http";
-import type { RequestId, Revision } from "../protocol/index.ts";
+import { HeldShare, type HeldBytes } from "../foundation/index.ts";
+import { RPC, errorResponse, stringify, type RequestId, type Revision } from "../protocol/index.ts";
 import { answerLost, dropStalled, startEvents, type EventStream } from "./event-stream.ts";
 
 /** Where streams that can be resumed come from: a legacy session. */
@@ -27,8 +28,6 @@ export interface Reply {
   abort(error: string): void;
   /** The client gave the request up: `error` ends it where silence would leave something open. */
   cancel(error: string): void;
-  /** Whether it puts an answer that comes in pieces together before it goes on. */
-  readonly gathers: boolean;
   /** Calls `sent` once the client has all of the answer, or has gone. */
   onSent(sent: () => void): void;
   /** Calls `resume` whenever a slow client has caught up, or has gone. */
@@ -45,7 +44,6 @@ const END_OF_EVENT = "\n\n";
 
 /** A reply to one request in one POST. */
 export class PostReply implements Reply {
-  readonly gathers = false;
   readonly #res: ServerResponse;
   readonly #events: boolean;
   readonly #session: StreamSource | undefined;
@@ -204,27 +202,44 @@ export class PostReply implements Reply {
   }
 }
 
+/** How many bytes of streamed answers may yet be gathered, by all replies that share it. */
+export interface Room {
+  left: number;
+}
+
+/** What a gathering reply may hold, and the `id` under which it answers with an error where there is no room. */
+export interface Bound {
+  readonly room: Room;
+  readonly id: RequestId;
+  /** What all answers that are held whole share. */
+  readonly held?: HeldBytes;
+  /** The response with which the answer goes to the client in the end; without one it has gone once it was handed on. */
+  readonly res?: ServerResponse;
+}
+
 /** A reply that hands its messages and its whole answer to functions; streamed answers are gathered first. */
 export class GatheringReply implements Reply {
-  readonly gathers = true;
   readonly #message: (json: string) => void;
   readonly #answer: (json: string) => void;
   readonly #cancel: (error: string) => void;
-  readonly #onSent: (sent: () => void) => void;
+  readonly #bound: Bound | undefined;
+  readonly #share: HeldShare | undefined;
   #chunks: Buffer[] = [];
+  #gatheredBytes = 0;
   #ended = false;
 
-  /** `cancel` hears of a request that was given up; `onSent` says when the answer has gone, by default at once. */
+  /** `cancel` hears of a request that was given up; one that finds no room is answered with an error under its `id`. */
   constructor(
     message: (json: string) => void,
     answer: (json: string) => void,
     cancel: (error: string) => void,
-    onSent: (sent: () => void) => void = (sent) => sent(),
+    bound?: Bound,
   ) {
     this.#message = message;
     this.#answer = answer;
     this.#cancel = cancel;
-    this.#onSent = onSent;
+    this.#bound = bound;
+    this.#share = bound?.held && new HeldShare(bound.held);
   }
 
   get ended(): boolean {
@@ -238,17 +253,22 @@ export class GatheringReply implements Reply {
 
   answer(json: Buffer | string, _status: number): void {
     if (this.#ended) return;
-    this.#ended = true;
+    this.#finish();
     this.#answer(oneLine(json.toString()));
   }
 
   begin(first: Buffer, _length: number | undefined): boolean {
-    this.#chunks = [first];
-    return true;
+    return this.chunk(first);
   }
 
   chunk(bytes: Buffer): boolean {
+    if (this.#ended) return true;
     this.#chunks.push(bytes);
+    this.#gatheredBytes += bytes.length;
+    if (this.#bound === undefined) return true;
+    this.#bound.room.left -= bytes.length;
+    const fits = this.#share?.fit(this.#gatheredBytes) ?? true;
+    if (!fits || this.#bound.room.left < 0) this.answer(noRoom(this.#bound.id), 200);
     return true;
   }
 
@@ -257,28 +277,40 @@ export class GatheringReply implements Reply {
   }
 
   abort(error: string): void {
-    this.#chunks = [];
     this.answer(error, 200);
   }
 
   cancel(error: string): void {
     if (this.#ended) return;
+    this.#finish();
+    this.#cancel(error);
+  }
+
+  #finish(): void {
     this.#ended = true;
     this.#chunks = [];
-    this.#cancel(error);
+    this.#share?.giveBack();
+    if (this.#bound !== undefined) this.#bound.room.left += this.#gatheredBytes;
   }
 
   onDrain(_resume: () => void): void {}
 
   onSent(sent: () => void): void {
-    this.#onSent(sent);
+    if (this.#bound?.res === undefined) sent();
+    else onceClosed(this.#bound.res, sent);
   }
 
   keepAlive(): void {}
 }
 
+function noRoom(id: RequestId): string {
+  const sentence =
+    "The answer is too large beside the others that are under way; ask for it alone.";
+  return stringify(errorResponse(id, RPC.internalError, sentence, { code: "SERVER_TOO_LARGE" }));
+}
+
 /** Calls `closed` when the response has gone to the client, or the client has gone. */
-export function onceClosed(res: ServerResponse, closed: () => void): void {
+function onceClosed(res: ServerResponse, closed: () => void): void {
   if (res.closed || res.destroyed) closed();
   else res.once("close", closed);
 }

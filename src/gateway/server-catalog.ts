@@ -32,6 +32,7 @@ import {
   type ServerStatus,
   type UpstreamServer,
 } from "../upstream/index.ts";
+import { sentenceForCallers } from "./caller-sentence.ts";
 import type { Limits } from "./options.ts";
 
 export type ListKind = "tools" | "prompts" | "resources" | "templates";
@@ -240,6 +241,13 @@ export class Listing {
     };
   }
 
+  /** How much longer what is held may be kept by whoever reads it now, in milliseconds. */
+  get ttlLeftMs(): number {
+    if (this.#ttlMs === undefined || this.#fetchedAt === undefined || this.#invalid) return 0;
+    const left = this.#fetchedAt + this.#ttlMs - this.#deps.clock.monotonicMs();
+    return Math.max(0, Math.floor(left));
+  }
+
   /** Undefined when a reader need not wait; else a promise that settles when it need wait no longer (never rejects). */
   settle(): Promise<void> | undefined {
     this.refreshIfDue();
@@ -396,7 +404,7 @@ function takePage(found: Fetched, result: JsonObject, member: string, first: boo
 }
 
 function reasonOf(error: unknown): { code: ErrorCode; message: string } {
-  if (isSignalboxError(error)) return { code: error.code, message: error.message };
+  if (isSignalboxError(error)) return { code: error.code, message: sentenceForCallers(error) };
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return { code: "SERVER_TIMEOUT", message: "The server has not answered its list in time." };
   }

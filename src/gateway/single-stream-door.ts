@@ -17,6 +17,7 @@ import { sendError } from "./http-errors.ts";
 import type { LegacyDoor } from "./legacy-door.ts";
 import type { LegacySession } from "./legacy-session.ts";
 import type { Post } from "./modern-door.ts";
+import type { Room } from "./reply.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Traffic } from "./traffic.ts";
 import type { View } from "./view.ts";
@@ -29,6 +30,7 @@ const INITIALIZE_MS = 30_000;
 interface Stream {
   readonly post: Post;
   readonly write: (json: string) => void;
+  readonly room: Room;
   session: LegacySession | undefined;
 }
 
@@ -55,6 +57,7 @@ export class SingleStreamDoor {
     const stream: Stream = {
       post,
       session: undefined,
+      room: this.#legacy.newRoom(),
       write: (json) => {
         if (dropStalled(post.res, largest)) return;
         largest = Math.max(largest, json.length);
@@ -97,7 +100,7 @@ export class SingleStreamDoor {
       return;
     }
     post.res.writeHead(202, { "content-length": 0 }).end();
-    this.#legacy.message(stream.session, message, post, stream.write);
+    this.#legacy.message(stream.session, message, post, stream.write, stream.room);
   }
 
   /** Ends the streams on which no session has begun in time; `now` in monotonic milliseconds. */

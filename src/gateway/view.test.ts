@@ -1,11 +1,11 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { Metrics, silentLog, systemClock } from "../foundation/index.ts";
+import { Metrics, manualClock, silentLog, systemClock } from "../foundation/index.ts";
 import { META, isJsonObject, type JsonObject } from "../protocol/index.ts";
 import { UpstreamServer, type ServerOptions } from "../upstream/index.ts";
 import { discovery, fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
 import { CallMeters } from "./call-meters.ts";
 import { bundleOptions, limitOptions } from "./options.ts";
-import { bundle, each, inside } from "./running-gateway.ts";
+import { bundle, each, inside, until } from "./running-gateway.ts";
 import { ServerCatalog } from "./server-catalog.ts";
 import { MODERN_AUDIENCE, View, matchesTemplate, refuseCollisions, type Audience } from "./view.ts";
 
@@ -16,6 +16,7 @@ const legacy: Audience = {
 };
 
 let epoch = 0;
+const clock = manualClock();
 
 /** What a server lists; a list that is absent fails. */
 interface Lists {
@@ -65,7 +66,7 @@ async function catalog(
   onTestFinished(() => peer.close());
   onTestFinished(() => server.close());
   return new ServerCatalog(server, {
-    clock: systemClock,
+    clock,
     log: silentLog,
     limits: limitOptions.parse({}),
     envelope: { clientInfo: {}, capabilities: {} },
@@ -109,17 +110,17 @@ describe("a page", () => {
   test("has its items, its age and its scope", async () => {
     const a = await catalog("a", {
       tools: [tool("x")],
-      more: { ttlMs: 300, cacheScope: "public" },
+      more: { ttlMs: 300_000, cacheScope: "public" },
     });
     const b = await catalog("b", {
       tools: [tool("y")],
-      more: { ttlMs: 100, cacheScope: "public" },
+      more: { ttlMs: 100_000, cacheScope: "public" },
     });
-    expect(await page(viewOf(undefined, a, b))).toMatchObject({
-      resultType: "complete",
-      ttlMs: 100,
-      cacheScope: "public",
-    });
+    const view = viewOf(undefined, a, b);
+    const first = await page(view);
+    expect(first).toMatchObject({ resultType: "complete", ttlMs: 100_000, cacheScope: "public" });
+    clock.advance(40_000);
+    expect(await page(view)).toEqual({ ...first, ttlMs: 60_000 });
     const c = await catalog("c", { tools: [tool("z")] });
     expect(await page(viewOf(undefined, a, c))).toMatchObject({ ttlMs: 0, cacheScope: "private" });
     expect(Object.keys(await page(viewOf(undefined, a), "tools", legacy))).toEqual(["tools"]);
@@ -323,6 +324,10 @@ describe("bare names", () => {
       { server: "a", reason: "BUNDLE_COLLISION" },
       { server: "b", reason: "BUNDLE_COLLISION" },
     ]);
+    const since = inside(await page(view), "_meta", "signalbox/missing", 0, "since");
+    epoch++;
+    await until("time has passed", () => new Date().toISOString() !== since);
+    expect(inside(await page(view), "_meta", "signalbox/missing", 0, "since")).toBe(since);
     expect(() => refuseCollisions(view, MODERN_AUDIENCE)).toThrow('"x" is offered by "a" and "b"');
     expect(await view.resolve("tools", "none", MODERN_AUDIENCE)).toEqual({
       ok: false,

@@ -93,6 +93,7 @@ export class View {
   readonly #deps: ViewDeps;
   readonly #selection: Selection;
   readonly #indexes = new Map<string, Index>();
+  readonly #collidedSince = new Map<string, string>();
   readonly #resourcePolicies = new Map<UpstreamServer, { cache?: CachePolicy }>();
 
   constructor(
@@ -127,11 +128,23 @@ export class View {
     const index = this.#index(kind, audience);
     if (offset !== 0 && offset >= index.items.length) return undefined;
     const key = `${audience.era} ${offset}`;
+    const ttlMs = audience.era === "modern" ? this.#ttlLeft(index, kind, audience) : undefined;
     const known = index.pages.get(key);
-    if (known !== undefined) return known;
-    const page = { resultText: pageText(index, kind, audience.era, offset, this.#deps) };
+    if (known !== undefined && known.ttlMs === ttlMs) return known;
+    const text = known?.text ?? pageText(index, kind, audience.era, offset, this.#deps);
+    const resultText = ttlMs === undefined ? text : `${text.slice(0, -1)},"ttlMs":${ttlMs}}`;
+    const page = { text, ttlMs, resultText };
     index.pages.set(key, page);
     return page;
+  }
+
+  // A list is as fresh as the part of it that gets old first.
+  #ttlLeft(index: Index, kind: ListKind, audience: Audience): number {
+    if (index.missing.length > 0 || this.catalogs.length === 0) return 0;
+    return this.#listings(kind, audience).reduce(
+      (left, listing) => Math.min(left, listing.ttlLeftMs),
+      Number.MAX_SAFE_INTEGER,
+    );
   }
 
   /** All items of a kind with what is missing, for the catalog of the API. */
@@ -321,21 +334,29 @@ export class View {
       collisions: new Map(),
       items: [],
       missing: [],
-      ttlMs: Number.POSITIVE_INFINITY,
       cacheScope: "public",
       pages: new Map(),
     };
     for (const catalog of this.catalogs) this.#addServer(index, kind, catalog, audience);
     for (const name of index.collisions.keys()) index.routes.delete(name);
     for (const route of index.routes.values()) index.items.push(route.item);
-    for (const [name, owners] of index.collisions) index.missing.push(...collided(name, owners));
+    this.#addCollisions(index, kind);
     return index;
+  }
+
+  // A collision is as old as its first index, not as the newest one.
+  #addCollisions(index: Index, kind: ListKind): void {
+    for (const [name, owners] of index.collisions) {
+      const key = `${kind} ${name} ${owners.join(" ")}`;
+      const since = this.#collidedSince.get(key) ?? new Date().toISOString();
+      if (this.#collidedSince.size < COLLISIONS_MAX) this.#collidedSince.set(key, since);
+      index.missing.push(...collided(name, owners, since));
+    }
   }
 
   #addServer(index: Index, kind: ListKind, catalog: ServerCatalog, audience: Audience): void {
     const view = this.#listing(catalog, kind, audience).view();
     if (view.missing !== undefined) index.missing.push(view.missing);
-    index.ttlMs = Math.min(index.ttlMs, view.ttlMs ?? 0);
     if (view.cacheScope === "private") index.cacheScope = "private";
     for (const item of view.items) {
       const route = this.#route(kind, catalog, item);
@@ -433,14 +454,20 @@ interface Index {
   readonly collisions: Map<string, readonly string[]>;
   readonly items: JsonObject[];
   readonly missing: Missing[];
-  ttlMs: number;
   cacheScope: "public" | "private";
-  readonly pages: Map<string, ListPage>;
+  readonly pages: Map<string, KeptPage>;
+}
+
+/** A page with its text but for how long it may be kept, which is less each time. */
+interface KeptPage extends ListPage {
+  readonly text: string;
+  readonly ttlMs: number | undefined;
 }
 
 const UNKNOWN: Resolution = { ok: false, reason: "unknown" };
 const NO_PARAMS = { ok: true, headers: [] } as const;
 const INDEXES_MAX = 256;
+const COLLISIONS_MAX = 1_000;
 
 const FIELD: Record<ListKind, string> = {
   tools: "name",
@@ -461,12 +488,12 @@ function isAway(missing: Missing): boolean {
   return !missing.stale && missing.reason !== "BUNDLE_COLLISION";
 }
 
-function collided(name: string, owners: readonly string[]): Missing[] {
+function collided(name: string, owners: readonly string[], since: string): Missing[] {
   return owners.map((server) => ({
     server,
     reason: "BUNDLE_COLLISION",
     message: `"${name}" is offered by ${owners.join(" and ")} and left out.`,
-    since: new Date().toISOString(),
+    since,
     stale: false,
   }));
 }
@@ -486,8 +513,6 @@ function pageText(
   if (next < index.items.length) result["nextCursor"] = cursorAt(next);
   if (era === "modern") {
     result["resultType"] = "complete";
-    const complete = index.missing.length === 0 && Number.isFinite(index.ttlMs);
-    result["ttlMs"] = complete ? index.ttlMs : 0;
     result["cacheScope"] = index.cacheScope;
   }
   const meta: JsonObject = {};

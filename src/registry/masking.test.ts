@@ -92,3 +92,20 @@ test("secrets that every endpoint receives are not kept for one that is new", ()
   delete fewer.endpoints;
   expect(unmaskServer(fewer, stored).headers?.["Authorization"]).toBe("Bearer abcdefgh");
 });
+
+test("arguments of a container are masked, and kept where they are sent back masked", () => {
+  const contained = serverOptions.parse({
+    command: "node",
+    process: {
+      runner: "container",
+      container: { image: "x", args: ["--env", "API_TOKEN=abc", "--rm"] },
+    },
+  });
+  const shown = maskServer(contained);
+  expect(JSON.stringify(shown)).not.toContain("abc");
+  expect(shown.process?.container?.args).toEqual(["--env", "API_TOKEN=[redacted]", "--rm"]);
+  expect(unmaskServer(shown, contained)).toEqual(contained);
+  const moved = structuredClone(shown);
+  if (moved.process?.container !== undefined) moved.process.container.image = "evil";
+  expect(() => unmaskServer(moved, contained)).toThrow("process.container.args.1");
+});

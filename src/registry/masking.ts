@@ -8,9 +8,12 @@ export const mask = "***";
 
 /** Options as they may be shown: values of env, headers, secret-looking arguments and URL parameters are masked. */
 export function maskServer(options: ServerOptions): ServerOptions {
-  const { env, headers, args, url, endpoints } = options;
+  const { env, headers, args, url, endpoints, process } = options;
   return {
     ...options,
+    ...(process?.container && {
+      process: { ...process, container: maskContainer(process.container) },
+    }),
     ...(env && { env: maskValues(env) }),
     ...(headers && { headers: maskValues(headers) }),
     ...(args && { args: maskArguments(args) }),
@@ -31,6 +34,9 @@ export function unmaskServer(edited: ServerOptions, stored: ServerOptions): Serv
   const { env, headers, args, url, endpoints } = edited;
   const restored: ServerOptions = {
     ...edited,
+    ...(edited.process?.container && {
+      process: { ...edited.process, container: unmaskContainer(edited, stored) },
+    }),
     ...(env && { env: unmaskValues(env, stored.env, "env") }),
     ...(headers && { headers: unmaskValues(headers, stored.headers, "headers") }),
     ...(args && {
@@ -81,6 +87,9 @@ function refuseLeftMasks(options: ServerOptions): void {
   for (const [at, text] of [
     ["url", options.url],
     ...(options.args ?? []).map((arg, n) => [`args.${n}`, arg] as const),
+    ...(options.process?.container?.args ?? []).map(
+      (arg, n) => [`process.container.args.${n}`, arg] as const,
+    ),
     ...(options.endpoints ?? []).map(
       (endpoint, n) => [`endpoints.${n}.url`, endpoint.url] as const,
     ),
@@ -121,6 +130,24 @@ function maskArguments(args: readonly string[]): string[] {
   return args.map((arg, n) =>
     n > 0 && isFlagOfSecret(args[n - 1]) ? maskedText : redactText(arg),
   );
+}
+
+type Container = NonNullable<NonNullable<ServerOptions["process"]>["container"]>;
+
+// `["--env", "TOKEN=abc"]`: what a container is started with is as secret as the environment it makes.
+function maskContainer(container: Container): Container {
+  return { ...container, args: maskArguments(container.args) };
+}
+
+function unmaskContainer(edited: ServerOptions, stored: ServerOptions): Container | undefined {
+  const container = edited.process?.container;
+  const before = stored.process?.container;
+  if (container === undefined || before === undefined || before.image !== container.image) {
+    return container;
+  }
+  const shown = maskContainer(before).args;
+  const args = container.args.map((arg, n) => (arg === shown[n] ? (before.args[n] ?? arg) : arg));
+  return { ...container, args };
 }
 
 function isFlagOfSecret(argument: string | undefined): boolean {

@@ -161,3 +161,58 @@ test("min_connections never go beyond max_connections", async () => {
   await atOnce(server, 4);
   expect(peer.connections.most).toBe(2);
 });
+
+test("connections that are opened ahead are no calls: a quiet link is asked at every look", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const peer = await modernServer(well, { keepAliveMs: HOUR_MS });
+  const server = upstream({
+    url: peer.url,
+    connection_pool: {
+      min_connections: 3,
+      max_idle_time: HOUR_MS,
+      health_check_interval: 30_000,
+    },
+  });
+  await server.lane({ kind: "shared" }, AbortSignal.timeout(5_000));
+  await expect.poll(() => connectionsOf(server)).toMatchObject({ busy: 0, waiting: 0 });
+  for (let look = 0; look < 3; look++) {
+    peer.closeIdle();
+    await expect.poll(() => connectionsOf(server)).toMatchObject({ open: 0 });
+    const asked = peer.calls("server/discover").length;
+    vi.advanceTimersByTime(30_000);
+    await expect.poll(() => peer.calls("server/discover").length).toBeGreaterThan(asked);
+    await expect.poll(() => connectionsOf(server)).toMatchObject({ busy: 0, waiting: 0 });
+    await expect.poll(() => server.links[0]?.health.inFlight).toBe(0);
+  }
+});
+
+test("a health check that finds all connections in use says nothing of the endpoint", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { peer, held } = await holding();
+  const server = upstream({
+    url: peer.url,
+    connection_pool: {
+      max_connections: 1,
+      health_check_interval: 30_000,
+      connection_timeout: 100,
+    },
+  });
+  const running = deliver(server, { timeoutMs: 20_000 });
+  await expect.poll(() => held.length).toBe(1);
+  const [link] = server.links;
+  for (let look = 0; look < 3; look++) {
+    vi.advanceTimersByTime(30_000);
+    // The pool looks for what is overdue at intervals of its own.
+    await expect
+      .poll(() => {
+        vi.advanceTimersByTime(100);
+        return link?.health.inFlight;
+      })
+      .toBe(1);
+  }
+  expect(link?.health.failuresInARow).toBe(0);
+  held.shift()?.();
+  expect((await running).error).toBeUndefined();
+});

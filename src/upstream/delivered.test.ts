@@ -5,7 +5,14 @@ import type { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { deliver, modernServer, upstream } from "./fake-call.ts";
-import { event, events, fakeHttpServer, handshake, json } from "./transports/fake-http-server.ts";
+import {
+  event,
+  events,
+  fakeHttpServer,
+  handshake,
+  json,
+  type FakeHttpServer,
+} from "./transports/fake-http-server.ts";
 import { connectionFailure } from "./transports/http-failure.ts";
 
 /** Breaks the connection of each call to `url`, once the server has it, with the error that the kernel would give. */
@@ -37,8 +44,8 @@ test.for(["ETIMEDOUT", "EHOSTUNREACH", "ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_
   },
 );
 
-test("over HTTP+SSE such a call is not repeated either", async () => {
-  const breaking = breakAfterSending("ETIMEDOUT");
+/** An HTTP+SSE server that opens sessions and leaves calls to `call`. */
+async function sseServer(call: (response: ServerResponse) => void): Promise<FakeHttpServer> {
   let stream: ServerResponse | undefined;
   const peer = await fakeHttpServer((request, response) => {
     const { method, id } = request.message;
@@ -46,7 +53,7 @@ test("over HTTP+SSE such a call is not repeated either", async () => {
       events(response);
       response.write("event: endpoint\ndata: /messages\n\n");
       stream = response;
-    } else if (method === "tools/call") breaking.break();
+    } else if (method === "tools/call") call(response);
     else {
       response.writeHead(202).end();
       const result = {
@@ -59,6 +66,12 @@ test("over HTTP+SSE such a call is not repeated either", async () => {
     }
   });
   onTestFinished(() => peer.close());
+  return peer;
+}
+
+test("over HTTP+SSE such a call is not repeated either", async () => {
+  const breaking = breakAfterSending("ETIMEDOUT");
+  const peer = await sseServer(() => breaking.break());
   const server = upstream({
     url: peer.url,
     transport: "http-sse",
@@ -67,6 +80,28 @@ test("over HTTP+SSE such a call is not repeated either", async () => {
   const { error } = await deliver(server);
   expect(error).toMatchObject({ details: { outcome: "unknown", attempts: 1 } });
   expect(peer.calls("tools/call")).toHaveLength(1);
+});
+
+test("over HTTP+SSE a call whose session was forgotten is made in a new one", async () => {
+  let calls = 0;
+  const peer = await sseServer((response) => {
+    calls++;
+    if (calls === 1) response.writeHead(404).end();
+    else
+      json(response, {
+        jsonrpc: "2.0",
+        id: peer.calls("tools/call").at(-1)?.message["id"],
+        result: {},
+      });
+  });
+  const server = upstream({
+    url: peer.url,
+    transport: "http-sse",
+    retry_policy: { base_delay: 20, max_delay: 50 },
+    connection_pool: { reconnect_backoff: 1, max_reconnect_backoff: 1 },
+  });
+  expect((await deliver(server)).error).toBeUndefined();
+  expect(calls).toBe(2);
 });
 
 test.for([

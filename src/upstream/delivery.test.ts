@@ -1,7 +1,8 @@
 import { createServer, type Server } from "node:http";
 import { expect, test } from "vitest";
 import { deliver, fails, modernServer, resets, upstream, well } from "./fake-call.ts";
-import type { FakeHttpServer } from "./transports/fake-http-server.ts";
+import type { JsonObject } from "../protocol/index.ts";
+import { event, events, type FakeHttpServer } from "./transports/fake-http-server.ts";
 
 const callsOf = (peer: FakeHttpServer): number => peer.calls("tools/call").length;
 
@@ -145,6 +146,32 @@ test("the deadline covers all attempts together", async () => {
   const { error } = await deliver(server, { safe: true, timeoutMs: 200 });
   expect(error).toMatchObject({ code: "SERVER_TIMEOUT", details: { outcome: "failed" } });
   expect(callsOf(peer)).toBe(1);
+});
+
+test("the progress of a repeat is told from where the first attempt was", async () => {
+  const peer = await modernServer((response, id, call) => {
+    events(response);
+    for (const progress of call === 1 ? [1, 2] : [1, 2, 3])
+      event(response, { jsonrpc: "2.0", method: "notifications/progress", params: { progress } });
+    if (call > 1) event(response, { jsonrpc: "2.0", id, result: {} });
+    response.end();
+  });
+  const server = upstream({ url: peer.url, retry_policy: { base_delay: 1, max_delay: 5 } });
+  const told: unknown[] = [];
+  const heard = ({ params }: { params?: JsonObject }): void => void told.push(params?.["progress"]);
+  expect((await deliver(server, { safe: true, heard })).error).toBeUndefined();
+  expect(callsOf(peer)).toBe(2);
+  expect(told).toEqual([1, 2, 3]);
+});
+
+test("calls of which no first attempt was sent count for the budget of repeats", async () => {
+  const away = await closedPort();
+  const server = upstream({
+    url: `http://127.0.0.1:${away}/mcp`,
+    retry_policy: { max_attempts: 1 },
+  });
+  for (let count = 0; count < 3; count++) await deliver(server);
+  expect(server.retries.explain().budget).toMatchObject({ calls: 3 });
 });
 
 async function closedPort(): Promise<number> {

@@ -70,7 +70,10 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   /** An attempt that failed may have been carried out. */
   #mayHaveRun = false;
   #ticket = 0;
-  #sentAtMs = 0;
+  /** Monotonic, of the last attempt; before the first one -1. */
+  #sentAtMs = -1;
+  /** How far the server said that it is. */
+  #progress: number | undefined;
   #phase: "new" | "queued" | "opening" | "sent" | "streaming" | "pausing" | "over" = "new";
   #pause: NodeJS.Timeout | undefined;
   #wait: BulkheadWait | undefined;
@@ -120,7 +123,17 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   // --- the lane
 
   message(message: JsonRpcNotification | JsonRpcRequest): void {
-    if (this.#phase !== "over") this.#parcel.message(message);
+    if (this.#phase !== "over" && !this.#isBehind(message)) this.#parcel.message(message);
+  }
+
+  // A repeat begins from the start, and the caller's progress must not go backwards.
+  #isBehind({ method, params }: JsonRpcNotification | JsonRpcRequest): boolean {
+    if (method !== "notifications/progress") return false;
+    const progress = params?.["progress"];
+    if (typeof progress !== "number") return false;
+    if (this.#attempts > 1 && progress <= (this.#progress ?? -Infinity)) return true;
+    this.#progress = progress;
+    return false;
   }
 
   answer(body: Buffer): void {
@@ -231,6 +244,7 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   // Nothing was asked of the server, and the link keeps its own peace: the breakers have nothing to learn from it.
   #notSent(error: SignalboxError): void {
     this.#host.breakers.abandoned(this.#parcel.tool, this.#ticket);
+    if (this.#sentAtMs < 0) this.#counted(this.#host.clock.monotonicMs());
     // A server that is down is not waited for by every call; one that was just lost is.
     const { kind } = this.#host.isDown ? REFUSED_HERE : classify(error);
     this.#attemptFailed(error, { ...classify(error), kind, delivered: "no" });
@@ -238,10 +252,9 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
 
   #send(link: Link, lane: Lane): void {
     this.#phase = "sent";
-    const { clock, retries } = this.#host;
-    const nowMs = clock.monotonicMs();
+    const nowMs = this.#host.clock.monotonicMs();
+    if (this.#sentAtMs < 0) this.#counted(nowMs);
     this.#sentAtMs = nowMs;
-    if (this.#attempts === 1) retries.called(nowMs);
     link.health.started();
     try {
       const timeoutMs = Math.max(1, this.#deadlineMs - nowMs);
@@ -253,6 +266,12 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
       link.health.abandoned();
       this.#notSent(asFailure(thrown, "SERVER_REFUSED", link.name, "could not be called"));
     }
+  }
+
+  /** Of the calls that the budget for repeats is a share of this is one. */
+  #counted(nowMs: number): void {
+    this.#sentAtMs = nowMs;
+    this.#host.retries.called(nowMs);
   }
 
   #succeeded(): void {

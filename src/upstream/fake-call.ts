@@ -88,6 +88,8 @@ export interface FakeCall {
   readonly principal?: string;
   /** Default: the lane of the principal. */
   readonly key?: LaneKey;
+  /** Hears what comes before the answer. */
+  readonly heard?: Parcel["message"];
   /** Hears the handle as soon as the call is on its way. */
   readonly sent?: (handle: ExchangeHandle) => void;
 }
@@ -112,7 +114,7 @@ export function deliver(server: UpstreamServer, call: FakeCall = {}): Promise<Ou
         name: tool,
         timeoutMs: ms,
       }),
-      message: () => undefined,
+      message: (heard) => call.heard?.(heard),
       answer: (body) => resolve({ body: body.toString() }),
       begin: () => undefined,
       chunk: () => true,

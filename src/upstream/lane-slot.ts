@@ -29,6 +29,8 @@ export interface SessionKey {
   capabilities: JsonObject;
   revision?: string;
   listener: LaneListener;
+  /** Whether the session has ended: nobody would release what is opened for it now. */
+  over?: () => boolean;
   /** Hears of the lane once it is open, before it is used. */
   opened?: (lane: Lane) => void;
 }

@@ -111,6 +111,38 @@ test("a legacy server is asked in its own way, with ping", async () => {
   expect(peer.calls("ping")[0]?.headers["mcp-session-id"]).toBe("s");
 });
 
+test("the sessions of a link that was lost are closed once nothing runs in them", async () => {
+  let isAway = false;
+  let sessions = 0;
+  const peer = await fakeHttpServer((request, response) => {
+    const { method, id } = request.message;
+    if (method === "initialize" && !isAway) sessions++;
+    if (isAway) response.socket?.resetAndDestroy();
+    else if (!handshake(request, response, { session: `s${sessions}` })) well(response, id, 1);
+  });
+  onTestFinished(() => peer.close());
+  const server = upstream({
+    url: peer.url,
+    protocol_era: "legacy",
+    retry_policy: { max_attempts: 1 },
+    connection_pool: { reconnect_backoff: 20, max_reconnect_backoff: 20 },
+  });
+  const shared = { key: { kind: "shared" } } as const;
+  await deliver(server, shared);
+  isAway = true;
+  for (let count = 0; count < 3; count++) await deliver(server, shared);
+  expect(stateOf(server)).toBe("reconnecting");
+  isAway = false;
+  await expect.poll(() => stateOf(server)).toBe("connected");
+  const ended = (): unknown[] =>
+    peer.received
+      .filter(({ method }) => method === "DELETE")
+      .map(({ headers }) => headers["mcp-session-id"]);
+  expect(ended()).toEqual([]);
+  look();
+  await expect.poll(ended).toEqual(["s1"]);
+});
+
 test("a server that never answered is not asked: there is no link yet", async () => {
   const { peer, server } = await checked();
   look();

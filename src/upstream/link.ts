@@ -100,6 +100,7 @@ export interface ProcessDeps {
   readonly processesMax: number;
   readonly crashLoop: CrashLoop;
   readonly cgroupFolder?: string;
+  readonly home?: string;
 }
 
 export interface LinkDeps {
@@ -335,13 +336,21 @@ export class Link implements SlotOwner, ReportListener {
   /** A call over this link was answered. */
   succeeded(latencyMs: number): void {
     this.#ended++;
-    this.health.ended("ok", latencyMs);
-    if (this.#state === "degraded") this.#judge();
+    this.#wentWell(latencyMs);
   }
 
   /** A call failed in a way that tells of the link; `broken` where there was no connection, or one that broke. */
   failed(latencyMs: number, error: SignalboxError, broken: boolean): void {
     this.#ended++;
+    this.#wentBadly(latencyMs, error, broken);
+  }
+
+  #wentWell(latencyMs: number): void {
+    this.health.ended("ok", latencyMs);
+    if (this.#state === "degraded") this.#judge();
+  }
+
+  #wentBadly(latencyMs: number, error: SignalboxError, broken: boolean): void {
     this.health.ended("failed", latencyMs);
     this.#deps.owner.linkFailed(this);
     if (broken && this.#http !== undefined && this.health.failuresInARow >= brokenMax)
@@ -403,6 +412,7 @@ export class Link implements SlotOwner, ReportListener {
     const slot = this.#sessions.get(sessionId);
     if (slot === undefined) return;
     this.#sessions.delete(sessionId);
+    this.#ownLoops.delete(sessionId);
     this.#drop(slot);
   }
 
@@ -639,6 +649,7 @@ export class Link implements SlotOwner, ReportListener {
           processesMax: processes.processesMax,
           ...(processes.starts && { processes: processes.starts }),
           ...(processes.cgroupFolder && { cgroupFolder: processes.cgroupFolder }),
+          ...(processes.home !== undefined && { home: processes.home }),
         }),
       });
       slot.life = slot === this.#shared ? life : ownLife(life, own?.start());
@@ -765,7 +776,8 @@ export class Link implements SlotOwner, ReportListener {
       if (this.#state === "connecting") this.#enter("error", error.message, error.code);
       return;
     }
-    this.#log.warn({ code: error.code, endpoint: this.id }, error.message);
+    const isOld = isFailing(this.#state) && this.#lastError?.error.code === error.code;
+    this.#log[isOld ? "debug" : "warn"]({ code: error.code, endpoint: this.id }, error.message);
     // Nor is what it refuses to one client while it serves others.
     const isForOne = slot !== this.#shared && this.#anyLane() !== undefined;
     if (isForOne && classify(error).kind === "non_retryable") return;
@@ -787,7 +799,7 @@ export class Link implements SlotOwner, ReportListener {
     const { kind } = classify(error);
     if (kind === "non_retryable" || kind === "throttled" || this.#http === undefined) return;
     this.health.started();
-    this.failed(0, error, kind === "network");
+    this.#wentBadly(0, error, kind === "network");
   }
 
   // --- what slots and subscriptions report
@@ -864,7 +876,8 @@ export class Link implements SlotOwner, ReportListener {
     try {
       await this.#opened(this.#shared);
     } catch (error) {
-      const { retryAfterMs } = (isSignalboxError(error) && error.details) || {};
+      const refusal = isSignalboxError(error) && isOwnRefusal(error) ? error : undefined;
+      const retryAfterMs = refusal?.details?.["retryAfterMs"];
       const { reconnect_backoff } = this.#deps.pool;
       this.#reopenLater(typeof retryAfterMs === "number" ? retryAfterMs : reconnect_backoff);
     }
@@ -879,6 +892,7 @@ export class Link implements SlotOwner, ReportListener {
 
   #tend(): void {
     this.#reap();
+    if (this.health.inFlight === 0) this.#closeRetired();
     if (this.#anyLane() === undefined && this.#state === "connected")
       this.#enter("idle", "nobody has used it for a while");
     void this.#reprobe();
@@ -920,7 +934,6 @@ export class Link implements SlotOwner, ReportListener {
     if (!quiet || lane === undefined || lane.closed || this.definition.service !== undefined)
       return;
     await this.#ask(lane);
-    this.#endedBefore = this.#ended;
     void this.#fill(lane);
   }
 
@@ -940,7 +953,7 @@ export class Link implements SlotOwner, ReportListener {
       await ask(lane, modern ? "server/discover" : "ping", params, {
         timeoutMs: this.#deps.connectTimeoutMs,
       });
-      this.succeeded(this.#deps.clock.monotonicMs() - startedMs);
+      this.#wentWell(this.#deps.clock.monotonicMs() - startedMs);
     } catch (thrown) {
       const error = this.#asFailure(thrown);
       this.#log.debug({ endpoint: this.id, err: error }, "The health check failed");
@@ -949,12 +962,19 @@ export class Link implements SlotOwner, ReportListener {
         this.#lose(error, "needs_auth");
         return;
       }
-      this.failed(
-        this.#deps.clock.monotonicMs() - startedMs,
-        error,
-        classify(error).kind === "network",
-      );
+      if (this.#hadNoRoom(error)) {
+        this.health.abandoned();
+        return;
+      }
+      const tookMs = this.#deps.clock.monotonicMs() - startedMs;
+      this.#wentBadly(tookMs, error, classify(error).kind === "network");
     }
+  }
+
+  /** A question that never left, because calls had all connections: they tell how the link does. */
+  #hadNoRoom({ code, details }: SignalboxError): boolean {
+    const { busy = 0, max = 1 } = this.connections ?? {};
+    return code === "SERVER_TIMEOUT" && details?.["delivered"] === "no" && busy >= max;
   }
 
   // A server may be upgraded while its legacy session still works: the verdict is asked for anew every day.
@@ -1013,6 +1033,14 @@ export class Link implements SlotOwner, ReportListener {
     this.#retired.set(lane, setTimeout(close, retireMs).unref());
   }
 
+  #closeRetired(): void {
+    for (const [lane, timer] of this.#retired) {
+      clearTimeout(timer);
+      void lane.close();
+    }
+    this.#retired.clear();
+  }
+
   // --- slots
 
   #slotOf(key: LaneKey): LaneSlot | undefined {
@@ -1023,6 +1051,8 @@ export class Link implements SlotOwner, ReportListener {
   #slotFor(key: LaneKey): LaneSlot {
     const known = this.#slotOf(key);
     if (known !== undefined || key.kind === "shared") return known ?? this.#shared;
+    if (key.kind === "session" && key.over?.() === true)
+      throw failureOf(this.name, "SESSION_NOT_FOUND", "is not opened for a session that has ended");
     const { lanesMax } = this.#deps;
     if (this.#principals.size + this.#sessions.size >= lanesMax)
       throw failureOf(

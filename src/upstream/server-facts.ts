@@ -1,4 +1,5 @@
 /** What a server shows of itself to who looks closely: its endpoints, what guards them, and why it does what it does. */
+import { redactText } from "../foundation/index.ts";
 import type { Era } from "../protocol/index.ts";
 import type { LinkTransition } from "./link-history.ts";
 import type { Link } from "./link.ts";
@@ -69,7 +70,7 @@ function endpointFacts(server: UpstreamServer, link: Link): EndpointFacts {
   const uptime = history.uptime(server.clock.now());
   return {
     id: link.id,
-    ...(url !== undefined && { url: withoutQuery(url) }),
+    ...(url !== undefined && { url: redactText(withoutQuery(url)) }),
     state: link.state,
     since: history.since,
     ...(uptime !== undefined && { uptime }),
@@ -98,7 +99,7 @@ function processesOf(link: Link): ProcessView[] {
   }));
 }
 
-// A query may carry a key.
+// A query may carry a key, and sometimes the path does.
 function withoutQuery(url: string): string {
   const at = url.indexOf("?");
   return at < 0 ? url : url.slice(0, at);

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { silentLog, systemClock } from "../foundation/index.ts";
 import { isJsonObject, type JsonObject } from "../protocol/index.ts";
 import { modernMeta } from "./era-probe.ts";
-import { subscriptionsOf, type Subscriptions } from "./subscriptions.ts";
+import { report, subscriptionsOf, type Subscriptions } from "./subscriptions.ts";
 import {
   discovery,
   event,
@@ -150,4 +150,17 @@ test("a server that has no listen is not asked again", async () => {
   await vi.waitFor(() => expect(listens).toHaveLength(1));
   await new Promise((resolve) => setTimeout(resolve, 1500));
   expect(listens).toHaveLength(1);
+});
+
+test("a report is known by its method and by nothing that only sounds like one", () => {
+  const heard: unknown[] = [];
+  const listener = {
+    listChanged: (kind: unknown) => heard.push(kind),
+    resourceUpdated: (uri: unknown) => heard.push(uri),
+  };
+  for (const method of ["constructor", "__proto__", "toString", "notifications/none"]) {
+    expect(report({ jsonrpc: "2.0", method }, listener)).toBe(false);
+  }
+  const changed = { jsonrpc: "2.0", method: "notifications/tools/list_changed" } as const;
+  expect([report(changed, listener), heard]).toEqual([true, ["tools"]]);
 });

@@ -48,7 +48,7 @@ export function subscriptionsOf(parts: SubscriptionParts): Subscriptions {
 
 /** Passes a server's notification to `listener`; false where it is no report. */
 export function report(message: JsonRpcNotification, listener: ReportListener): boolean {
-  const kind = listKinds[message.method];
+  const kind = listKinds.get(message.method);
   if (kind !== undefined) {
     listener.listChanged(kind);
     return true;
@@ -59,11 +59,11 @@ export function report(message: JsonRpcNotification, listener: ReportListener): 
   return true;
 }
 
-const listKinds: Partial<Record<string, ListKind>> = {
-  "notifications/tools/list_changed": "tools",
-  "notifications/prompts/list_changed": "prompts",
-  "notifications/resources/list_changed": "resources",
-};
+const listKinds: ReadonlyMap<string, ListKind> = new Map([
+  ["notifications/tools/list_changed", "tools"],
+  ["notifications/prompts/list_changed", "prompts"],
+  ["notifications/resources/list_changed", "resources"],
+]);
 
 const acknowledgeTimeoutMs = 10_000;
 /** A listen that lived this long was no failure when it ends. */

@@ -14,13 +14,13 @@ import {
   type FakeHttpServer,
   type Received,
 } from "./transports/fake-http-server.ts";
-import type { LaneKey } from "./lane-slot.ts";
+import type { LaneKey, SessionKey } from "./lane-slot.ts";
 import { connectionPoolOptions } from "./connection-pool-options.ts";
 import { UpstreamServer, type UpstreamOptions } from "./upstream-server.ts";
 
 const shared: LaneKey = { kind: "shared" };
 const principal = (id: string): LaneKey => ({ kind: "principal", id });
-const session = (id: string, listener = new HeardLane()): LaneKey => ({
+const session = (id: string, listener = new HeardLane()): SessionKey => ({
   kind: "session",
   id,
   clientInfo: { name: `client-${id}`, version: "1" },
@@ -172,6 +172,16 @@ describe("a lane", () => {
     await vi.waitFor(() =>
       expect(peer.received.filter((one) => one.method === "DELETE")).toHaveLength(1),
     );
+  });
+
+  test("is not opened any more for a client session that is over", async () => {
+    const peer = await legacyServer();
+    const server = upstream({ url: peer.url });
+    await server.lane(shared, soon());
+    const key: LaneKey = { ...session("c"), over: () => true };
+    await expect(server.lane(key, soon())).rejects.toMatchObject({ code: "SESSION_NOT_FOUND" });
+    expect(server.laneNow(key)).toBeUndefined();
+    expect(peer.calls("initialize")).toHaveLength(1);
   });
 
   test("of a principal is closed when it was not used for a while, the shared one is not", async () => {

@@ -72,6 +72,8 @@ export interface UpstreamOptions {
   guards?: Partial<GuardOptions>;
   /** Where control groups for local processes may be made; default nowhere. */
   cgroupFolder?: string;
+  /** The gateway's own folder, which local processes in a runner do not see; default none. */
+  home?: string;
 }
 
 export interface UpstreamDeps {
@@ -225,6 +227,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       processesMax: options.lanesMax ?? 32,
       ...(processes && { starts: processes }),
       ...(options.cgroupFolder !== undefined && { cgroupFolder: options.cgroupFolder }),
+      ...(options.home !== undefined && { home: options.home }),
     };
   }
 
@@ -484,14 +487,11 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       const sticky = key.kind === "principal" ? key.id : undefined;
       return this.#chooser.choose(links, pickOf(sticky, avoid));
     }
-    const kept = this.#sessionLinks.get(key.id) ?? links.find((one) => one.hasSession(key.id));
-    const keeps = kept?.usable === true && kept.ready;
-    if (keeps && avoid?.includes(kept) !== true) {
-      this.#sessionLinks.set(key.id, kept);
-      return kept;
-    }
-    const chosen = this.#chooser.choose(links, pickOf(key.id, avoid));
-    if (chosen !== undefined) this.#sessionLinks.set(key.id, chosen);
+    const known = this.#sessionLinks.get(key.id);
+    const kept = known ?? links.find((one) => one.hasSession(key.id));
+    const keeps = kept?.usable === true && kept.ready && avoid?.includes(kept) !== true;
+    const chosen = keeps ? kept : this.#chooser.choose(links, pickOf(key.id, avoid));
+    if (chosen !== undefined && chosen !== known) this.#sessionLinks.set(key.id, chosen);
     return chosen;
   }
 

@@ -111,7 +111,7 @@ const breaker = z.looseObject({
   retryAfterMs: z.number().optional(),
 });
 
-const runtime = z
+const runtimeView = z
   .object({
     primary: z.string().describe("The endpoint whose lists are the server's."),
     strategy: z.string().describe("How calls are spread over the endpoints."),
@@ -271,7 +271,7 @@ const get: Route = route({
   answer: {
     status: 200,
     description: "The server; `runtime` is absent while it is switched off.",
-    schema: server.extend({ runtime: runtime.optional() }).openapi("ServerInDetail"),
+    schema: server.extend({ runtime: runtimeView.optional() }).openapi("ServerInDetail"),
     example,
   },
   errors: ["SERVER_NOT_FOUND"],

@@ -1,9 +1,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { PassThrough } from "node:stream";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { SignalboxError } from "../../foundation/index.ts";
-import type { CliIo } from "../cli-io.ts";
+import type { CliIo, StartedGateway } from "../cli-io.ts";
 import { fakeTerminal } from "../fake-terminal.ts";
 import { runCli } from "../run-cli.ts";
 import { FakeMcpGateway } from "../stdio/fake-mcp-gateway.ts";
@@ -97,4 +98,35 @@ test("says why a gateway could not be started", async () => {
   const ran = await stdio(() => Promise.reject(new Error("no room on the disk")));
   expect(ran).toMatchObject({ code: 3, stdout: "" });
   expect(ran.stderr).toContain("no room on the disk");
+});
+
+test("starts one of its own where the one it used is gone, and stops it at the end", async () => {
+  const other = await FakeMcpGateway.start();
+  await writeFile(join(home, "gateway.json"), JSON.stringify({ url: other.url, pid: 1 }));
+  await writeFile(join(home, "admin.key"), other.key);
+  const terminal = fakeTerminal({ env: { SIGNALBOX_HOME: home } });
+  const stdin = new PassThrough();
+  const events: string[] = [];
+  const startGateway = (): Promise<StartedGateway> => {
+    events.push("started");
+    const stop = (): Promise<void> => {
+      events.push("stopped");
+      return Promise.resolve();
+    };
+    return Promise.resolve({ url: gateway.url, key: gateway.key, stop });
+  };
+  const answers = (): string[] => terminal.stdout().split("\n").slice(0, -1);
+  const running = runCli(["stdio"], { ...terminal.io, stdin, startGateway });
+  stdin.write(`${call}\n`);
+  await vi.waitUntil(() => answers().length === 1, { timeout: 10_000 });
+  await other[Symbol.asyncDispose]();
+  // The one that finds the connection broken may have been carried out, and is not sent again.
+  for (let said = 2; events.length === 0; said++) {
+    stdin.write(`${call}\n`);
+    await vi.waitUntil(() => answers().length === said, { timeout: 15_000 });
+  }
+  stdin.end();
+  expect(await running).toBe(0);
+  expect(answers().at(-1)).toContain("hello");
+  expect(events).toEqual(["started", "stopped"]);
 });

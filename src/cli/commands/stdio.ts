@@ -12,6 +12,8 @@ import type { Invocation, RunState } from "../invocation.ts";
 import { runBridge } from "../stdio/bridge.ts";
 
 const aliveTimeoutMs = 2000;
+/** A gateway that is being restarted is given this long to take its home again. */
+const restartMs = 1500;
 
 /** `signalbox stdio`: the gateway as a stdio MCP server, for desktop clients. */
 export function addStdioCommand(program: Command, state: RunState): void {
@@ -39,11 +41,11 @@ const stdioOptions = z.object({ bundle: z.string().optional() });
 async function serveStdio(invocation: Invocation): Promise<0> {
   const { io, out, options, signal } = invocation;
   const { bundle } = stdioOptions.parse(options);
-  await using supply = await findOrStart(invocation);
+  await using supplies = new Supplies(invocation);
+  const { url } = await supplies.begin();
   out.note(
-    `signalbox stdio: bridging to ${supply.address.url}${bundle === undefined ? "" : `, bundle ${bundle}`}`,
+    `signalbox stdio: bridging to ${url}${bundle === undefined ? "" : `, bundle ${bundle}`}`,
   );
-  let first: GatewayAddress | undefined = supply.address;
   await runBridge({
     input: io.stdin,
     output: io.stdout,
@@ -52,13 +54,51 @@ async function serveStdio(invocation: Invocation): Promise<0> {
       out.note(`signalbox stdio: ${text}`);
     },
     signal,
-    find: async () => {
-      const address = first ?? (supply.own ? supply.address : await invocation.gateway());
-      first = undefined;
-      return address;
-    },
+    find: () => supplies.find(),
   });
   return exitCodes.ok;
+}
+
+/** Where the gateway is, as often as it is lost: one of the home's, else one of our own. */
+class Supplies implements AsyncDisposable {
+  readonly #invocation: Invocation;
+  #supply: Supply | undefined;
+  /** Not yet asked for since it was found. */
+  #fresh = false;
+  #lostAtMs: number | undefined;
+
+  constructor(invocation: Invocation) {
+    this.#invocation = invocation;
+  }
+
+  async begin(): Promise<GatewayAddress> {
+    this.#supply = await findOrStart(this.#invocation);
+    this.#fresh = true;
+    return this.#supply.address;
+  }
+
+  /** The gateway may have belonged to another client that is gone: if none comes back, this command starts its own. */
+  async find(): Promise<GatewayAddress> {
+    if (this.#supply !== undefined && (this.#fresh || this.#supply.own)) {
+      this.#fresh = false;
+      return this.#supply.address;
+    }
+    const found = await runningGateway(this.#invocation);
+    if (!(found instanceof CliError)) {
+      this.#lostAtMs = undefined;
+      return found;
+    }
+    this.#lostAtMs ??= performance.now();
+    if (performance.now() - this.#lostAtMs < restartMs) throw found;
+    this.#lostAtMs = undefined;
+    const address = await this.begin();
+    this.#fresh = false;
+    return address;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#supply?.[Symbol.asyncDispose]();
+  }
 }
 
 interface Supply extends AsyncDisposable {

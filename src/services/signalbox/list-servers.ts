@@ -2,6 +2,7 @@ import { defineTool, type Tool } from "@signalbox/kit";
 import { z } from "zod";
 import type { SignalboxPorts } from "./ports.ts";
 import { readOnly, serverSummary } from "./schemas.ts";
+import { summaryFor } from "./shown.ts";
 
 /** The servers behind the gateway, with their states. */
 export function listServers(ports: Pick<SignalboxPorts, "servers">): Tool {
@@ -13,6 +14,8 @@ export function listServers(ports: Pick<SignalboxPorts, "servers">): Tool {
     input: z.object({}),
     output: z.object({ servers: z.array(serverSummary) }),
     annotations: readOnly,
-    handler: (_input, { principal }) => ({ servers: ports.servers(principal) }),
+    handler: (_input, { principal }) => ({
+      servers: ports.servers(principal).map((server) => summaryFor(server, principal)),
+    }),
   });
 }

@@ -34,7 +34,8 @@ export interface ServerSummary {
 
 export interface ServerFailure {
   code: string;
-  message: string;
+  /** For operators: it may name where the server is, or what it wrote to its log. */
+  message?: string | undefined;
   /** ISO time. */
   at: string;
 }

@@ -12,7 +12,7 @@ export const readOnly: ToolAnnotations = {
 
 const failure = z.object({
   code: z.string(),
-  message: z.string(),
+  message: z.string().optional().describe("For operators only"),
   at: z.string().describe("ISO time"),
 });
 

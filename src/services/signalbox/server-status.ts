@@ -2,6 +2,7 @@ import { ToolError, defineTool, type Tool } from "@signalbox/kit";
 import { z } from "zod";
 import type { SignalboxPorts } from "./ports.ts";
 import { readOnly, serverDetail } from "./schemas.ts";
+import { detailFor } from "./shown.ts";
 
 /** One server in detail. */
 export function serverStatus(ports: Pick<SignalboxPorts, "server">): Tool {
@@ -21,7 +22,7 @@ export function serverStatus(ports: Pick<SignalboxPorts, "server">): Tool {
         throw new ToolError(
           `There is no server "${name.slice(0, 100)}", or you may not see it. list_servers names those you may use.`,
         );
-      return server;
+      return detailFor(server, principal);
     },
   });
 }

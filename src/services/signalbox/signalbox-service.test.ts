@@ -39,7 +39,12 @@ test("list_servers asks for what the caller may see", async () => {
   const servers: SignalboxPorts["servers"] = (principal) =>
     principal.id === "k1" ? [{ ...files, lastError }] : [];
   const listed = service({ servers });
+  const { message: _message, ...told } = lastError;
   expect(await callTool(listed, "list_servers", {}, ada)).toHaveProperty("structuredContent", {
+    servers: [{ ...files, lastError: told }],
+  });
+  const operator = { principal: { ...ada.principal, role: "operator" } };
+  expect(await callTool(listed, "list_servers", {}, operator)).toHaveProperty("structuredContent", {
     servers: [{ ...files, lastError }],
   });
   expect(await callTool(listed, "list_servers", {})).toHaveProperty("structuredContent", {
@@ -56,7 +61,9 @@ test("server_status tells one server in detail", async () => {
     calls: 7,
     errors: 1,
   };
-  const server: SignalboxPorts["server"] = (name) => (name === "files" ? files : undefined);
+  // What a gateway knows beyond this is its operators' alone.
+  const known = { ...files, pid: 7, endpoints: [{ id: "10.0.0.7:80", state: "connected" }] };
+  const server: SignalboxPorts["server"] = (name) => (name === "files" ? known : undefined);
   const status = await callTool(service({ server }), "server_status", { name: "files" });
   expect(status).toHaveProperty("structuredContent", files);
 });

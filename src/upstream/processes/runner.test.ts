@@ -35,6 +35,17 @@ test.each([
   expect(order.filter((arg) => arg.startsWith("--") && arg !== "--chdir")).toEqual([first, second]);
 });
 
+test("bubblewrap hides the gateway's own folder, but for what is said to be writable in it", () => {
+  const options = processOptions.parse({
+    runner: "bubblewrap",
+    bubblewrap: { writable: ["/srv/.signalbox/files"] },
+  });
+  const { args } = throughRunner(program, options, { ...context, home: "/srv/.signalbox" });
+  expect(args.join(" ")).toContain(
+    "--tmpfs /srv/.signalbox --bind /srv/.signalbox/files /srv/.signalbox/files",
+  );
+});
+
 test("bubblewrap has the network where it is given", () => {
   const options = processOptions.parse({ runner: "bubblewrap", bubblewrap: { network: true } });
   expect(throughRunner(program, options, context).args).toContain("--share-net");

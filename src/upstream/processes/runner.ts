@@ -14,6 +14,8 @@ export interface RunContext {
   readonly cwd: string | undefined;
   /** Names of the variables that the process shall see; their values stand in the environment of what is started. */
   readonly variables: readonly string[];
+  /** The gateway's own folder, with its keys and its database: it is nobody else's business. */
+  readonly home?: string | undefined;
 }
 
 export interface Run extends Program {
@@ -39,7 +41,7 @@ const engineVariables = ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "CONT
 function inBubblewrap(
   program: Program,
   settings: ProcessOptions["bubblewrap"],
-  { cwd }: RunContext,
+  { cwd, home }: RunContext,
 ): Run {
   const { network = false, writable = [], hidden = [] } = settings ?? {};
   const writablePaths = cwd === undefined ? writable : [...writable, cwd];
@@ -48,7 +50,7 @@ function inBubblewrap(
     "--unshare-all",
     ...(network ? ["--share-net"] : []),
     ...mounts,
-    ...overlays(writablePaths, ["/tmp", ...hidden]),
+    ...overlays(writablePaths, ["/tmp", ...(home === undefined ? [] : [home]), ...hidden]),
     ...(cwd === undefined ? [] : ["--chdir", cwd]),
     "--",
     program.command,

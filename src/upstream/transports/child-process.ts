@@ -2,6 +2,7 @@
 // ends with it. Ending is gentle first: its input closes, then SIGTERM, then SIGKILL, each with a bound.
 import { spawn } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SignalboxError, messageOf, redactText } from "../../foundation/index.ts";
@@ -23,6 +24,8 @@ export interface ChildOptions {
   process?: ProcessOptions | undefined;
   /** Where control groups may be made, to hold limits on memory; default nowhere. */
   cgroupFolder?: string | undefined;
+  /** The gateway's own folder, which runners that can hide it do. */
+  home?: string | undefined;
 }
 
 /** How a child ended. */
@@ -58,8 +61,18 @@ export async function startChild(
 
 function runOf(serverName: string, options: ChildOptions, settings: ProcessOptions): Run {
   const { command, args = [], cwd, env = {}, env_allow = [] } = options;
+  const home = realFolder(options.home);
   const variables = [...new Set([...env_allow, ...Object.keys(env)])];
-  return throughRunner({ command, args }, settings, { name: serverName, cwd, variables });
+  return throughRunner({ command, args }, settings, { name: serverName, cwd, variables, home });
+}
+
+/** Where it really lies, for a link to it would hide nothing; undefined where there is none. */
+function realFolder(path: string | undefined): string | undefined {
+  try {
+    return path === undefined ? undefined : realpathSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function limitsOf(

@@ -48,6 +48,7 @@ export function connectionFailure(
   }
   return failureOf(server, "SERVER_UNREACHABLE", `cannot be reached at ${origin}: ${why}`, {
     cause: error,
+    details: { forCallers: `Server "${server}" cannot be reached: ${why}.` },
   });
 }
 

@@ -345,11 +345,20 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
         timeoutMs: postTimeoutMs,
       });
       if (reply.response !== undefined) this.#response(reply.response);
+      else if (reply.status === 404 && this.#opened) this.#forgotten(exchange);
       else if (reply.status >= 300) throw statusFailure(this.#serverName, reply.status);
     } catch (error) {
       if (exchange !== undefined && isSignalboxError(error)) this.#fail(exchange, error);
       else deps.log.debug({ err: error }, "a message did not reach the server");
     }
+  }
+
+  // The server does not know the session any more: it has not looked at the message, and will not at the next.
+  #forgotten(exchange: Exchange | undefined): void {
+    const sentence = "does not know the session any more (HTTP 404)";
+    if (exchange !== undefined)
+      this.#fail(exchange, this.#failure("SERVER_CLOSED", sentence, { delivered: "no" }));
+    this.#end(this.#failure("SERVER_CLOSED", sentence), true);
   }
 
   #fail(exchange: Exchange, error: SignalboxError): void {

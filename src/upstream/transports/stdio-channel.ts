@@ -453,8 +453,10 @@ export class StdioChannel implements LineHandler, ExchangeOwner {
   }
 
   #onChildEnd(end: ChildEnd): void {
-    const what = `${howItEnded(end)}${lastWords(this.child.stderr)}`;
-    this.#end(this.#error("SERVER_CRASHED", what, endDetails(end)), "tell");
+    const ended = howItEnded(end);
+    const forCallers = `The server "${this.#options.serverName}" ${ended}.`;
+    const what = `${ended}${lastWords(this.child.stderr)}`;
+    this.#end(this.#error("SERVER_CRASHED", what, { ...endDetails(end), forCallers }), "tell");
     void this.child.terminate(this.#options.closeGraceMs); // what is left of its group
   }
 

@@ -67,6 +67,8 @@ export interface StdioDeps extends TransportDeps {
   processesMax?: number;
   /** Where control groups may be made, to hold limits on memory; default nowhere. */
   cgroupFolder?: string;
+  /** The gateway's own folder, which runners that can hide it do; default none. */
+  home?: string;
 }
 
 /**
@@ -344,7 +346,7 @@ class Opener {
   async #start(): Promise<StdioChannel> {
     if (this.#gone()) throw this.#gaveUp();
     const { command, args, env, env_allow, cwd } = this.#options;
-    const { process: settings, cgroupFolder } = this.#deps;
+    const { process: settings, cgroupFolder, home } = this.#deps;
     const child = await startChild(
       this.#serverName,
       {
@@ -355,6 +357,7 @@ class Opener {
         cwd,
         process: settings,
         cgroupFolder,
+        home,
       },
       this.#stderr,
     );
@@ -391,6 +394,7 @@ class Opener {
     return new SignalboxError(
       "SERVER_TIMEOUT",
       `The server "${this.#serverName}" did not answer ${waited} (${command})${lastWords(this.#stderr)}.`,
+      { details: { forCallers: `The server "${this.#serverName}" did not answer ${waited}.` } },
     );
   }
 

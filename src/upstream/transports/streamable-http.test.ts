@@ -345,20 +345,20 @@ describe.each(["modern", "legacy"] as const)("a %s server", (era) => {
   test.each([
     [
       "after its own",
-      (id: unknown, x: string) => `{"jsonrpc":"2.0","id":${id},"result":${x},"id":7}`,
+      (id: string, x: string) => `{"jsonrpc":"2.0","id":${id},"result":${x},"id":7}`,
     ],
     [
       "escaped",
-      (id: unknown, x: string) => `{"jsonrpc": "2.0", "id": ${id}, "result": ${x}, "i\\u0064":7}\n`,
+      (id: string, x: string) => `{"jsonrpc": "2.0", "id": ${id}, "result": ${x}, "i\\u0064":7}\n`,
     ],
     [
       "before its own",
-      (id: unknown, x: string) => `{"result":${x},"id":7,"jsonrpc":"2.0","id":${id}}  `,
+      (id: string, x: string) => `{"result":${x},"id":7,"jsonrpc":"2.0","id":${id}}  `,
     ],
   ])("cannot answer another call with a second id in a large answer: %s", async (_where, write) => {
     const filler = "z".repeat(700_000);
     const peer = await server(era, (request, response) =>
-      json(response, write(request.message["id"], `{"filler":"${filler}"}`)),
+      json(response, write(String(request.message["id"]), `{"filler":"${filler}"}`)),
     );
     const lane = await laneTo(peer, era, { deps: { inspectBytesMax: 100_000 } });
     const heard = new Heard();
