@@ -267,8 +267,8 @@ export class GatheringReply implements Reply {
     this.#gatheredBytes += bytes.length;
     if (this.#bound === undefined) return true;
     this.#bound.room.left -= bytes.length;
-    const fits = this.#share?.fit(this.#gatheredBytes) ?? true;
-    if (!fits || this.#bound.room.left < 0) this.answer(noRoom(this.#bound.id), 200);
+    if (this.#bound.room.left < 0) this.#refuse("response_bytes_max");
+    else if (this.#share?.fit(this.#gatheredBytes) === false) this.#refuse("held_bytes_max");
     return true;
   }
 
@@ -293,6 +293,10 @@ export class GatheringReply implements Reply {
     if (this.#bound !== undefined) this.#bound.room.left += this.#gatheredBytes;
   }
 
+  #refuse(limit: string): void {
+    if (this.#bound !== undefined) this.answer(noRoom(this.#bound.id, limit), 200);
+  }
+
   onDrain(_resume: () => void): void {}
 
   onSent(sent: () => void): void {
@@ -303,9 +307,8 @@ export class GatheringReply implements Reply {
   keepAlive(): void {}
 }
 
-function noRoom(id: RequestId): string {
-  const sentence =
-    "The answer is too large beside the others that are under way; ask for it alone.";
+function noRoom(id: RequestId, limit: string): string {
+  const sentence = `The answer is too large beside the others that are under way (limits.${limit}); ask for it alone.`;
   return stringify(errorResponse(id, RPC.internalError, sentence, { code: "SERVER_TOO_LARGE" }));
 }
 
