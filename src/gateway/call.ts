@@ -216,7 +216,9 @@ export class Call implements Parcel, CacheReader {
   // Nobody waits for its answer but the cache, and no client is there to be asked anything.
   refresh(flight: Flight): void {
     const { open: _, ...start } = this.start;
-    const nobody = new GatheringReply(ignore, ignore, ignore);
+    // What is too large to be kept is not gathered either.
+    const bound = { room: { left: 0 }, id: this.id };
+    const nobody = new GatheringReply(ignore, ignore, ignore, bound);
     const again = new Call(
       { ...start, reply: nobody, session: undefined, startedAt: this.#deps.clock.monotonicMs() },
       this.route,
@@ -519,11 +521,10 @@ export class Call implements Parcel, CacheReader {
     return outbound;
   }
 
-  // An answer that changes eras is read whole, whatever its size, and one that goes on whole anyway. One in which nothing could change need not be held back
+  // An answer that changes eras is read whole, whatever its size. One in which nothing could change need not be held back
   // to be looked at. What lies between is the lane's default.
   #inspectedBytes(lane: Lane): number | undefined {
-    const { era, reply } = this.start;
-    if (lane.era !== era || reply.gathers) return Number.POSITIVE_INFINITY;
+    if (lane.era !== this.start.era) return Number.POSITIVE_INFINITY;
     if (this.#flight !== undefined) return this.#deps.cache?.entryBytesMax;
     return this.#mayLink(lane) ? undefined : UNLINKED_INSPECTED_BYTES;
   }

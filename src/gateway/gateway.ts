@@ -216,6 +216,7 @@ export class Gateway {
       sessions: this.#sessions,
       identity,
       limits,
+      held: this.#held,
       clock,
       log,
       traffic: this.#traffic,

@@ -6,6 +6,7 @@ import {
   messageOf,
   type Clock,
   type ErrorCode,
+  type HeldBytes,
   type Log,
 } from "../foundation/index.ts";
 import {
@@ -32,7 +33,7 @@ import { LegacySession } from "./legacy-session.ts";
 import { LOG_LEVELS } from "./log-levels.ts";
 import { takesEvents, traceparentOf, type Post } from "./modern-door.ts";
 import type { Limits } from "./options.ts";
-import { GatheringReply, PostReply, onceClosed, type Reply, type Room } from "./reply.ts";
+import { GatheringReply, PostReply, type Reply, type Room } from "./reply.ts";
 import type { Requests } from "./requests.ts";
 import type { Sessions } from "./sessions.ts";
 import { retryHeaders, type Limit } from "./stages/limit.ts";
@@ -47,6 +48,7 @@ export interface LegacyDoorDeps {
   readonly sessions: Sessions;
   readonly identity: Identity;
   readonly limits: Limits;
+  readonly held: HeldBytes;
   readonly clock: Clock;
   readonly log: Log;
   readonly traffic: Traffic;
@@ -138,7 +140,11 @@ export class LegacyDoor {
       this.#oneWay(session, message);
       return;
     }
-    const reply = new GatheringReply(write, write, () => {}, { room, id: message.id });
+    const reply = new GatheringReply(write, write, () => {}, {
+      room,
+      id: message.id,
+      held: this.#deps.held,
+    });
     if (message.method === "initialize") {
       const result = initializeResult(session.view, this.#deps.identity, session.revision.id);
       reply.answer(stringify({ jsonrpc: "2.0", id: message.id, result }), 200);
@@ -263,11 +269,7 @@ export class LegacyDoor {
     };
     for (const [place, request] of requests.entries()) {
       const answered = (json: string): void => answer(json, request.id);
-      const bound = {
-        room,
-        id: request.id,
-        onSent: (sent: () => void): void => onceClosed(post.res, sent),
-      };
+      const bound = { room, id: request.id, held: this.#deps.held, res: post.res };
       const reply = new GatheringReply(tell, answered, answered, bound);
       const requestId = `${post.requestId}.${place + 1}`;
       this.#request(session, request, reply, { ...post, requestId }, 0);

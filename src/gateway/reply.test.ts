@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { HeldBytes } from "../foundation/index.ts";
 import { revisionOf, type JsonObject } from "../protocol/index.ts";
 import { EventStream, ReplayStore } from "./event-stream.ts";
 import { GatheringReply, PostReply, type StreamSource } from "./reply.ts";
@@ -341,6 +342,29 @@ describe("a gathering reply", () => {
       {},
     ]);
     expect(room.left).toBe(10);
+  });
+
+  test("takes what it gathers from the room of all answers that are held, and gives it back", () => {
+    const told: JsonObject[] = [];
+    const held = new HeldBytes(200_000);
+    const reply = (id: string): GatheringReply => {
+      const answer = (json: string): unknown => told.push(JSON.parse(json));
+      return new GatheringReply(answer, answer, answer, { room: { left: 1e9 }, id, held });
+    };
+    const [one, two, three] = [reply("one"), reply("two"), reply("three")];
+    one.begin(Buffer.from(`{"a":"${"x".repeat(150_000)}`), undefined);
+    expect(held.taken).toBe(150_006);
+    two.begin(Buffer.from(`{"b":"${"x".repeat(100_000)}`), undefined);
+    three.begin(Buffer.from('{"c":1}'), undefined);
+    three.end();
+    one.chunk(Buffer.from('"}'));
+    one.end();
+    expect(told).toMatchObject([
+      { id: "two", error: { message: expect.stringContaining("limits.held_bytes_max") } },
+      { c: 1 },
+      { a: expect.any(String) },
+    ]);
+    expect(held.taken).toBe(0);
   });
 
   test("is answered with the error when its answer breaks off, and tells when it was given up", () => {

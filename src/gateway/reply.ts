@@ -3,6 +3,7 @@
  * it stays a plain JSON response until something precedes the answer; only then it becomes an event stream.
  */
 import type { ServerResponse } from "node:http";
+import { HeldShare, type HeldBytes } from "../foundation/index.ts";
 import { RPC, errorResponse, stringify, type RequestId, type Revision } from "../protocol/index.ts";
 import { answerLost, dropStalled, startEvents, type EventStream } from "./event-stream.ts";
 
@@ -29,8 +30,6 @@ export interface Reply {
   abort(error: string): void;
   /** The client gave the request up: `error` ends it where silence would leave something open. */
   cancel(error: string): void;
-  /** Whether it puts an answer that comes in pieces together before it goes on. */
-  readonly gathers: boolean;
   /** Calls `sent` once the client has all of the answer, or has gone. */
   onSent(sent: () => void): void;
   /** Calls `resume` whenever a slow client has caught up, or has gone. */
@@ -47,7 +46,6 @@ const END_OF_EVENT = "\n\n";
 
 /** A reply to one request in one POST. */
 export class PostReply implements Reply {
-  readonly gathers = false;
   readonly #res: ServerResponse;
   readonly #events: boolean;
   readonly #session: StreamSource | undefined;
@@ -216,26 +214,28 @@ export interface Room {
   left: number;
 }
 
-/** What an answer is gathered within. */
+/** What a gathering reply may hold, and the `id` under which it answers with an error where there is no room. */
 export interface Bound {
   readonly room: Room;
   readonly id: RequestId;
-  /** Calls `sent` when the answer has gone; at once where it is left out. */
-  readonly onSent?: (sent: () => void) => void;
+  /** What all answers that are held whole share. */
+  readonly held?: HeldBytes;
+  /** The response with which the answer goes to the client in the end; without one it has gone once it was handed on. */
+  readonly res?: ServerResponse;
 }
 
 /** A reply that hands its messages and its whole answer to functions; streamed answers are gathered first. */
 export class GatheringReply implements Reply {
-  readonly gathers = true;
   readonly #message: (json: string) => void;
   readonly #answer: (json: string) => void;
   readonly #cancel: (error: string) => void;
   readonly #bound: Bound | undefined;
+  readonly #share: HeldShare | undefined;
   #chunks: Buffer[] = [];
   #gatheredBytes = 0;
   #ended = false;
 
-  /** `cancel` hears of a request that was given up; one that finds no room is answered with an error. */
+  /** `cancel` hears of a request that was given up; one that finds no room is answered with an error under its `id`. */
   constructor(
     message: (json: string) => void,
     answer: (json: string) => void,
@@ -246,6 +246,7 @@ export class GatheringReply implements Reply {
     this.#answer = answer;
     this.#cancel = cancel;
     this.#bound = bound;
+    this.#share = bound?.held && new HeldShare(bound.held);
   }
 
   get ended(): boolean {
@@ -275,7 +276,8 @@ export class GatheringReply implements Reply {
     this.#gatheredBytes += bytes.length;
     if (this.#bound === undefined) return true;
     this.#bound.room.left -= bytes.length;
-    if (this.#bound.room.left < 0) this.answer(noRoom(this.#bound.id), 200);
+    if (this.#bound.room.left < 0) this.#refuse("response_bytes_max");
+    else if (this.#share?.fit(this.#gatheredBytes) === false) this.#refuse("held_bytes_max");
     return true;
   }
 
@@ -296,27 +298,31 @@ export class GatheringReply implements Reply {
   #finish(): void {
     this.#ended = true;
     this.#chunks = [];
+    this.#share?.giveBack();
     if (this.#bound !== undefined) this.#bound.room.left += this.#gatheredBytes;
+  }
+
+  #refuse(limit: string): void {
+    if (this.#bound !== undefined) this.answer(noRoom(this.#bound.id, limit), 200);
   }
 
   onDrain(_resume: () => void): void {}
 
   onSent(sent: () => void): void {
-    if (this.#bound?.onSent === undefined) sent();
-    else this.#bound.onSent(sent);
+    if (this.#bound?.res === undefined) sent();
+    else onceClosed(this.#bound.res, sent);
   }
 
   keepAlive(): void {}
 }
 
-function noRoom(id: RequestId): string {
-  const sentence =
-    "The answer is too large beside the others that are under way; ask for it alone.";
+function noRoom(id: RequestId, limit: string): string {
+  const sentence = `The answer is too large beside the others that are under way (limits.${limit}); ask for it alone.`;
   return stringify(errorResponse(id, RPC.internalError, sentence, { code: "SERVER_TOO_LARGE" }));
 }
 
 /** Calls `closed` when the response has gone to the client, or the client has gone. */
-export function onceClosed(res: ServerResponse, closed: () => void): void {
+function onceClosed(res: ServerResponse, closed: () => void): void {
   if (res.closed || res.destroyed) closed();
   else res.once("close", closed);
 }

@@ -53,8 +53,8 @@ async function slowServer(
   const peer = await fakeHttpServer((request, response) => {
     if (discovery(request, response) || (era === "legacy" && handshake(request, response))) return;
     const params = request.message["params"];
-    const name = isJsonObject(params) && typeof params["name"] === "string" ? params["name"] : "";
-    const [number, way = "", bytes] = name.split(" ");
+    const name = isJsonObject(params) ? params["name"] : undefined;
+    const [number, way = "", bytes] = typeof name === "string" ? name.split(" ") : [];
     if (bytes === undefined) {
       response.writeHead(202).end();
       return;
