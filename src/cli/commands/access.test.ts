@@ -1,26 +1,10 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { FakeApi } from "../fake-api.ts";
-import { fakeTerminal } from "../fake-terminal.ts";
-import { runCli } from "../run-cli.ts";
+import { expect, test } from "vitest";
+import { againstFakeApi } from "../fake-run.ts";
 
-let api: FakeApi;
+const cli = againstFakeApi();
+const { run } = cli;
 
-beforeEach(async () => {
-  api = await FakeApi.start();
-});
-
-afterEach(async () => {
-  await api[Symbol.asyncDispose]();
-});
-
-async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { SIGNALBOX_URL: api.url, SIGNALBOX_KEY: "sbx_key" };
-  const terminal = fakeTerminal({ env });
-  const code = await runCli(argv, terminal.io);
-  return { code, stdout: terminal.stdout(), stderr: terminal.stderr() };
-}
-
-const sent = (): unknown[] => api.requests.map(({ body }) => body);
+const sent = (): unknown[] => cli.api.requests.map(({ body }) => body);
 const rules = [
   { effect: "allow", servers: ["files"] },
   { effect: "deny", tools: ["w*", "x"] },
@@ -28,9 +12,9 @@ const rules = [
 const reader = { name: "reader", origin: "store", options: { scopes: ["call", "read"], rules } };
 
 test("access check says yes or no, and ends with 1 for no", async () => {
-  api.answer({ "POST /api/access/check": [200, { allowed: true }] });
+  cli.api.answer({ "POST /api/access/check": [200, { allowed: true }] });
   expect(await run("access", "check", "neon", "read")).toMatchObject({ code: 0, stdout: "yes\n" });
-  api.answer({ "POST /api/access/check": [200, { allowed: false }] });
+  cli.api.answer({ "POST /api/access/check": [200, { allowed: false }] });
   expect(await run("access", "check", "neon", "write", "--for", "key_1")).toMatchObject({
     code: 1,
     stdout: "no\n",
@@ -51,7 +35,7 @@ test("access explain says why, with the rule that decided", async () => {
     reason: 'Rule 2 of the role "reader" denies it.',
     rule: { of: "role", place: 2, rule: rules[1] },
   };
-  api.answer({ "POST /api/access/explain": [200, told] });
+  cli.api.answer({ "POST /api/access/explain": [200, told] });
   expect(await run("access", "explain", "--tool", "files__w", "--for", "key_1")).toMatchObject({
     code: 1,
     stdout: 'no  Rule 2 of the role "reader" denies it.\n     deny tools=w*,x\n',
@@ -67,7 +51,7 @@ test("access explain says why, with the rule that decided", async () => {
 });
 
 test("roles are listed and shown with their rules", async () => {
-  api.answer({
+  cli.api.answer({
     "GET /api/roles": [200, { roles: [reader] }],
     "GET /api/roles/reader": [200, reader],
   });
@@ -80,7 +64,7 @@ test("roles are listed and shown with their rules", async () => {
 });
 
 test("roles are created, updated and removed", async () => {
-  api.answer({
+  cli.api.answer({
     "POST /api/roles": [201, reader],
     "PUT /api/roles/reader": [200, reader],
     "DELETE /api/roles/reader": [204],
@@ -114,7 +98,7 @@ test("projects are listed, created and removed", async () => {
     bundles: 1,
     keys: 0,
   };
-  api.answer({
+  cli.api.answer({
     "GET /api/projects": [200, { projects: [project] }],
     "POST /api/projects": [201, project],
     "DELETE /api/projects/payments": [
@@ -134,7 +118,7 @@ test("projects are listed, created and removed", async () => {
 
 test("a key is made for a project, with what limits it as rules", async () => {
   const record = { id: "key_1", name: "k", role: "caller", project: "payments" };
-  api.answer({ "POST /api/keys": [201, { key: "sbx_new", record }] });
+  cli.api.answer({ "POST /api/keys": [201, { key: "sbx_new", record }] });
   await run("keys", "create", "k", "--project", "payments");
   await run(
     "keys",
@@ -163,7 +147,7 @@ test("a key is made for a project, with what limits it as rules", async () => {
 });
 
 test("servers and bundles are added to a project", async () => {
-  api.answer({ "POST /api/servers": [201, {}], "POST /api/bundles": [201, {}] });
+  cli.api.answer({ "POST /api/servers": [201, {}], "POST /api/bundles": [201, {}] });
   await run("servers", "add", "a", "--url", "https://a.example/mcp", "--project", "p", "--no-test");
   await run("bundles", "create", "b", "--include", "a__*", "--project", "p");
   expect(sent()).toEqual([

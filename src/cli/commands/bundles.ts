@@ -5,7 +5,7 @@ import { exitCodes, usageError } from "../exit-code.ts";
 import { addGlobalOptions, handle, repeatable } from "../invocation.ts";
 import type { RunState } from "../invocation.ts";
 import { mcpUrl } from "../mcp/modern-request.ts";
-import { Prompter } from "../prompter.ts";
+import { addRemoveCommand } from "../remove-command.ts";
 import { table } from "../table.ts";
 
 /** `signalbox bundles list|create|show|remove`. */
@@ -25,7 +25,11 @@ Examples:
   addList(bundles, state);
   addCreate(bundles, state);
   addShow(bundles, state);
-  addRemove(bundles, state);
+  addRemoveCommand(bundles, state, {
+    what: "the bundle",
+    description: "remove a bundle",
+    path: "/api/bundles",
+  });
 }
 
 function addList(bundles: Command, state: RunState): void {
@@ -105,26 +109,6 @@ function addShow(bundles: Command, state: RunState): void {
           `  ${field}: ${Array.isArray(value) ? value.join(" ") : typeof value === "string" ? value : JSON.stringify(value)}`,
       ),
     ]);
-    return exitCodes.ok;
-  });
-}
-
-function addRemove(bundles: Command, state: RunState): void {
-  const command = bundles
-    .command("remove")
-    .alias("rm")
-    .description("remove a bundle")
-    .argument("<name>")
-    .option("-y, --yes", "do not ask");
-  handle(command, state, async ({ io, args, options, api, out }) => {
-    const [name = ""] = args;
-    using prompter = new Prompter(io);
-    if (options["yes"] !== true && prompter.available && !out.json) {
-      if (!(await prompter.confirm(`Remove the bundle ${name}?`)))
-        throw usageError("Nothing was removed.");
-    }
-    await (await api()).delete(`/api/bundles/${encodeURIComponent(name)}`);
-    out.result({ name, removed: true }, () => `${out.paint.green("removed")} ${name}`);
     return exitCodes.ok;
   });
 }

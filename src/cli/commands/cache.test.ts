@@ -1,24 +1,8 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { FakeApi } from "../fake-api.ts";
-import { fakeTerminal } from "../fake-terminal.ts";
-import { runCli } from "../run-cli.ts";
+import { expect, test } from "vitest";
+import { againstFakeApi } from "../fake-run.ts";
 
-let api: FakeApi;
-
-beforeEach(async () => {
-  api = await FakeApi.start();
-});
-
-afterEach(async () => {
-  await api[Symbol.asyncDispose]();
-});
-
-async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { SIGNALBOX_URL: api.url, SIGNALBOX_KEY: "sbx_key" };
-  const terminal = fakeTerminal({ env });
-  const code = await runCli(argv, terminal.io);
-  return { code, stdout: terminal.stdout(), stderr: terminal.stderr() };
-}
+const cli = againstFakeApi();
+const { run } = cli;
 
 const figures = {
   enabled: true,
@@ -33,7 +17,7 @@ const figures = {
 };
 
 test("show tells what the cache holds and how often it helps", async () => {
-  api.answer({ "GET /api/cache": [200, figures] });
+  cli.api.answer({ "GET /api/cache": [200, figures] });
   for (const argv of [["cache"], ["cache", "show"]])
     expect(await run(...argv)).toEqual({
       code: 0,
@@ -45,17 +29,17 @@ test("show tells what the cache holds and how often it helps", async () => {
 
 test("show says nothing of a hit rate before anything was looked up", async () => {
   const { hitRate: _unknown, ...others } = { ...figures, hits: 0, misses: 0 };
-  api.answer({ "GET /api/cache": [200, others] });
+  cli.api.answer({ "GET /api/cache": [200, others] });
   expect((await run("cache")).stdout).toBe("12 answers, 48210 bytes\n0 hits, 0 misses\n");
 });
 
 test("show says that the cache is switched off", async () => {
-  api.answer({ "GET /api/cache": [200, { ...figures, enabled: false }] });
+  cli.api.answer({ "GET /api/cache": [200, { ...figures, enabled: false }] });
   expect((await run("cache")).stdout).toBe("The cache is switched off.\n");
 });
 
 test("clear forgets everything, or what is kept of a server, a tool or a resource of it", async () => {
-  api.answer({ "POST /api/cache/clear": [200, { cleared: 3 }] });
+  cli.api.answer({ "POST /api/cache/clear": [200, { cleared: 3 }] });
   expect(await run("cache", "clear")).toEqual({
     code: 0,
     stdout: "3 answers forgotten.\n",
@@ -65,7 +49,7 @@ test("clear forgets everything, or what is kept of a server, a tool or a resourc
   await run("cache", "clear", "--server", "files", "--tool", "read");
   const { stdout } = await run("cache", "clear", "--server", "a", "--uri", "file:///a b", "--json");
   expect(JSON.parse(stdout)).toEqual({ cleared: 3 });
-  expect(api.requests.map(({ body }) => body)).toEqual([
+  expect(cli.api.requests.map(({ body }) => body)).toEqual([
     {},
     { server: "files" },
     { server: "files", tool: "read" },
@@ -74,7 +58,7 @@ test("clear forgets everything, or what is kept of a server, a tool or a resourc
 });
 
 test("a single answer is one answer", async () => {
-  api.answer({
+  cli.api.answer({
     "GET /api/cache": [200, { ...figures, keys: 1, bytes: 1, hits: 1, misses: 1 }],
     "POST /api/cache/clear": [200, { cleared: 1 }],
   });
@@ -84,7 +68,7 @@ test("a single answer is one answer", async () => {
 
 test("a tool or resource without its server is refused by the gateway, and ends with 2", async () => {
   const message = "Name the server of the tool or resource, too.";
-  api.answer({ "POST /api/cache/clear": [400, { code: "BODY_INVALID", message }] });
+  cli.api.answer({ "POST /api/cache/clear": [400, { code: "BODY_INVALID", message }] });
   const { code, stdout, stderr } = await run("cache", "clear", "--tool", "read");
   expect([code, stdout]).toEqual([2, ""]);
   expect(stderr).toContain(message);

@@ -1,24 +1,8 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { FakeApi } from "../fake-api.ts";
-import { fakeTerminal } from "../fake-terminal.ts";
-import { runCli } from "../run-cli.ts";
+import { expect, test } from "vitest";
+import { againstFakeApi } from "../fake-run.ts";
 
-let api: FakeApi;
-
-beforeEach(async () => {
-  api = await FakeApi.start();
-});
-
-afterEach(async () => {
-  await api[Symbol.asyncDispose]();
-});
-
-async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { SIGNALBOX_URL: api.url, SIGNALBOX_KEY: "sbx_key" };
-  const terminal = fakeTerminal({ env });
-  const code = await runCli(argv, terminal.io);
-  return { code, stdout: terminal.stdout(), stderr: terminal.stderr() };
-}
+const cli = againstFakeApi();
+const { run } = cli;
 
 const key = { id: "key_1", name: "ci", role: "caller" };
 const allowance = {
@@ -48,7 +32,7 @@ const shown = {
 };
 
 test("show tells what limits there are, what is left, and when they reset", async () => {
-  api.answer({ "GET /api/limits": [200, shown] });
+  cli.api.answer({ "GET /api/limits": [200, shown] });
   const { code, stdout } = await run("limits");
   expect(code).toBe(0);
   for (const line of [
@@ -64,7 +48,7 @@ test("show tells what limits there are, what is left, and when they reset", asyn
 
 test("show says that there are none, and finds a key by its name", async () => {
   const none = { ...shown, rate: undefined, servers: [], tools: [], quotas: [] };
-  api.answer({
+  cli.api.answer({
     "GET /api/keys": [200, { keys: [key] }],
     "GET /api/limits?key=key_1": [200, none],
   });
@@ -73,14 +57,14 @@ test("show says that there are none, and finds a key by its name", async () => {
 });
 
 test("set changes what it names and leaves the rest; clear takes everything away first", async () => {
-  api.answer({
+  cli.api.answer({
     "GET /api/keys": [200, { keys: [key] }],
     "GET /api/limits?key=key_1": [200, shown],
     "PUT /api/keys/key_1/limits": (request) => [200, { key: "key_1", limits: request.body }],
   });
   const sent = async (...argv: string[]): Promise<unknown> => {
     expect((await run("limits", "set", "ci", ...argv)).code).toBe(0);
-    return api.requests.at(-1)?.body;
+    return cli.api.requests.at(-1)?.body;
   };
   expect(await sent("--rate", "500/10s", "--per-day", "10000")).toEqual({
     rate: { max: 500, windowMs: 10_000 },
@@ -98,5 +82,5 @@ test("what cannot be read is a mistake of usage, and nothing is changed", async 
   for (const argv of [[], ["--rate", "many"], ["--rate", "5/eternity"], ["--per-day", "1.5"]]) {
     expect((await run("limits", "set", "ci", ...argv)).code).toBe(2);
   }
-  expect(api.requests.filter(({ method }) => method === "PUT")).toEqual([]);
+  expect(cli.api.requests.filter(({ method }) => method === "PUT")).toEqual([]);
 });

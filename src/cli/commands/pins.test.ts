@@ -1,24 +1,10 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { FakeApi } from "../fake-api.ts";
+import { expect, test } from "vitest";
+import { againstFakeApi } from "../fake-run.ts";
 import { fakeTerminal } from "../fake-terminal.ts";
 import { runCli } from "../run-cli.ts";
 
-let api: FakeApi;
-
-beforeEach(async () => {
-  api = await FakeApi.start();
-});
-
-afterEach(async () => {
-  await api[Symbol.asyncDispose]();
-});
-
-async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { SIGNALBOX_URL: api.url, SIGNALBOX_KEY: "sbx_key" };
-  const terminal = fakeTerminal({ env });
-  const code = await runCli(argv, terminal.io);
-  return { code, stdout: terminal.stdout(), stderr: terminal.stderr() };
-}
+const cli = againstFakeApi();
+const { run } = cli;
 
 const pin = {
   server: "files",
@@ -65,7 +51,7 @@ const detail = {
 
 test("list shows what there is, or only what waits", async () => {
   const approved = { ...pin, name: "p", kind: "prompts", state: "approved", held: false };
-  api.answer({
+  cli.api.answer({
     "GET /api/pins": [200, { pins: [pin, { ...approved, findings: [] }], total: 5 }],
     "GET /api/pins?state=pending&server=a%20b": [200, { pins: [], total: 0 }],
   });
@@ -83,7 +69,7 @@ test("list shows what there is, or only what waits", async () => {
 });
 
 test("diff shows what was taken out and put in, and drives no terminal", async () => {
-  api.answer({ "GET /api/pins/files/read": [200, detail] });
+  cli.api.answer({ "GET /api/pins/files/read": [200, detail] });
   expect((await run("pins", "diff", "files", "read")).stdout).toBe(
     [
       "files read: pending, held back",
@@ -104,8 +90,8 @@ test("diff shows what was taken out and put in, and drives no terminal", async (
 });
 
 test("on a terminal the diff is coloured", async () => {
-  api.answer({ "GET /api/pins/files/read": [200, detail] });
-  const env = { SIGNALBOX_URL: api.url, SIGNALBOX_KEY: "sbx_key" };
+  cli.api.answer({ "GET /api/pins/files/read": [200, detail] });
+  const env = { SIGNALBOX_URL: cli.api.url, SIGNALBOX_KEY: "sbx_key" };
   const terminal = fakeTerminal({ env, tty: true });
   await runCli(["pins", "diff", "files", "read"], terminal.io);
   expect(terminal.stdout()).toContain("\u001B[31m[-a-]\u001B[39m\u001B[32m{+any+}\u001B[39m");
@@ -113,14 +99,14 @@ test("on a terminal the diff is coloured", async () => {
 
 test("show tells the decision and the definition; of a prompt where it is asked for", async () => {
   const decided = { ...detail, decidedBy: "ann (key_1)", decidedAt: "2026-11-30T10:00:00.000Z" };
-  api.answer({ "GET /api/pins/files/a%2Fb?kind=prompts": [200, decided] });
+  cli.api.answer({ "GET /api/pins/files/a%2Fb?kind=prompts": [200, decided] });
   const { stdout } = await run("pins", "show", "files", "a/b", "--kind", "prompts");
   expect(stdout).toContain("decided by ann (key_1) at 2026-11-30T10:00:00.000Z\n");
   expect(stdout).toContain('  "description": "Reads a file."\n');
 });
 
 test("approve and reject decide about what they showed, and nothing that came since", async () => {
-  api.answer({
+  cli.api.answer({
     "GET /api/pins/files/read": [200, detail],
     "POST /api/pins/files/read/approve": [200, { ...pin, state: "approved" }],
     "POST /api/pins/files/read/reject": [409, { code: "CONFLICT", message: "Another one waits." }],
@@ -131,13 +117,13 @@ test("approve and reject decide about what they showed, and nothing that came si
   const rejected = await run("pins", "reject", "files", "read", "--hash", "3".repeat(64));
   expect([rejected.code, rejected.stdout]).toEqual([6, ""]);
   expect(rejected.stderr).toContain("Another one waits.");
-  const bodies = api.requests.filter(({ method }) => method === "POST").map(({ body }) => body);
+  const bodies = cli.api.requests.filter(({ method }) => method === "POST").map(({ body }) => body);
   expect(bodies).toEqual([{ hash: pin.pending }, { hash: "3".repeat(64) }]);
 });
 
 test("diff says where nothing waits, and shows all of what is new", async () => {
   const { pending: _, pendingDefinition: __, ...approved } = detail;
-  api.answer({
+  cli.api.answer({
     "GET /api/pins/files/read": [200, { ...approved, state: "approved", diff: [] }],
     "GET /api/pins/files/new": [
       200,
@@ -151,7 +137,7 @@ test("diff says where nothing waits, and shows all of what is new", async () => 
 });
 
 test("lint shows findings, approve-all and forget what they did", async () => {
-  api.answer({
+  cli.api.answer({
     "GET /api/pins?server=files&findings=true": [200, { pins: [pin], total: 1 }],
     "GET /api/pins?findings=true": [200, { pins: [], total: 0 }],
     "POST /api/pins/files/approve-all": [200, { approved: [pin] }],
@@ -164,7 +150,7 @@ test("lint shows findings, approve-all and forget what they did", async () => {
 });
 
 test("what was never seen ends with 5", async () => {
-  api.answer({
+  cli.api.answer({
     "GET /api/pins/files/none": [404, { code: "PIN_NOT_FOUND", message: "No tool." }],
   });
   expect((await run("pins", "show", "files", "none")).code).toBe(5);

@@ -2,10 +2,10 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { listOf, projectView } from "../api-shapes.ts";
 import type { ProjectView } from "../api-shapes.ts";
-import { exitCodes, usageError } from "../exit-code.ts";
+import { exitCodes } from "../exit-code.ts";
 import { addGlobalOptions, handle } from "../invocation.ts";
 import type { RunState } from "../invocation.ts";
-import { Prompter } from "../prompter.ts";
+import { addRemoveCommand } from "../remove-command.ts";
 import { table } from "../table.ts";
 
 /** `signalbox projects list|create|remove`. */
@@ -24,7 +24,11 @@ Examples:
   );
   addList(projects, state);
   addCreate(projects, state);
-  addRemove(projects, state);
+  addRemoveCommand(projects, state, {
+    what: "the project",
+    description: "remove a project to which nothing belongs any more",
+    path: "/api/projects",
+  });
 }
 
 function addList(projects: Command, state: RunState): void {
@@ -60,26 +64,6 @@ function addCreate(projects: Command, state: RunState): void {
     const body = { name, ...createOptions.parse(options) };
     const created = await (await api()).post("/api/projects", body, projectView);
     out.result(created, () => `${out.paint.green("created")} ${name}`);
-    return exitCodes.ok;
-  });
-}
-
-function addRemove(projects: Command, state: RunState): void {
-  const command = projects
-    .command("remove")
-    .alias("rm")
-    .description("remove a project to which nothing belongs any more")
-    .argument("<name>")
-    .option("-y, --yes", "do not ask");
-  handle(command, state, async ({ io, args, options, api, out }) => {
-    const [name = ""] = args;
-    using prompter = new Prompter(io);
-    if (options["yes"] !== true && prompter.available && !out.json) {
-      if (!(await prompter.confirm(`Remove the project ${name}?`)))
-        throw usageError("Nothing was removed.");
-    }
-    await (await api()).delete(`/api/projects/${encodeURIComponent(name)}`);
-    out.result({ name, removed: true }, () => `${out.paint.green("removed")} ${name}`);
     return exitCodes.ok;
   });
 }

@@ -7,7 +7,7 @@ import type { CliIo } from "../cli-io.ts";
 import { exitCodes, usageError } from "../exit-code.ts";
 import { addGlobalOptions, handle, repeatable } from "../invocation.ts";
 import type { RunState } from "../invocation.ts";
-import { Prompter } from "../prompter.ts";
+import { addRemoveCommand } from "../remove-command.ts";
 import { table } from "../table.ts";
 
 /** `signalbox roles list|show|create|update|remove`. */
@@ -28,7 +28,11 @@ Examples:
   addShow(roles, state);
   addChange(roles, state, "create");
   addChange(roles, state, "update");
-  addRemove(roles, state);
+  addRemoveCommand(roles, state, {
+    what: "the role",
+    description: "remove a role that no key has any more",
+    path: "/api/roles",
+  });
 }
 
 function addList(roles: Command, state: RunState): void {
@@ -112,24 +116,4 @@ async function readRules(given: string, io: CliIo): Promise<unknown[]> {
     // Said below, as of everything else that is no array.
   }
   throw usageError('--rules takes a JSON array, such as [{"effect":"allow","servers":["files"]}].');
-}
-
-function addRemove(roles: Command, state: RunState): void {
-  const command = roles
-    .command("remove")
-    .alias("rm")
-    .description("remove a role that no key has any more")
-    .argument("<name>")
-    .option("-y, --yes", "do not ask");
-  handle(command, state, async ({ io, args, options, api, out }) => {
-    const [name = ""] = args;
-    using prompter = new Prompter(io);
-    if (options["yes"] !== true && prompter.available && !out.json) {
-      if (!(await prompter.confirm(`Remove the role ${name}?`)))
-        throw usageError("Nothing was removed.");
-    }
-    await (await api()).delete(`/api/roles/${encodeURIComponent(name)}`);
-    out.result({ name, removed: true }, () => `${out.paint.green("removed")} ${name}`);
-    return exitCodes.ok;
-  });
 }

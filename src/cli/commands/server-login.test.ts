@@ -1,24 +1,8 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { FakeApi } from "../fake-api.ts";
-import { fakeTerminal } from "../fake-terminal.ts";
-import { runCli } from "../run-cli.ts";
+import { expect, test } from "vitest";
+import { againstFakeApi } from "../fake-run.ts";
 
-let api: FakeApi;
-
-beforeEach(async () => {
-  api = await FakeApi.start();
-});
-
-afterEach(async () => {
-  await api[Symbol.asyncDispose]();
-});
-
-async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { SIGNALBOX_URL: api.url, SIGNALBOX_KEY: "sbx_key" };
-  const terminal = fakeTerminal({ env });
-  const code = await runCli(argv, terminal.io);
-  return { code, stdout: terminal.stdout(), stderr: terminal.stderr() };
-}
+const cli = againstFakeApi();
+const { run } = cli;
 
 const needed = { server: "calendar", mode: "principal", state: "needed", mayConnect: true };
 const made = {
@@ -35,7 +19,7 @@ const link = {
 
 test("login shows the link and ends when somebody has consented", async () => {
   let asked = 0;
-  api.answer({
+  cli.api.answer({
     "GET /api/connections": () => [200, { connections: [asked++ === 0 ? needed : made] }],
     "POST /api/connections/calendar": [200, link],
   });
@@ -48,7 +32,7 @@ test("login shows the link and ends when somebody has consented", async () => {
 test("login is not content with the connection that was there before", async () => {
   const anew = { ...made, connectedAt: "2026-11-20T09:00:00.000Z" };
   let asked = 0;
-  api.answer({
+  cli.api.answer({
     "GET /api/connections": () => [200, { connections: [asked++ < 2 ? made : anew] }],
     "POST /api/connections/calendar": [200, link],
   });
@@ -61,7 +45,7 @@ test("login is not content with the connection that was there before", async () 
 });
 
 test("login can only print the link, and gives up in time", async () => {
-  api.answer({
+  cli.api.answer({
     "GET /api/connections": [200, { connections: [needed] }],
     "POST /api/connections/calendar": [200, link],
   });
@@ -75,7 +59,7 @@ test("login can only print the link, and gives up in time", async () => {
 
 test("logout says whether there was a connection", async () => {
   let connected = true;
-  api.answer({
+  cli.api.answer({
     "DELETE /api/connections/calendar": () => {
       const removed = connected;
       connected = false;
@@ -88,14 +72,14 @@ test("logout says whether there was a connection", async () => {
 
 test("connections are listed with their state and scopes", async () => {
   const shared = { ...needed, server: "wiki", mode: "gateway" };
-  api.answer({ "GET /api/connections": [200, { connections: [made, shared] }] });
+  cli.api.answer({ "GET /api/connections": [200, { connections: [made, shared] }] });
   const { stdout } = await run("servers", "connections");
   expect(stdout).toMatch(/calendar +connected +yours +https:\/\/login.example.com +calendar:read/);
   expect(stdout).toMatch(/wiki +needed +everyone's/);
 });
 
 test("servers add can say that a server takes tokens", async () => {
-  api.answer({ "POST /api/servers": [201, {}] });
+  cli.api.answer({ "POST /api/servers": [201, {}] });
   await run(
     "servers",
     "add",
@@ -106,6 +90,6 @@ test("servers add can say that a server takes tokens", async () => {
     "gateway",
     "--no-test",
   );
-  expect(api.requests[0]?.body).toMatchObject({ oauth: { mode: "gateway" } });
+  expect(cli.api.requests[0]?.body).toMatchObject({ oauth: { mode: "gateway" } });
   expect((await run("servers", "add", "wiki", "--oauth", "gateway", "--", "x")).code).toBe(2);
 });

@@ -1,24 +1,8 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { FakeApi } from "../fake-api.ts";
-import { fakeTerminal } from "../fake-terminal.ts";
-import { runCli } from "../run-cli.ts";
+import { expect, test } from "vitest";
+import { againstFakeApi } from "../fake-run.ts";
 
-let api: FakeApi;
-
-beforeEach(async () => {
-  api = await FakeApi.start();
-});
-
-afterEach(async () => {
-  await api[Symbol.asyncDispose]();
-});
-
-async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { SIGNALBOX_URL: api.url, SIGNALBOX_KEY: "sbx_key" };
-  const terminal = fakeTerminal({ env });
-  const code = await runCli(argv, terminal.io);
-  return { code, stdout: terminal.stdout(), stderr: terminal.stderr() };
-}
+const cli = againstFakeApi();
+const { run } = cli;
 
 const at = (minute: number): string => `2026-11-20T08:${String(minute).padStart(2, "0")}:00.000Z`;
 const step = (minute: number, from: string, to: string, reason: string): object => ({
@@ -72,7 +56,7 @@ const shop = {
 };
 
 test("show tells of endpoints, breakers, queues and repeats, and what happened last", async () => {
-  api.answer({ "GET /api/servers/shop": [200, shop] });
+  cli.api.answer({ "GET /api/servers/shop": [200, shop] });
   const { code, stdout, stderr } = await run("servers", "show", "shop");
   expect([code, stderr]).toEqual([0, ""]);
   expect(stdout).toBe(
@@ -108,26 +92,26 @@ test("show has the eight newest steps, and of two at the same time the later one
     step(Math.floor(index / 2), "connected", "degraded", `step ${index}`),
   );
   const runtime = { ...shop.runtime, endpoints: [{ ...first, history }] };
-  api.answer({ "GET /api/servers/shop": [200, { ...shop, runtime }] });
+  cli.api.answer({ "GET /api/servers/shop": [200, { ...shop, runtime }] });
   const { stdout } = await run("servers", "show", "shop");
   expect(stdout).toContain("over 1 endpoint\n");
   expect(stdout.match(/step \d+/g)).toEqual([11, 10, 9, 8, 7, 6, 5, 4].map((n) => `step ${n}`));
 });
 
 test("a server that is switched off is shown by its state alone", async () => {
-  api.answer({ "GET /api/servers/off": [200, { name: "off", status: { state: "disabled" } }] });
+  cli.api.answer({ "GET /api/servers/off": [200, { name: "off", status: { state: "disabled" } }] });
   expect((await run("servers", "show", "off")).stdout).toBe("off: disabled\n");
 });
 
 test("with --json a server is shown as the API has it", async () => {
-  api.answer({ "GET /api/servers/shop": [200, shop] });
+  cli.api.answer({ "GET /api/servers/shop": [200, shop] });
   expect(JSON.parse((await run("servers", "show", "shop", "--json")).stdout)).toEqual(shop);
 });
 
 test("what a server says of itself cannot steer the terminal", async () => {
   const lastError = { code: "X", message: "\u001B]0;owned\u0007", at: at(1) };
   const runtime = { ...shop.runtime, endpoints: [{ ...first, lastError }] };
-  api.answer({ "GET /api/servers/shop": [200, { ...shop, runtime }] });
+  cli.api.answer({ "GET /api/servers/shop": [200, { ...shop, runtime }] });
   const { stdout } = await run("servers", "show", "shop");
   expect(stdout).toContain("owned");
   expect(stdout).not.toContain("\u001B");
@@ -136,7 +120,7 @@ test("what a server says of itself cannot steer the terminal", async () => {
 
 test("an endpoint is drained and taken back by its id, whatever stands in it", async () => {
   const path = "/api/servers/shop/endpoints/one.example%3A8080%232";
-  api.answer({ [`POST ${path}/drain`]: [204], [`POST ${path}/resume`]: [204] });
+  cli.api.answer({ [`POST ${path}/drain`]: [204], [`POST ${path}/resume`]: [204] });
   const drained = await run("servers", "drain", "shop", "one.example:8080#2");
   expect(drained).toEqual({
     code: 0,
@@ -151,12 +135,12 @@ test("an endpoint is drained and taken back by its id, whatever stands in it", a
     endpoint: "one.example:8080#2",
     drained: true,
   });
-  expect(api.requests.map(({ body }) => body)).toEqual([{}, {}, {}]);
+  expect(cli.api.requests.map(({ body }) => body)).toEqual([{}, {}, {}]);
 });
 
 test("an endpoint that is not there ends with 5 and what the gateway says", async () => {
   const message = 'Server "shop" has no endpoint "nowhere"; it has "one.example".';
-  api.answer({
+  cli.api.answer({
     "POST /api/servers/shop/endpoints/nowhere/drain": [
       404,
       { code: "ENDPOINT_NOT_FOUND", message, requestId: "req_1" },
@@ -168,7 +152,7 @@ test("an endpoint that is not there ends with 5 and what the gateway says", asyn
 });
 
 test("a breaker is opened and closed, the server's or a tool's", async () => {
-  api.answer({ "POST /api/servers/shop/breaker": [204] });
+  cli.api.answer({ "POST /api/servers/shop/breaker": [204] });
   const said = [
     await run("servers", "breaker", "shop", "open"),
     await run("servers", "breaker", "shop", "close"),
@@ -181,7 +165,7 @@ test("a breaker is opened and closed, the server's or a tool's", async () => {
   ]);
   const { stdout } = await run("servers", "breaker", "shop", "close", "--tool", "put", "--json");
   expect(JSON.parse(stdout)).toEqual({ name: "shop", state: "closed", tool: "put" });
-  expect(api.requests.map(({ body }) => body)).toEqual([
+  expect(cli.api.requests.map(({ body }) => body)).toEqual([
     { state: "open" },
     { state: "closed" },
     { state: "open", tool: "put" },
@@ -198,5 +182,5 @@ test.each([
   const { code, stderr } = await run(...argv);
   expect(code).toBe(2);
   expect(stderr).toMatch(/\(USAGE\)\n$/);
-  expect(api.requests).toEqual([]);
+  expect(cli.api.requests).toEqual([]);
 });

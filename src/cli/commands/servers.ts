@@ -2,12 +2,12 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { listOf, serverView } from "../api-shapes.ts";
 import type { ServerView } from "../api-shapes.ts";
-import { exitCodes, usageError } from "../exit-code.ts";
+import { exitCodes } from "../exit-code.ts";
 import { addGlobalOptions, handle, repeatable } from "../invocation.ts";
 import type { Invocation, RunState } from "../invocation.ts";
 import { plain } from "../output.ts";
 import { presets } from "../presets.ts";
-import { Prompter } from "../prompter.ts";
+import { addRemoveCommand } from "../remove-command.ts";
 import { serverDefinition } from "../server-definition.ts";
 import type { ServerOptionsSent } from "../server-definition.ts";
 import { describeTest, testServer } from "../server-test.ts";
@@ -38,7 +38,11 @@ Examples:
   addList(servers, state);
   addAdd(servers, state, argv);
   addTest(servers, state);
-  addRemove(servers, state);
+  addRemoveCommand(servers, state, {
+    what: "the server",
+    description: "remove a server; calls in flight end first",
+    path: "/api/servers",
+  });
   addLogs(servers, state);
   addLoginCommands(servers, state);
   addRuntimeCommands(servers, state);
@@ -229,25 +233,6 @@ function addTest(servers: Command, state: RunState): void {
     const report = await testServer(await api(), name, out);
     out.result({ name, ...report }, () => describeTest(name, report, out));
     return report.ok ? exitCodes.ok : exitCodes.failed;
-  });
-}
-
-function addRemove(servers: Command, state: RunState): void {
-  const command = servers
-    .command("remove")
-    .alias("rm")
-    .description("remove a server; calls in flight end first")
-    .argument("<name>")
-    .option("-y, --yes", "do not ask");
-  handle(command, state, async ({ io, args, options, api, out }) => {
-    const [name = ""] = args;
-    using prompter = new Prompter(io);
-    if (options["yes"] !== true && prompter.available && !out.json) {
-      if (!(await prompter.confirm(`Remove ${name}?`))) throw usageError("Nothing was removed.");
-    }
-    await (await api()).delete(`/api/servers/${encodeURIComponent(name)}`);
-    out.result({ name, removed: true }, () => `${out.paint.green("removed")} ${name}`);
-    return exitCodes.ok;
   });
 }
 
