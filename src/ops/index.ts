@@ -1,5 +1,5 @@
 export { ActivityWatch } from "./activity-watch.ts";
-export { auditFormats, exportAudit, lineOf, shownRecord } from "./audit-export.ts";
+export { auditFormats, exportAudit, shownRecord } from "./audit-export.ts";
 export type { AuditFormat, ExportedRecord } from "./audit-export.ts";
 export { AuditKeeping } from "./audit-keeping.ts";
 export type { AuditVerdict } from "./audit-keeping.ts";
