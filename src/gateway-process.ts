@@ -150,7 +150,6 @@ export class GatewayProcess {
   readonly #listener: Server;
   readonly #metricsListener: ReturnType<typeof createMetricsListener>;
   readonly #stopping = new AbortController();
-  // Until there is a trail of its own, what is refused stands in the log.
   #values: Config["values"];
   /** With what `.env` adds, as it was when the configuration was read last. */
   #environment = readEnvironment(process.env, process.cwd());

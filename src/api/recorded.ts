@@ -17,15 +17,16 @@ export async function recorded(route: Route, request: Asked, deps: ApiDeps): Pro
     request.hid(target, code);
   };
   const about = { told, request, before, audit: deps.audit };
+  let answer: Answer;
   try {
-    const answer = await route.handle({ ...request, hid }, deps);
-    tell(about, { outcome: "ok" }, answer, thingOf(told, request, deps, answer));
-    return answer;
+    answer = await route.handle({ ...request, hid }, deps);
   } catch (error) {
     const code = isSignalboxError(error) ? error.code : "INTERNAL";
     tell(about, { outcome: hidden || code === "FORBIDDEN" ? "denied" : "failed", code });
     throw error;
   }
+  tell(about, { outcome: "ok" }, answer, thingOf(told, request, deps, answer));
+  return answer;
 }
 
 // Asked again after the change rather than taken from the answer, which is not always the thing. A change that somebody else makes in

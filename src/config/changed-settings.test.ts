@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { settingsThatWait } from "./changed-settings.ts";
+import { changedNames, settingsThatWait } from "./changed-settings.ts";
 import { configSchema } from "./schema.ts";
 
 test("settings that changed are named, and servers, bundles, projects, roles and what is equal are not", () => {
@@ -18,4 +18,20 @@ test("settings that changed are named, and servers, bundles, projects, roles and
   expect(settingsThatWait(before, after).toSorted()).toEqual(names.toSorted());
   expect(settingsThatWait(after, before)).toHaveLength(4);
   expect(settingsThatWait(after, after)).toEqual([]);
+});
+
+test("what is taken over at once is named by kind, without a value", () => {
+  const server = { command: "tool", env: { TOKEN: "a secret" } };
+  const before = configSchema.parse({ servers: { a: server, b: server }, roles: { r: {} } });
+  const after = configSchema.parse({
+    port: 9000,
+    servers: { b: { ...server, env: { TOKEN: "another" } }, c: server },
+    roles: { r: {} },
+    projects: { p: {} },
+  });
+  expect(changedNames(before, after)).toEqual({
+    servers: { added: ["c"], removed: ["a"], changed: ["b"] },
+    projects: { added: ["p"] },
+  });
+  expect(changedNames(after, after)).toEqual({});
 });
