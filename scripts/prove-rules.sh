@@ -70,6 +70,7 @@ plant "pg outside the store" pg-stays-in-store src/registry/planted-b.ts 'import
 plant "Drizzle outside the store" drizzleorm-stays-in-store src/registry/planted-c.ts 'import { sql } from "drizzle-orm";\nexport const s = sql;\n'
 plant "Hono outside the API" hono-stays-in-api src/gateway/planted-g.ts 'import { Hono } from "hono";\nexport const H = Hono;\n'
 plant "pino outside the foundation" pino-stays-in-foundation src/gateway/planted-h.ts 'import { pino } from "pino";\nexport const p = pino;\n'
+plant "diff outside the registry" diff-stays-in-registry src/api/planted-h.ts 'import { diffWords } from "diff";\nexport const d = diffWords;\n'
 plant "commander outside the command line" commander-stays-in-cli src/api/planted-b.ts 'import { Command } from "commander";\nexport const C = Command;\n'
 refuse layers
 rm -rf packs/planted src/gateway/utils src/rogue src/services/planted src/services/planted-twin src/store/planted-hen.ts src/store/planted-row.ts

@@ -1,4 +1,6 @@
-export { settingsThatWait } from "./config/changed-settings.ts";
+export { readEnvironment } from "./config/environment.ts";
+export type { Environment } from "./config/environment.ts";
+export { changedNames, settingsThatWait } from "./config/changed-settings.ts";
 export { loadConfigAside } from "./config/load-aside.ts";
 export { loadConfig } from "./config/load.ts";
 export type { Config } from "./config/load.ts";

@@ -2,21 +2,52 @@
 import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
-import { hostPolicy } from "./access/index.ts";
+import {
+  CallerLimits,
+  Connections,
+  LockOut,
+  OutboundFetch,
+  OutboundGuard,
+  ProtectedResources,
+  RefusalReports,
+  Vault,
+  anonymous,
+  bearerTokens,
+  callsSeenBy,
+  encryptionKeyFile,
+  fetchJson,
+  hostPolicy,
+  isPrincipal,
+  issueToken,
+  lateConnectionStore,
+  loadEncryptionKeys,
+  networkBypass,
+  periodAt,
+  refuseWeakSecrets,
+  textSealer,
+  type KeyRecord,
+  type Principal,
+} from "./access/index.ts";
 import { createApi, createMetricsListener } from "./api/index.ts";
 import {
+  changedNames,
   loadConfigAside,
   problemTextsOf,
+  readEnvironment,
   settingsThatWait,
   watchConfigFile,
   type Config,
 } from "./config.ts";
 import {
+  GATEWAY_ACTOR,
   Lifecycle,
   Metrics,
   SignalboxError,
   createLog,
+  hideSecret,
   isSignalboxError,
+  isWorldReadable,
+  keepPrivate,
   messageOf,
   processMetrics,
   randomToken,
@@ -25,21 +56,28 @@ import {
   repeat,
   systemClock,
   writePrivateFile,
+  type AuditEvent,
   type Log,
 } from "./foundation/index.ts";
 import {
   Gateway,
   ResultCache,
   isFailing,
+  openRedisRates,
   openRedisStore,
   redisUrlOf,
   createListener,
   listen,
   type CallRecord,
+  type RedisRates,
   type RedisStore,
   type ServerStatus,
 } from "./gateway/index.ts";
 import {
+  ActivityWatch,
+  AuditKeeping,
+  AuditShipping,
+  AuditTrail,
   BatchQueue,
   CallLog,
   HealthChecks,
@@ -47,7 +85,7 @@ import {
   diskSpaceCheck,
   type CheckResult,
 } from "./ops/index.ts";
-import { Registry } from "./registry/index.ts";
+import { KeyLimitBook, Pins, Registry } from "./registry/index.ts";
 import {
   signalboxService,
   type ServerDetail,
@@ -61,8 +99,23 @@ const POOL_HELP =
 const STORE_RETRY_MS = 5_000;
 const STORE_WARN_EVERY_MS = 60_000;
 const REDIS_TOKEN_BYTES = 9;
+const HIDDEN_PASSWORD_MIN = 12;
+/** What of the home nobody else may read. */
+const PRIVATE_FILES = [
+  "admin.key",
+  encryptionKeyFile,
+  "database.json",
+  "gateway.json",
+  "gateway.lock",
+  "gateway.lock.holder.json",
+];
 const PRUNE_FIRST_MS = 10_000;
 const PRUNE_EVERY_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+/** The setting under which the place of the audit trail's shipping is kept. */
+const SHIPPED_TO = "audit.shipped_to";
+/** Usage of quotas is kept for two years. */
+const QUOTAS_KEPT_MS = 730 * 86_400_000;
 /** What stopping may take beside draining: the call log's last rows, the database. */
 const STOP_MARGIN_MS = 20_000;
 
@@ -78,14 +131,29 @@ export class GatewayProcess {
   readonly #health: HealthChecks;
   readonly #callLog: CallLog;
   readonly #linkLog: BatchQueue<LinkTransitionRow>;
+  readonly #audit: AuditTrail;
+  readonly #auditKeeping: AuditKeeping;
+  readonly #activity: ActivityWatch;
   readonly #cache: ResultCache;
   #redis: RedisStore | undefined;
+  readonly #vault = new Vault();
+  readonly #limits: CallerLimits;
+  readonly #keyLimits: KeyLimitBook;
+  #redisRates: RedisRates | undefined;
+  /** The store that quotas are counted in. */
+  #countsIn: Store | undefined;
+  readonly #connections: Connections;
+  readonly #pins: Pins;
   readonly #gateway: Gateway;
+  readonly #resources: ProtectedResources;
   readonly #registry: Registry;
   readonly #listener: Server;
   readonly #metricsListener: ReturnType<typeof createMetricsListener>;
   readonly #stopping = new AbortController();
+  // Until there is a trail of its own, what is refused stands in the log.
   #values: Config["values"];
+  /** With what `.env` adds, as it was when the configuration was read last. */
+  #environment = readEnvironment(process.env, process.cwd());
   #store: Store | undefined;
   /** Why there is no store: what the last attempt to open it said. */
   #storeProblem: string | undefined;
@@ -99,6 +167,7 @@ export class GatewayProcess {
     logTo: { write(line: string): void } = process.stdout,
   ) {
     const { values } = config;
+    this.#guardSecrets(values);
     this.#config = config;
     this.#values = values;
     this.#argv = argv;
@@ -114,6 +183,24 @@ export class GatewayProcess {
     const clock = systemClock;
     const { log } = this;
     this.#health = new HealthChecks({ log, clock });
+    this.#audit = new AuditTrail({
+      append: (entries) => this.#requireStore().audit.append(entries),
+      clock,
+      log,
+      metrics: this.#metrics,
+    });
+    const audit = this.#audit.add;
+    this.#auditKeeping = new AuditKeeping({
+      verify: (signal, anchor) => this.#requireStore().audit.verify(signal, anchor),
+      prune: (before) => this.#requireStore().audit.prune(before),
+      retentionMs: values.audit.retention,
+      audit,
+      clock,
+      log: log.child({ area: "audit" }),
+      metrics: this.#metrics,
+      signal: this.#stopping.signal,
+    });
+    this.#activity = new ActivityWatch(audit);
     this.#callLog = new CallLog({
       append: (lines) => this.#requireStore().calls.append(lines),
       log,
@@ -132,6 +219,26 @@ export class GatewayProcess {
       log: log.child({ area: "cache" }),
       metrics: this.#metrics,
     });
+    const area = { clock, log: log.child({ area: "limits" }) };
+    this.#limits = new CallerLimits({ rate: values.rate_limit, quota: values.quotas }, area);
+    this.#keyLimits = new KeyLimitBook({
+      log: area.log,
+      changed: (limits) => this.#limits.setKeyLimits(limits),
+    });
+    this.#resources = new ProtectedResources({
+      base: () => this.#values.public_url ?? this.url,
+      issuers: Object.values(values.auth.oauth.issuers).map(({ issuer }) => issuer),
+      initialScopes: values.auth.oauth.initial_scopes,
+    });
+    this.#connections = this.#createConnections();
+    this.#pins = new Pins({
+      options: values.pins,
+      clock,
+      log: log.child({ area: "pins" }),
+      metrics: this.#metrics,
+      changed: (server, fresh) => this.#gateway.reconsiderPins(server, fresh),
+      audit,
+    });
     this.#gateway = new Gateway({
       clock,
       log: log.child({ area: "gateway" }),
@@ -141,15 +248,33 @@ export class GatewayProcess {
       ...(values.cache.enabled && {
         cache: { results: this.#cache, options: values.cache },
       }),
+      pins: this.#pins,
       hostPolicy: hostPolicy({
         host: values.host,
         allowedHosts: values.allowed_hosts,
         allowedOrigins: values.allowed_origins,
       }),
+      callerLimits: this.#limits,
       record: (call) => this.#record(call),
       linkChanged: (server, change) => this.#linkLog.add({ server, ...change }),
       recordArguments: values.call_log.arguments,
-      authRequired: values.auth.required,
+      oauth: this.#connections,
+      keysChanged: (keys) => this.#endConnections(keys),
+      auth: {
+        required: values.auth.required,
+        resources: this.#resources,
+        tokens: bearerTokens({
+          ...values.auth,
+          resources: this.#resources,
+          fetchJson,
+          clock,
+          log: log.child({ area: "tokens" }),
+        }),
+        bypass: networkBypass(values.auth),
+        lockOut: new LockOut(values.auth.lock_out, clock),
+        reports: new RefusalReports(audit, clock),
+      },
+      audit,
       version,
       home: values.home,
     });
@@ -159,6 +284,9 @@ export class GatewayProcess {
       clock,
       configServers: () => new Map(Object.entries(this.#values.servers)),
       configBundles: () => new Map(Object.entries(this.#values.bundles)),
+      configProjects: () => new Map(Object.entries(this.#values.projects)),
+      configRoles: () => new Map(Object.entries(this.#values.roles)),
+      pins: this.#pins,
       builtin: [
         {
           name: "signalbox",
@@ -167,6 +295,10 @@ export class GatewayProcess {
           service: signalboxService(this.#servicePorts()),
         },
       ],
+      vault: this.#vault,
+      variable: (name) => this.#environment.get(name),
+      closedPaths: [values.home, join(process.cwd(), ".env"), config.file],
+      audit,
     });
     const api = this.#createApi();
     this.#listener = createListener({
@@ -252,7 +384,17 @@ export class GatewayProcess {
         await this.#store?.close();
       },
     });
+    this.lifecycle.add({
+      name: "vault",
+      start: () => this.#unlockVault(),
+      stop: () => Promise.resolve(),
+    });
     // Before the gateway, and so stopped after it: what its end cuts off and closes is recorded too.
+    this.lifecycle.add({
+      name: "audit",
+      start: async () => this.#startAudit(),
+      stop: () => this.#stopAudit(),
+    });
     this.lifecycle.add({
       name: "link history",
       start: () => Promise.resolve(),
@@ -272,7 +414,13 @@ export class GatewayProcess {
       stop: async () => {
         await this.#registry.stop();
         await this.#gateway.close();
+        await this.#pins.stop();
       },
+    });
+    this.lifecycle.add({
+      name: "limits",
+      start: () => this.#shareLimits(),
+      stop: () => this.#settleLimits(),
     });
     this.lifecycle.add({
       name: "cache",
@@ -327,7 +475,9 @@ export class GatewayProcess {
         const store = await this.#open(signal);
         this.#store = store;
         this.#storeProblem = undefined;
+        await this.#pins.attachStore(store);
         await this.#registry.attachStore(store);
+        await this.#countIn(store);
         this.log.info({}, "The database is reachable");
         return;
       } catch (error) {
@@ -360,8 +510,90 @@ export class GatewayProcess {
     return `${url?.host || "a local socket"}${url?.pathname ?? ""}`;
   }
 
+  /** Refuses weak secrets before anything is started with them, and has the others masked wherever they would be written. */
+  #guardSecrets({ auth, secrets, database, cache, audit }: Config["values"]): void {
+    refuseWeakSecrets({
+      adminKey: auth.admin_key,
+      encryptionKey: secrets.encryption_key,
+      previousEncryptionKeys: secrets.previous_encryption_keys,
+      databaseUrl: database.url,
+      redisUrl: cache.redis_url,
+      variable: (name) => this.#environment.get(name),
+    });
+    const jwtSecret = this.#environment.get("JWT_SECRET");
+    const own = [auth.admin_key, secrets.encryption_key, jwtSecret, audit.webhook_secret];
+    for (const secret of [...own, ...secrets.previous_encryption_keys])
+      if (secret !== undefined) hideSecret(secret);
+    for (const url of [database.url, cache.redis_url]) {
+      const password = URL.parse(url ?? "")?.password ?? "";
+      // A shorter one may be a word that stands in every other line; in an address it is masked all the same.
+      if (password.length >= HIDDEN_PASSWORD_MIN) hideSecret(password);
+    }
+  }
+
+  async #unlockVault(): Promise<void> {
+    const { home, database, secrets, profile } = this.#values;
+    for (const sentence of keepPrivate(home, PRIVATE_FILES)) this.log.warn({}, sentence);
+    const dotEnv = join(process.cwd(), ".env");
+    if (isWorldReadable(dotEnv))
+      this.log.warn({}, `Every user of this machine can read ${dotEnv}: \`chmod o= .env\``);
+    const external = database.url !== undefined;
+    const { keys, made } = await loadEncryptionKeys({
+      given: secrets.encryption_key,
+      previous: secrets.previous_encryption_keys,
+      home,
+      external,
+      production: profile === "production",
+    });
+    this.#vault.unlock(keys);
+    if (made) this.log.info({}, `The encryption key for secrets was made: ${encryptionKeyFile}`);
+    if (keys.length === 0)
+      this.log.info({}, "No secrets can be stored: MCP_ENCRYPTION_KEY is not set");
+  }
+
+  #startAudit(): void {
+    const { signal } = this.#stopping;
+    this.#auditKeeping.start();
+    repeat(async () => this.#activity.minute(), {
+      firstMs: MINUTE_MS,
+      everyMs: MINUTE_MS,
+      signal,
+      failed: (error) => this.log.warn({ error: messageOf(error) }, "Activity was not looked at"),
+    });
+    this.#tell({ action: "gateway.start", outcome: "ok", details: { version: this.#version } });
+    const { webhook_url: url, webhook_secret: secret } = this.#values.audit;
+    if (url === undefined) return;
+    new AuditShipping({
+      url,
+      secret,
+      page: (after, limit) => this.#requireStore().audit.after(after, limit),
+      readPlace: async () => {
+        const place = await this.#requireStore().settings.get(SHIPPED_TO);
+        return typeof place === "number" ? place : undefined;
+      },
+      writePlace: (seq) => this.#requireStore().settings.set(SHIPPED_TO, seq),
+      clock: systemClock,
+      log: this.log.child({ area: "audit" }),
+      metrics: this.#metrics,
+      signal,
+    }).start();
+  }
+
+  async #stopAudit(): Promise<void> {
+    this.#tell({ action: "gateway.stop", outcome: "ok" });
+    await this.#audit.stop();
+  }
+
+  /** Tells the audit trail what the gateway does by itself. */
+  #tell(event: Omit<AuditEvent, "actor">): void {
+    this.#audit.add({ ...event, actor: GATEWAY_ACTOR });
+  }
+
   async #startGateway(): Promise<void> {
-    if (this.#store !== undefined) await this.#registry.attachStore(this.#store);
+    if (this.#store !== undefined) {
+      await this.#pins.attachStore(this.#store);
+      await this.#registry.attachStore(this.#store);
+    }
     await this.#registry.start();
     const { created } = await this.#registry.seedAdminKey(this.#values.auth.admin_key);
     if (created !== undefined) {
@@ -373,7 +605,7 @@ export class GatewayProcess {
     });
   }
 
-  // Servers and bundles are taken over at once; other settings are read at the start.
+  // Servers, bundles, projects and roles are taken over at once; other settings are read at the start.
   async #reloadConfig(): Promise<void> {
     try {
       const { values } = await loadConfigAside(
@@ -381,11 +613,19 @@ export class GatewayProcess {
         this.#config.file,
         this.#stopping.signal,
       );
+      this.#environment = readEnvironment(process.env, process.cwd());
       await this.#registry.reloadConfig(
         new Map(Object.entries(values.servers)),
         new Map(Object.entries(values.bundles)),
+        {
+          projects: new Map(Object.entries(values.projects)),
+          roles: new Map(Object.entries(values.roles)),
+        },
       );
-      this.#values = { ...this.#values, servers: values.servers, bundles: values.bundles };
+      const { servers, bundles, projects, roles } = values;
+      const details = changedNames(this.#values, values);
+      this.#tell({ action: "config.reload", outcome: "ok", details });
+      this.#values = { ...this.#values, servers, bundles, projects, roles };
       this.log.info({}, "The servers and bundles of the changed configuration file are served");
       this.#sayWhatWaits(values);
     } catch (error) {
@@ -401,6 +641,7 @@ export class GatewayProcess {
   }
 
   #sayWhatIsBroken(error: unknown): void {
+    this.#tell({ action: "config.reload", outcome: "failed", code: codeOf(error) });
     const texts = problemTextsOf(error);
     const why = texts.length === 0 ? messageOf(error) : texts.join("; ");
     const details = isSignalboxError(error) ? error.details : undefined;
@@ -434,6 +675,45 @@ export class GatewayProcess {
     const failing = links.filter(isFailing).length;
     const status = failing === 0 ? "ok" : "warning";
     return { status, links: links.length, failing };
+  }
+
+  async #shareLimits(): Promise<void> {
+    if (this.#store !== undefined) await this.#countIn(this.#store);
+    const { redis_url: url, redis_prefix: prefix } = this.#values.cache;
+    if (this.#countingStore() !== "redis" || url === undefined) return;
+    const deps = {
+      log: this.log.child({ area: "limits" }),
+      gateway: randomToken(REDIS_TOKEN_BYTES),
+    };
+    this.#redisRates = await openRedisRates({ url, prefix }, deps);
+    this.#limits.share(this.#redisRates);
+  }
+
+  async #countIn(store: Store): Promise<void> {
+    if (this.#countsIn === store) return;
+    this.#countsIn = store;
+    await this.#keyLimits.attachStore(store);
+    this.#limits.keepQuotasIn(store.quotas);
+    if (this.#countingStore() !== "postgres") return;
+    const gateway = randomToken(REDIS_TOKEN_BYTES);
+    this.#limits.share({
+      settle: (told) => store.rateCounts.settle(told),
+      beat: () => store.rateCounts.beat(gateway),
+    });
+  }
+
+  async #settleLimits(): Promise<void> {
+    this.#keyLimits.stop();
+    await this.#limits.close();
+    await this.#redisRates?.close();
+  }
+
+  /** Where rates are counted: nobody else can be on an embedded database. */
+  #countingStore(): "memory" | "postgres" | "redis" {
+    const { rate_limit, cache, database } = this.#values;
+    if (rate_limit.store !== undefined) return rate_limit.store;
+    if (cache.redis_url !== undefined) return "redis";
+    return database.url === undefined ? "memory" : "postgres";
   }
 
   async #shareCache(): Promise<void> {
@@ -503,6 +783,7 @@ export class GatewayProcess {
   }
 
   #record(call: CallRecord): void {
+    this.#activity.called(call.principalId, call.principalName);
     if (!this.#values.call_log.enabled) return;
     this.#callLog.record(
       this.#values.call_log.arguments ? { ...call, arguments: redact(call.arguments) } : call,
@@ -514,6 +795,7 @@ export class GatewayProcess {
       const before = systemClock.now() - this.#values.call_log.retention;
       await this.#store?.calls.prune(before);
       await this.#store?.linkTransitions.prune(before);
+      await this.#store?.quotas.prune(systemClock.now() - QUOTAS_KEPT_MS);
     };
     repeat(prune, {
       firstMs: PRUNE_FIRST_MS,
@@ -530,7 +812,10 @@ export class GatewayProcess {
     const help = "Entries that wait in a queue.";
     const source = this.#metrics.gauge("mcp_queue_depth", help, labelNames);
     this.#metrics.alias({ name: "mcp_queue_size", help, labelNames, source, relabel: asItIs });
-    this.#metrics.collect(() => source.slot("link_history").set(this.#linkLog.waiting));
+    this.#metrics.collect(() => {
+      source.slot("link_history").set(this.#linkLog.waiting);
+      source.slot("audit").set(this.#audit.waiting);
+    });
   }
 
   #measureDatabase(): void {
@@ -556,21 +841,82 @@ export class GatewayProcess {
     });
   }
 
+  #createConnections(): Connections {
+    const { connections, outbound } = this.#values;
+    const { client_name: clientName, client_metadata_url, public_url } = connections;
+    return new Connections({
+      store: lateConnectionStore(() => this.#requireStore().connections),
+      http: new OutboundFetch({
+        guard: new OutboundGuard(outbound),
+        timeoutMs: outbound.timeout,
+        responseBytesMax: outbound.response_bytes_max,
+      }),
+      sealerFor: (purpose) => textSealer(this.#vault, purpose),
+      clock: systemClock,
+      log: this.log.child({ area: "connections" }),
+      publicUrl: () => public_url ?? this.url,
+      clientName,
+      ...(client_metadata_url !== undefined && { clientMetadataUrl: client_metadata_url }),
+      servers: () => this.#gateway.protectedServers(),
+      principal: (id) => this.#gateway.principal(id),
+      sees: (principal, server) => this.#gateway.sees(principal, server),
+      changed: (server) => this.#gateway.credentialsChanged(server),
+      audit: this.#audit.add,
+    });
+  }
+
+  // Whoever is revoked leaves no access behind, at other parties' servers either.
+  #endConnections(keys: readonly KeyRecord[]): void {
+    const revoked = keys.filter(({ revokedAt }) => revokedAt !== undefined);
+    if (this.#store === undefined || revoked.length === 0) return;
+    this.#connections.endAllOf(revoked.map(({ id }) => id)).catch((error: unknown) => {
+      this.log.warn({ error: messageOf(error) }, "Connections of a revoked key could not be ended");
+    });
+  }
+
   #createApi(): ReturnType<typeof createApi> {
     return createApi({
+      connections: this.#connections,
       version: this.#version,
       startedAt: this.#startedAt,
       registry: this.#registry,
-      authenticate: (headers) => this.#gateway.authenticate(headers),
+      authenticate: (request, requestId) => this.#gateway.authenticate(request, requestId),
+      lacksScope: (principal, scope) => this.#gateway.lacksScope(principal, scope),
+      resourceMetadata: (place) => this.#resources.metadataOf(place),
+      issueToken: (wanted) => issueToken(wanted, this.#values.auth.jwt, systemClock),
       catalog: async (principal, bundle) => {
         const catalog = await this.#gateway.catalog(principal, bundle);
         if (catalog !== undefined) return catalog;
         throw new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${bundle ?? ""}".`);
       },
+      access: this.#gateway,
+      audit: this.#audit.add,
+      auditTrail: {
+        recent: (filter) => this.#requireStore().audit.recent(filter),
+        after: (seq, limit, conditions) => this.#requireStore().audit.after(seq, limit, conditions),
+        verify: (anchor) => this.#auditKeeping.verify(anchor),
+      },
       calls: (filter: CallFilter) => this.#requireStore().calls.recent(filter),
+      call: (id) => this.#requireStore().calls.one(id),
       linkHistory: (filter) => this.#requireStore().linkTransitions.recent(filter),
       linkUptime: (server) =>
         this.#requireStore().linkTransitions.uptime(server, systemClock.now()),
+      limits: {
+        view: (caller, address) => this.#limits.view(caller, address),
+        counting: () => ({
+          store: this.#countingStore(),
+          lease: this.#values.rate_limit.lease,
+          ...(this.#limits.sharing ?? { up: this.#countingStore() === "memory", gateways: 1 }),
+        }),
+        keyLimits: (id) => this.#keyLimits.of(id),
+        setKeyLimits: (id, limits) => this.#keyLimits.set(id, limits),
+        usage: async (now, subjects) =>
+          this.#requireStore().quotas.usage({
+            dayStartsAt: periodAt("day", now).startsAt,
+            monthStartsAt: periodAt("month", now).startsAt,
+            ...(subjects !== undefined && { subjects }),
+          }),
+      },
       cache: {
         statistics: () => ({
           enabled: this.#values.cache.enabled,
@@ -585,6 +931,7 @@ export class GatewayProcess {
           return this.#cache.invalidateServer(server);
         },
       },
+      pins: this.#pins,
       health: () => ({
         ready: this.#ready(),
         overall: this.#health.overall(),
@@ -611,23 +958,27 @@ export class GatewayProcess {
 
   #servicePorts(): SignalboxPorts {
     return {
-      servers: (principal) =>
-        this.#gateway
+      servers: (caller) => {
+        const principal = principalOf(caller);
+        return this.#gateway
           .serverStatus()
           .filter(({ name }) => this.#gateway.sees(principal, name))
-          .map(summaryOf),
-      server: (name, principal) => {
+          .map(summaryOf);
+      },
+      server: (name, caller) => {
         const status = this.#gateway.statusOf(name);
-        if (status === undefined || !this.#gateway.sees(principal, name)) return undefined;
+        if (status === undefined || !this.#gateway.sees(principalOf(caller), name))
+          return undefined;
         return summaryOf(status);
       },
-      recentCalls: async (principal, filter) => {
+      recentCalls: async (caller, filter) => {
+        const principal = principalOf(caller);
         const { limit, server, outcome } = filter;
         const rows = await this.#requireStore().calls.recent({
           limit,
           ...(server === undefined ? {} : { server }),
           ...(outcome === undefined ? {} : { outcome }),
-          ...(principal.role === "caller" ? { principalId: principal.id } : {}),
+          ...callsSeenBy(principal),
         });
         return rows.map(({ at, publicName, principalName, ...row }) => ({
           ...row,
@@ -655,6 +1006,11 @@ export class GatewayProcess {
       ? "shown at the first start; set SIGNALBOX_ADMIN_KEY to replace it"
       : `in ${this.#keyFile()}`;
   }
+}
+
+// A caller inside the process is nobody in particular.
+function principalOf(caller: object): Principal {
+  return isPrincipal(caller) ? caller : anonymous;
 }
 
 function codeOf(error: unknown): string {

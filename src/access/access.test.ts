@@ -2,16 +2,6 @@ import { expect, test } from "vitest";
 import { authOptions } from "./auth-options.ts";
 import { prefixOf } from "./key.ts";
 import { mayUseBundle } from "./principal.ts";
-import { allows } from "./scope.ts";
-
-test("each role has its scopes and no more", () => {
-  const scopes = ["call", "read", "operate", "admin"] as const;
-  const granted = (role: "admin" | "operator" | "caller"): string[] =>
-    scopes.filter((scope) => allows(role, scope));
-  expect(granted("caller")).toEqual(["call"]);
-  expect(granted("operator")).toEqual(["call", "read", "operate"]);
-  expect(granted("admin")).toEqual(["call", "read", "operate", "admin"]);
-});
 
 test("a principal limited to bundles may use these and not the whole", () => {
   expect(mayUseBundle({ bundles: ["coding"] }, "coding")).toBe(true);
@@ -22,16 +12,9 @@ test("a principal limited to bundles may use these and not the whole", () => {
   expect(mayUseBundle({ bundles: "all" }, undefined)).toBe(true);
 });
 
-test("a chosen admin key is never shown in part, and placeholders are refused", () => {
+test("a chosen admin key is never shown in part, and one that no header can carry is refused", () => {
   expect(prefixOf("correct-horse-battery")).toBe("(chosen)");
-  for (const admin_key of [
-    "short",
-    "changeme-changeme-changeme",
-    "your_admin_key_goes_here",
-    "aaaaaaaaaaaaaaaaaaaaaaaa",
-    "has spaces in the middle",
-    "<put your own key in here>",
-  ])
+  for (const admin_key of ["short", "has spaces in the middle", "has\u00A0odd-characters"])
     expect([admin_key, authOptions.safeParse({ admin_key }).success]).toEqual([admin_key, false]);
   expect(authOptions.parse({ admin_key: "k3y-of-the-test-suite" }).required).toBe(true);
 });

@@ -1,6 +1,10 @@
 import { z } from "zod";
+import { lockOutOptions } from "./lock-out-options.ts";
+import { networkOptions } from "./network-options.ts";
+import { jwtOptions } from "./resource-server/jwt-options.ts";
+import { oauthOptions } from "./resource-server/oauth-options.ts";
 
-/** `[auth]`: whether a key is needed (default yes) and the key that is seeded as the first admin's. */
+/** `[auth]`: whether a credential is needed (default yes), which are accepted, and the key that is seeded as the first admin's. */
 export const authOptions = z.strictObject({
   required: z
     .boolean()
@@ -11,22 +15,12 @@ export const authOptions = z.strictObject({
     .min(16, "must have at least 16 characters")
     .max(512, "must have at most 512 characters")
     .regex(/^[\x21-\x7e]+$/, "must be printable ASCII without spaces, since it travels in a header")
-    .refine((key) => !isPlaceholder(key), "is a placeholder; choose a random one")
     .optional()
     .describe("The first admin key. Without it one is minted at the first start and shown once."),
+  ...networkOptions,
+  jwt: jwtOptions.prefault({}),
+  oauth: oauthOptions.prefault({}),
+  lock_out: lockOutOptions.prefault({}),
 });
 
 export type AuthOptions = z.output<typeof authOptions>;
-
-// Values copied from examples have been the way in too often (hard-coded defaults of other gateways among them).
-function isPlaceholder(key: string): boolean {
-  return placeholders.some((shape) => shape.test(key)) || new Set(key).size < 4;
-}
-
-const placeholders = [
-  /change[-_]?me/i,
-  /^your[-_]/i,
-  /^<.*>$/,
-  /^minimum_32_character/i,
-  /^(default|example|placeholder|insecure|secret-api-key)/i,
-];

@@ -14,6 +14,7 @@ function keyNamed(name: string, more: Partial<KeyRecord> = {}): { key: string; r
     id: randomUUID(),
     name,
     role: "caller",
+    project: "default",
     bundles: "all",
     hash,
     prefix,
@@ -36,7 +37,9 @@ test("each of the three headers names the principal, the scheme in any case", ()
   const principal = {
     id: record.id,
     name: "ada",
+    kind: "key",
     role: "operator",
+    project: "default",
     bundles: ["coding"],
     keyId: record.id,
   };
@@ -47,8 +50,8 @@ test("each of the three headers names the principal, the scheme in any case", ()
     { "x-mcp-key": key },
     { authorization: `Bearer ${key}`, "x-api-key": key, "x-mcp-key": key },
   ]) {
-    expect(ring.authenticate(headers)).toEqual({ ok: true, principal });
-    expect(ring.authenticate(headers)).toEqual({ ok: true, principal });
+    expect(ring.authenticate(headers)).toMatchObject({ ok: true, principal });
+    expect(ring.authenticate(headers)).toMatchObject({ ok: true, principal });
   }
 });
 

@@ -5,29 +5,45 @@
 import { timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import type { Clock } from "../foundation/index.ts";
+import type { AuthOutcome } from "./auth-outcome.ts";
 import { hashKey } from "./key.ts";
 import type { KeyRecord } from "./key.ts";
 import type { Principal } from "./principal.ts";
-
-export type AuthOutcome =
-  | { ok: true; principal: Principal }
-  | {
-      ok: false;
-      code: "KEY_MISSING" | "KEY_INVALID" | "KEY_EXPIRED" | "KEY_REVOKED";
-      message: string;
-    };
+import { Roles } from "./roles.ts";
 
 /** The keys of one snapshot: tells who presents a request's credentials, and remembers when each was last used. */
 export class KeyRing {
   readonly #clock: Clock;
+  readonly #roles: Roles;
   readonly #byHash = new Map<string, Entry>();
+  readonly #byId = new Map<string, Entry>();
   readonly #verifiedAuthorization = new Map<string, Entry>();
   readonly #verifiedKeys = new Map<string, Entry>();
   #lastUsed = new Map<string, number>();
 
-  constructor(records: readonly KeyRecord[], clock: Clock) {
+  /** What `previous` remembers of keys that are still the same is remembered here too. */
+  constructor(
+    records: readonly KeyRecord[],
+    clock: Clock,
+    roles = new Roles(),
+    previous?: KeyRing,
+  ) {
     this.#clock = clock;
+    this.#roles = roles;
     for (const record of records) this.#add(record);
+    if (previous !== undefined) this.#rememberAs(previous);
+  }
+
+  /** Whether every credential of a request was right before, so that nothing has to be looked up or guessed at. */
+  remembers(headers: IncomingHttpHeaders): boolean {
+    const { authorization } = headers;
+    const apiKey = headers["x-api-key"];
+    const mcpKey = headers["x-mcp-key"];
+    return (
+      (authorization === undefined || this.#verifiedAuthorization.has(authorization)) &&
+      (apiKey === undefined || this.#hasVerified(apiKey)) &&
+      (mcpKey === undefined || this.#hasVerified(mcpKey))
+    );
   }
 
   /**
@@ -58,6 +74,12 @@ export class KeyRing {
     return entry === undefined ? missing : this.#admit(entry);
   }
 
+  /** The holder of a key on record, as if it were presented now; undefined where there is no such key. */
+  byId(id: string): AuthOutcome | undefined {
+    const entry = this.#byId.get(id);
+    return entry === undefined ? undefined : this.#standing(entry);
+  }
+
   /** Key ids used since the last time this was asked, each with the time of its last use (epoch ms). */
   takeLastUsed(): Map<string, number> {
     const taken = this.#lastUsed;
@@ -65,12 +87,31 @@ export class KeyRing {
     return taken;
   }
 
+  #hasVerified(header: string | string[]): boolean {
+    return typeof header === "string" && this.#verifiedKeys.has(header);
+  }
+
+  #rememberAs(previous: KeyRing): void {
+    for (const [header, { record }] of previous.#verifiedAuthorization) {
+      const entry = this.#byHash.get(record.hash);
+      if (entry !== undefined) this.#verifiedAuthorization.set(header, entry);
+    }
+    for (const [header, { record }] of previous.#verifiedKeys) {
+      const entry = this.#byHash.get(record.hash);
+      if (entry !== undefined) this.#verifiedKeys.set(header, entry);
+    }
+  }
+
   #admit(entry: Entry): AuthOutcome {
-    const now = this.#clock.now();
-    if (entry.record.revokedAt !== undefined) return revoked;
-    if (entry.record.expiresAt !== undefined && entry.record.expiresAt <= now) return expired;
-    this.#lastUsed.set(entry.record.id, now);
-    return entry.outcome;
+    const outcome = this.#standing(entry);
+    if (outcome.ok) this.#lastUsed.set(entry.record.id, this.#clock.now());
+    return outcome;
+  }
+
+  #standing({ record, outcome }: Entry): AuthOutcome {
+    if (record.revokedAt !== undefined) return revoked;
+    if (record.expiresAt !== undefined && record.expiresAt <= this.#clock.now()) return expired;
+    return outcome;
   }
 
   #byAuthorization(header: string): Entry | undefined {
@@ -104,13 +145,12 @@ export class KeyRing {
   #add(record: KeyRecord): void {
     const hashBytes = Buffer.from(record.hash, "hex");
     if (hashBytes.length !== absentHash.length) return;
+    const principal = principalOf(record, this.#roles);
+    const entry = { record, hashBytes, outcome: Object.freeze({ ok: true as const, principal }) };
+    this.#byId.set(record.id, entry);
     const present = this.#byHash.get(record.hash);
     if (present !== undefined && record.revokedAt !== undefined) return;
-    this.#byHash.set(record.hash, {
-      record,
-      hashBytes,
-      outcome: Object.freeze({ ok: true, principal: principalOf(record) }),
-    });
+    this.#byHash.set(record.hash, entry);
   }
 }
 
@@ -120,14 +160,10 @@ interface Entry {
   readonly outcome: AuthOutcome;
 }
 
-function principalOf(record: KeyRecord): Principal {
-  return Object.freeze({
-    id: record.id,
-    name: record.name,
-    role: record.role,
-    bundles: record.bundles,
-    keyId: record.id,
-  });
+function principalOf(record: KeyRecord, roles: Roles): Principal {
+  const { id, name, role, project, bundles, rules } = record;
+  const grant = { id, name, kind: "key", role, project, bundles, keyId: id } as const;
+  return roles.principal(rules === undefined ? grant : { ...grant, rules });
 }
 
 // Only verified headers enter, so a stranger cannot fill the memory; the oldest leaves when it is full.

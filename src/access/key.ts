@@ -1,12 +1,17 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { Role } from "./principal.ts";
+import type { Rule } from "./rule.ts";
 
 /** A key as it is kept: never the key itself, only its hash and the few characters that let its owner recognise it. */
 export interface KeyRecord {
   id: string;
   name: string;
-  role: Role;
+  /** A built-in role or an own one. */
+  role: string;
+  /** The project it is of; "*" for all. */
+  project: string;
   bundles: readonly string[] | "all";
+  /** Rules of its own, which narrow its role's. */
+  rules?: readonly Rule[];
   /** SHA-256 of the whole key, in hex. The key has 256 random bits, so no salt or slow hash is needed. */
   hash: string;
   /** What may be shown of the key: its first twelve characters. */

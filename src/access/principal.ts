@@ -1,24 +1,40 @@
-export const roles = ["admin", "operator", "caller"] as const;
+import type { AuditActor } from "../foundation/index.ts";
+import type { Permissions } from "./permissions.ts";
+import type { Rule } from "./rule.ts";
+import type { Scope } from "./scope.ts";
 
-/** What a key's holder is: callers use tools, operators also watch and steer servers, admins also change what exists. */
-export type Role = (typeof roles)[number];
+/** How a principal proved who it is. */
+export type PrincipalKind = "key" | "token" | "person" | "network" | "anonymous";
 
-/** Who calls. `bundles` limits a principal to named bundles; "all" also opens the endpoint without a bundle. */
-export interface Principal {
-  id: string;
-  name: string;
-  role: Role;
-  bundles: readonly string[] | "all";
-  keyId?: string;
+/** Who somebody is and what they were given, before the roles of a configuration say what that means. */
+export interface Grant {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: PrincipalKind;
+  /** A built-in role or an own one; a role that is not there permits nothing. */
+  readonly role: string;
+  /** The project whose servers and bundles it sees; "*" sees all. */
+  readonly project: string;
+  /** Limits it to named bundles; "all" also opens the endpoint without a bundle. */
+  readonly bundles: readonly string[] | "all";
+  /** Rules of its own, which narrow the role's. */
+  readonly rules?: readonly Rule[];
+  readonly keyId?: string;
+  /** What its token was granted, with all that this includes; without it the role alone decides. */
+  readonly scopes?: ReadonlySet<string>;
+  /** When its token ends, epoch milliseconds: what it has open then ends too. */
+  readonly expiresAt?: number;
 }
 
-/** Who calls where authentication is switched off: allowed on a loopback bind only, and never more than a caller. */
-export const anonymous: Principal = Object.freeze({
-  id: "anonymous",
-  name: "anonymous",
-  role: "caller",
-  bundles: "all",
-});
+/** Who calls. Made by `Roles.principal`, and nowhere else. */
+export interface Principal extends Grant {
+  readonly permissions: Permissions;
+}
+
+/** Whether a principal's role includes a scope. */
+export function allows(principal: Pick<Principal, "permissions">, scope: Scope): boolean {
+  return principal.permissions.scopes.has(scope);
+}
 
 /** Whether a principal may use a bundle; `undefined` stands for the endpoint that offers everything. */
 export function mayUseBundle(
@@ -27,4 +43,20 @@ export function mayUseBundle(
 ): boolean {
   if (principal.bundles === "all") return true;
   return bundle !== undefined && principal.bundles.includes(bundle);
+}
+
+/** Who did it, as the audit trail keeps it. */
+export function actorOf({ id, name, kind }: Grant): AuditActor {
+  return { id, name, kind };
+}
+
+/** Whose calls a principal may see: those of its project with the scope `read`, else its own alone. */
+export function callsSeenBy(principal: Principal): { principalId?: string; project?: string } {
+  if (!allows(principal, "read")) return { principalId: principal.id };
+  return principal.permissions.gatewayWide ? {} : { project: principal.project };
+}
+
+/** Services are told of a caller by the part that concerns them; it is the principal itself. */
+export function isPrincipal(caller: object): caller is Principal {
+  return "permissions" in caller;
 }

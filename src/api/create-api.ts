@@ -3,14 +3,21 @@ import { getRequestListener } from "@hono/node-server";
 import type { HttpBindings } from "@hono/node-server";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { allows, anonymous } from "../access/index.ts";
+import { Denials, allows, anonymous, scopes } from "../access/index.ts";
 import type { Principal } from "../access/index.ts";
-import { parseTraceparent, SignalboxError } from "../foundation/index.ts";
+import type { ErrorCode, Log } from "../foundation/index.ts";
+import {
+  isSignalboxError,
+  messageOf,
+  parseTraceparent,
+  SignalboxError,
+} from "../foundation/index.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { parseInput } from "./input-problems.ts";
 import { readJsonBody } from "./json-body.ts";
 import { openapiDocument } from "./openapi.ts";
 import type { ApiDeps } from "./ports.ts";
+import { recorded } from "./recorded.ts";
 import { requestIdOf } from "./request-id.ts";
 import type { Answer, Route } from "./route.ts";
 import { routeTable } from "./route-table.ts";
@@ -30,11 +37,12 @@ export function createApi(deps: ApiDeps, routes: readonly Route[] = routeTable):
   const app = new OpenAPIHono<Environment>();
   const log = deps.log.child({ area: "api" });
   recordTraffic(app, { ...deps, log });
-  for (const route of routes) addRoute(app, route, deps);
+  const denials = new Denials(deps.metrics, deps.audit);
+  for (const route of routes) addRoute(app, route, deps, denials);
   refuseOtherMethods(app, routes, deps);
   // A route and not `notFound`, whose errors would pass by the recording of traffic.
-  app.all("*", (c) => {
-    requireKeyBelowApi(c, deps);
+  app.all("*", async (c) => {
+    await requireKeyBelowApi(c, deps);
     throw unknownAddress(c.req.method, c.req.path, routes);
   });
   app.onError((error, c) => responseOf(errorAnswer(error, c.get("requestId"), log)));
@@ -81,47 +89,73 @@ function recordTraffic(app: App, { clock, metrics, log }: ApiDeps): void {
   });
 }
 
-function addRoute(app: App, route: Route, deps: ApiDeps): void {
-  if (!scopes.has(route.scope)) {
+function addRoute(app: App, route: Route, deps: ApiDeps, denials: Denials): void {
+  if (!known.has(route.scope)) {
     throw new TypeError(
       `The route ${route.method} ${route.path} has no scope; "public" must be said.`,
     );
   }
   app.on(route.method.toUpperCase(), routerPath(route), async (c) => {
     c.set("route", route.path);
-    const principal = admit(c, route, deps);
-    const body = route.body === undefined ? undefined : await bodyOf(c, route);
-    const answer = await route.handle(
-      {
+    const principal = route.scope === "public" ? anonymous : await authenticated(c, deps);
+    const denied = (target: string, code: ErrorCode): void => {
+      if (route.scope === "public") return;
+      const address = c.env.incoming.socket.remoteAddress;
+      const requestId = c.get("requestId");
+      denials.add({ principal, scope: route.scope, target, code, requestId, address });
+    };
+    try {
+      requireScope(principal, route, deps);
+      const body = route.body === undefined ? undefined : await bodyOf(c, route);
+      const request = {
         params: c.req.param(),
         query: route.query === undefined ? undefined : parseInput("query", route.query, queryOf(c)),
         body,
         principal,
+        hid: denied,
         headers: c.req.raw.headers,
+        address: c.env.incoming.socket.remoteAddress,
         requestId: c.get("requestId"),
         signal: c.req.raw.signal,
-      },
-      deps,
-    );
-    return responseOf(answer);
+      };
+      const answer = await recorded(route, request, deps);
+      return answer.stream === undefined ? responseOf(answer) : streamed(c, answer, deps.log);
+    } catch (error) {
+      if (isSignalboxError(error) && error.code === "FORBIDDEN") {
+        denied(`route:${route.method.toUpperCase()} ${route.path}`, error.code);
+      }
+      throw error;
+    }
   });
 }
 
-function admit(c: RequestContext, route: Route, deps: ApiDeps): Principal {
-  if (route.scope === "public") return anonymous;
-  const principal = authenticated(c, deps);
-  if (allows(principal.role, route.scope)) return principal;
-  throw new SignalboxError(
-    "FORBIDDEN",
-    `A key of the role "${principal.role}" may not do this: it needs the scope "${route.scope}".`,
-    { details: { role: principal.role, scope: route.scope } },
-  );
+function requireScope(principal: Principal, { scope, gatewayWide }: Route, deps: ApiDeps): void {
+  if (scope === "public") return;
+  const lacks = deps.lacksScope(principal, scope);
+  if (lacks !== undefined) throw lacks;
+  const { role, project } = principal;
+  if (!allows(principal, scope)) {
+    throw new SignalboxError(
+      "FORBIDDEN",
+      `A key of the role "${role}" may not do this: it needs the scope "${scope}".`,
+      { details: { role, scope } },
+    );
+  }
+  if (gatewayWide === true && !principal.permissions.gatewayWide) {
+    throw new SignalboxError(
+      "FORBIDDEN",
+      `This concerns every project, and the key is of the project "${project}".`,
+      { details: { role, project } },
+    );
+  }
 }
 
-function authenticated(c: RequestContext, deps: ApiDeps): Principal {
-  const { headers, socket } = c.env.incoming;
-  const outcome = deps.authenticate(headers, socket.remoteAddress);
-  if (!outcome.ok) throw new SignalboxError(outcome.code, outcome.message);
+async function authenticated(c: RequestContext, deps: ApiDeps): Promise<Principal> {
+  const outcome = await deps.authenticate(c.env.incoming, c.get("requestId"));
+  if (!outcome.ok) {
+    const { code, message, headers } = outcome;
+    throw new SignalboxError(code, message, headers === undefined ? {} : { headers });
+  }
   c.set("principal", outcome.principal.name);
   return outcome.principal;
 }
@@ -149,9 +183,9 @@ function refuseOtherMethods(app: App, routes: readonly Route[], deps: ApiDeps): 
     const methods = routes.filter((route) => route.path === path).map((route) => route.method);
     const allow = methods.map((method) => method.toUpperCase());
     if (methods.includes("get")) allow.push("HEAD");
-    app.all(routerPath({ path }), (c) => {
+    app.all(routerPath({ path }), async (c) => {
       c.set("route", path);
-      requireKeyBelowApi(c, deps);
+      await requireKeyBelowApi(c, deps);
       throw new SignalboxError("METHOD_NOT_ALLOWED", `${path} takes ${allow.join(", ")}.`, {
         details: { allow },
       });
@@ -160,8 +194,8 @@ function refuseOtherMethods(app: App, routes: readonly Route[], deps: ApiDeps): 
 }
 
 // A stranger is not told what exists below /api and what does not.
-function requireKeyBelowApi(c: RequestContext, deps: ApiDeps): void {
-  if (c.req.path === "/api" || c.req.path.startsWith("/api/")) authenticated(c, deps);
+async function requireKeyBelowApi(c: RequestContext, deps: ApiDeps): Promise<void> {
+  if (c.req.path === "/api" || c.req.path.startsWith("/api/")) await authenticated(c, deps);
 }
 
 function unknownAddress(method: string, path: string, routes: readonly Route[]): SignalboxError {
@@ -195,8 +229,34 @@ function responseOf({ status = 200, body, text, contentType, headers }: Answer):
   });
 }
 
+function streamed(c: RequestContext, answer: Answer, log: Log): Response {
+  const { status = 200, stream = [], contentType, headers } = answer;
+  const requestId = c.get("requestId");
+  // The status is long out by then: only a connection that breaks tells that something is missing.
+  const failed = (error: unknown): void => {
+    log.error({ requestId, problem: messageOf(error) }, "An answer broke off in the middle");
+    c.env.outgoing.destroy();
+  };
+  const pieces = ReadableStream.from(untilItFails(stream, failed));
+  return new Response(pieces.pipeThrough(new TextEncoderStream()), {
+    status,
+    headers: { "Content-Type": contentType ?? "application/json", ...headers },
+  });
+}
+
+async function* untilItFails(
+  stream: AsyncIterable<string> | Iterable<string>,
+  failed: (error: unknown) => void,
+): AsyncGenerator<string> {
+  try {
+    yield* stream;
+  } catch (error) {
+    failed(error);
+  }
+}
+
 function routerPath({ path }: Pick<Route, "path">): string {
   return path.replaceAll(/\{(\w+)\}/g, ":$1");
 }
 
-const scopes: ReadonlySet<string> = new Set(["public", "call", "read", "operate", "admin"]);
+const known: ReadonlySet<string> = new Set(["public", ...scopes]);

@@ -39,7 +39,13 @@ function internal(error: unknown, requestId: string, log: Log): SignalboxError {
   );
 }
 
-function headersOf({ code, status, details }: SignalboxError): Record<string, string> {
+function headersOf({
+  code,
+  status,
+  details,
+  headers,
+}: SignalboxError): Readonly<Record<string, string>> {
+  if (headers !== undefined) return headers;
   if (status === 401) {
     const why = code === "KEY_MISSING" ? "" : ', error="invalid_token"';
     return { "WWW-Authenticate": `Bearer realm="signalbox"${why}` };

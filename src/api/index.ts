@@ -4,4 +4,5 @@ export { createMetricsListener } from "./metrics-listener.ts";
 export type { MetricsListener, MetricsListenerOptions } from "./metrics-listener.ts";
 export { openapiDocument } from "./openapi.ts";
 export type { ApiDeps, CallEntry, CallFilter, CallOutcome, HealthReport } from "./ports.ts";
+export { apiSurfaces } from "./surfaces.ts";
 export { routeTable } from "./route-table.ts";

@@ -11,7 +11,8 @@ export function openapiDocument(routes: readonly Route[], version: string): obje
   registry.registerComponent("securitySchemes", "key", {
     type: "http",
     scheme: "bearer",
-    description: "A key of this gateway (`sbx_…`). `X-API-Key` and `X-MCP-Key` carry it as well.",
+    description:
+      "A key of this gateway (`sbx_…`), which `X-API-Key` and `X-MCP-Key` carry as well; a JWT signed with the shared secret; or an OAuth access token issued for `/api`.",
   });
   for (const route of routes) registry.registerPath(pathOf(route));
   return app.getOpenAPI31Document({
@@ -21,7 +22,7 @@ export function openapiDocument(routes: readonly Route[], version: string): obje
       version,
       license: { name: "MIT" },
       description:
-        "The HTTP API of the Signalbox MCP gateway: servers, bundles, keys, the call log and the catalog. MCP itself is served at `/mcp` and `/mcp/{bundle}`.",
+        "The HTTP API of the Signalbox MCP gateway: servers, bundles, projects, roles, keys, the call log and the catalog. MCP itself is served at `/mcp` and `/mcp/{bundle}`.",
     },
     servers: [{ url: "/", description: "This gateway." }],
     tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
@@ -58,7 +59,9 @@ function pathOf(route: Route): PathConfig {
 }
 
 function describeWithScope(route: Route): string {
-  const scope = route.scope === "public" ? "Needs no key." : `Needs the scope \`${route.scope}\`.`;
+  const wide = route.gatewayWide === true ? ", and a key of every project" : "";
+  const scope =
+    route.scope === "public" ? "Needs no key." : `Needs the scope \`${route.scope}\`${wide}.`;
   return route.description === undefined ? scope : `${route.description} ${scope}`;
 }
 
@@ -87,12 +90,26 @@ function responseOf(answer: AnswerShape): PathConfig["responses"][string] {
 
 function codesOf(route: Route): ErrorCode[] {
   const codes: ErrorCode[] = [...(route.errors ?? [])];
-  if (route.scope !== "public")
-    codes.push("KEY_MISSING", "KEY_INVALID", "KEY_EXPIRED", "KEY_REVOKED", "FORBIDDEN");
+  if (route.scope !== "public") codes.push(...CREDENTIAL_CODES);
   if (route.query !== undefined || route.body !== undefined) codes.push("BODY_INVALID");
   if (route.body !== undefined) codes.push("BODY_TOO_LARGE", "CONTENT_TYPE");
   return codes;
 }
+
+const CREDENTIAL_CODES: readonly ErrorCode[] = [
+  "KEY_MISSING",
+  "KEY_INVALID",
+  "KEY_EXPIRED",
+  "KEY_REVOKED",
+  "TOKEN_INVALID",
+  "TOKEN_EXPIRED",
+  "TOKEN_AUDIENCE",
+  "TOKEN_SCOPE",
+  "CREDENTIAL_MALFORMED",
+  "AUTH_LOCKED",
+  "AUTH_UNAVAILABLE",
+  "FORBIDDEN",
+];
 
 function byStatus(codes: readonly ErrorCode[]): [number, ErrorCode[]][] {
   const groups = new Map<number, ErrorCode[]>();

@@ -1,9 +1,18 @@
 // What the API needs of the rest of the gateway; `main.ts` hands it in.
-import type { IncomingHttpHeaders } from "node:http";
-import type { AuthOutcome, Principal } from "../access/index.ts";
-import type { Clock, Log, Metrics } from "../foundation/index.ts";
-import type { CheckResult, CheckStatus } from "../ops/index.ts";
-import type { CatalogView, Registry } from "../registry/index.ts";
+import type { IncomingMessage } from "node:http";
+import type {
+  AuthOutcome,
+  CallerView,
+  Connections,
+  KeyLimits,
+  LimitedCaller,
+  Principal,
+  Scope,
+  WantedToken,
+} from "../access/index.ts";
+import type { AuditSink, Clock, Log, Metrics, SignalboxError } from "../foundation/index.ts";
+import type { AuditVerdict, CheckResult, CheckStatus, ExportedRecord } from "../ops/index.ts";
+import type { CatalogView, Explanation, Pins, Question, Registry } from "../registry/index.ts";
 
 export interface ApiDeps {
   /** The product's version, as `/health` tells it. */
@@ -30,15 +39,37 @@ export interface ApiDeps {
     | "createKey"
     | "listKeys"
     | "revokeKey"
+    | "listSecrets"
+    | "putSecret"
+    | "removeSecret"
+    | "resealSecrets"
     | "version"
     | "loaded"
+    | "projects"
+    | "roles"
   >;
-  /** Who presents these headers; never waits for anything. */
-  authenticate(headers: IncomingHttpHeaders, ip: string | undefined): AuthOutcome;
+  /** Who sends a request; waits only where a token has to be looked at that was not seen before. */
+  authenticate(
+    request: Pick<IncomingMessage, "headers" | "socket">,
+    requestId: string,
+  ): AuthOutcome | Promise<AuthOutcome>;
+  /** The refusal where the token of a principal does not reach a scope. */
+  lacksScope(principal: Principal, scope: Scope): SignalboxError | undefined;
+  /** What OAuth clients read about an endpoint such as `/mcp/coding`; undefined where there is nothing to read. */
+  resourceMetadata(place: string): object | undefined;
+  /** Makes a token signed with the shared secret; its end in epoch milliseconds. Throws TOKENS_OFF without a secret. */
+  issueToken(wanted: WantedToken): Promise<{ token: string; expiresAt: number }>;
   /** What a principal is offered at `/mcp` or `/mcp/{bundle}`; undefined where there is no such bundle. */
   catalog(principal: Principal, bundle: string | undefined): Promise<CatalogView | undefined>;
+  /** What principals may do. */
+  access: AccessPort;
+  /** Hears what was changed and refused, and who was shown what calls carried. */
+  audit?: AuditSink;
+  auditTrail: AuditPort;
   /** The call log, newest first. Throws STORE_UNAVAILABLE. */
   calls(filter: CallFilter): Promise<readonly CallEntry[]>;
+  /** One call; undefined where there is none of this id. Throws STORE_UNAVAILABLE. */
+  call(id: string): Promise<CallEntry | undefined>;
   /** Changes of state of a server's links, the newest first; times are epoch milliseconds. Throws STORE_UNAVAILABLE. */
   linkHistory(filter: {
     server: string;
@@ -47,8 +78,16 @@ export interface ApiDeps {
   }): Promise<readonly LinkHistoryEntry[]>;
   /** What the stored changes of state say of how long a server's links were up. Throws STORE_UNAVAILABLE. */
   linkUptime(server: string): Promise<readonly LinkUptime[]>;
+  limits: LimitsPort;
   /** Answers that are kept. */
   cache: CachePort;
+  /** Connections to servers by OAuth. */
+  connections: Pick<
+    Connections,
+    "list" | "begin" | "remove" | "page" | "start" | "finish" | "clientDocument" | "secure"
+  >;
+  /** What is known and approved of each tool and prompt. */
+  pins: Pick<Pins, "list" | "get" | "approve" | "reject" | "approveAll" | "forget">;
   /** The last results of the background checks; never waits. */
   health(): HealthReport;
   /** More about this process for `/api/status`: addresses, database, profile. No secrets. */
@@ -56,6 +95,70 @@ export interface ApiDeps {
   metrics: Metrics;
   log: Log;
   clock: Clock;
+}
+
+/** What was written of decisions and changes. All throw STORE_UNAVAILABLE. */
+export interface AuditPort {
+  /** The newest first. */
+  recent(
+    filter: AuditConditions & { readonly limit: number; readonly beforeSeq?: number },
+  ): Promise<readonly ExportedRecord[]>;
+  /** The oldest first, behind a place. */
+  after(
+    seq: number,
+    limit: number,
+    conditions: AuditConditions,
+  ): Promise<readonly ExportedRecord[]>;
+  /** What a reading of the whole trail finds; undefined where too many wait for one already. */
+  verify(anchor: string | undefined): Promise<AuditVerdict | undefined>;
+}
+
+export interface AuditConditions {
+  readonly action?: string | undefined;
+  readonly actorId?: string | undefined;
+  readonly target?: string | undefined;
+  readonly server?: string | undefined;
+  readonly outcome?: string | undefined;
+  readonly success?: boolean | undefined;
+  readonly project?: string | undefined;
+  /** Epoch milliseconds: only records from then on, and only those before. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+}
+
+export interface AccessPort {
+  /** The holder of a key on record, or why it could not be used; undefined where there is no such key. */
+  keyHolder(keyId: string): AuthOutcome | undefined;
+  /** Whether a principal can use anything of a server in that way. */
+  mayUse(principal: Principal, server: string, action: "read" | "write"): boolean;
+  explain(principal: Principal, question: Question): Promise<Explanation>;
+}
+
+/** How often callers may do what. */
+export interface LimitsPort {
+  /** What a caller is under; nothing is counted. */
+  view(caller: LimitedCaller, address: string | undefined): CallerView;
+  /** How gateways count together. */
+  counting(): {
+    readonly store: "memory" | "postgres" | "redis";
+    readonly up: boolean;
+    readonly gateways: number;
+    readonly lease: number;
+  };
+  /** What is set for a key alone. */
+  keyLimits(keyId: string): KeyLimits | undefined;
+  /** Throws STORE_UNAVAILABLE. */
+  setKeyLimits(keyId: string, limits: KeyLimits): Promise<void>;
+  /** Calls of the periods of now, of these subjects or of all. Throws STORE_UNAVAILABLE. */
+  usage(now: number, subjects: readonly string[] | undefined): Promise<readonly QuotaUsage[]>;
+}
+
+export interface QuotaUsage {
+  readonly subject: string;
+  readonly period: "day" | "month";
+  /** Epoch milliseconds. */
+  readonly startsAt: number;
+  readonly used: number;
 }
 
 export interface LinkHistoryEntry {
@@ -129,7 +232,9 @@ export interface CallFilter {
   limit: number;
   server?: string;
   outcome?: CallOutcome;
+  success?: boolean;
   principalId?: string;
+  project?: string;
   /** Only calls before this time (epoch ms); with `beforeId` those of the same millisecond that sort before it, too. */
   before?: number;
   beforeId?: string;
@@ -142,6 +247,8 @@ export interface CallEntry {
   at: number;
   principalId: string;
   principalName: string;
+  /** Whose the call is; "*" where it is of no one project. */
+  project: string;
   method: string;
   server?: string;
   tool?: string;

@@ -224,6 +224,7 @@ test("pages of calls follow each other by the cursor of the page before", async 
     requestBytes: 1,
     responseBytes: 1,
     requestId: "r",
+    project: "default",
     era: "modern" as const,
   };
   const asked: unknown[] = [];

@@ -10,6 +10,8 @@ export interface Route {
   readonly path: string;
   /** What the key must include; "public" needs no key. A route without one is refused when the table is built. */
   readonly scope: Scope | "public";
+  /** True where it concerns every project, so that a principal of one may not use it. */
+  readonly gatewayWide?: true;
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
@@ -23,6 +25,8 @@ export interface Route {
   readonly otherAnswers?: readonly AnswerShape[];
   /** Codes it may fail with, beside those of every route. */
   readonly errors?: readonly ErrorCode[];
+  /** How its requests are told to the audit trail: said by every route that changes something. */
+  readonly audit?: RouteAudit<unknown, unknown>;
   handle(request: RouteRequest<unknown, unknown>, deps: ApiDeps): Promise<Answer> | Answer;
 }
 
@@ -41,26 +45,53 @@ export interface RouteRequest<Query, Body> {
   readonly body: Body;
   /** Who asks; `anonymous` on public routes. */
   readonly principal: Principal;
+  /** Tells that something was not shown to the principal, as `kind:name`, and how that was answered. */
+  readonly hid: (target: string, code: ErrorCode) => void;
   readonly headers: Headers;
+  /** The socket's peer. */
+  readonly address: string | undefined;
   readonly requestId: string;
   /** Ends when the client goes away. */
   readonly signal: AbortSignal;
 }
 
+/** What a route does, for the audit trail. Nothing in it may be secret. */
+export interface RouteAudit<Query, Body> {
+  /** `kind.verb`; `kind.put` comes out as create or update, by whether the thing was there before. */
+  readonly action: string;
+  /** What it is done to, as `kind:name`; without an answer the request failed. */
+  target?(request: RouteRequest<Query, Body>, answer?: Answer): string | undefined;
+  /** The thing, as the API shows it, asked before the handler and after it. May throw where there is none. */
+  state?(
+    request: RouteRequest<Query, Body>,
+    deps: ApiDeps,
+    answer?: Answer,
+  ): AuditedThing | undefined;
+  details?(request: RouteRequest<Query, Body>, answer?: Answer): Record<string, unknown>;
+}
+
+export interface AuditedThing {
+  readonly project?: string;
+  readonly shown?: unknown;
+}
+
 export interface Answer {
   readonly status?: number;
-  /** Sent as JSON; for other types give `text` and `contentType`. */
+  /** Sent as JSON; for other types give `text`, or `stream`, and `contentType`. */
   readonly body?: unknown;
   readonly text?: string;
+  /** Sent piece by piece, as fast as the client takes it. */
+  readonly stream?: AsyncIterable<string>;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A route whose handler sees its query and body as their schemas make them. */
 export function route<Query extends z.ZodObject = z.ZodObject, Body extends z.ZodType = z.ZodType>(
-  definition: Omit<Route, "query" | "body" | "handle"> & {
+  definition: Omit<Route, "query" | "body" | "audit" | "handle"> & {
     query?: Query;
     body?: Body;
+    audit?: RouteAudit<z.output<Query>, z.output<Body>>;
     handle(
       request: RouteRequest<z.output<Query>, z.output<Body>>,
       deps: ApiDeps,

@@ -1,6 +1,7 @@
 // One page without scripts, for whoever opens the gateway's address in a browser. It is public, so it tells what any
 // stranger may know: what runs, where MCP is served, and how a holder of a key connects.
 import { createHash } from "node:crypto";
+import { escaped } from "./html.ts";
 
 /** The page. `address` is where the reader reached the gateway, as in `http://127.0.0.1:8100`. */
 export function startPage({ version, address }: { version: string; address: string }): string {
@@ -72,10 +73,6 @@ home folder. Make one for each client:</p>
 </body>
 </html>
 `;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 const styles = `

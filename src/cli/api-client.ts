@@ -31,34 +31,77 @@ export class ApiClient {
     );
   }
 
+  put<T>(path: string, body: unknown, shape: z.ZodType<T>): Promise<T> {
+    return this.#request({ method: "PUT", path, body }, shape);
+  }
+
   async delete(path: string): Promise<void> {
     await this.#request({ method: "DELETE", path }, z.unknown());
   }
 
-  async #request<T>(
-    request: { method: HttpRequest["method"]; path: string; body?: unknown; timeoutMs?: number },
-    shape: z.ZodType<T>,
-  ): Promise<T> {
+  /** As `delete`, where the answer says something. */
+  remove<T>(path: string, shape: z.ZodType<T>): Promise<T> {
+    return this.#request({ method: "DELETE", path }, shape);
+  }
+
+  /** An answer piece by piece, as it comes, for what may be too large to hold; it may take as long as it takes. */
+  async stream(path: string): Promise<AsyncIterable<Uint8Array>> {
+    const begun = new AbortController();
+    const deadline = setTimeout(() => begun.abort(), this.#timeoutMs);
+    try {
+      const signal = AbortSignal.any([this.#signal, begun.signal]);
+      const answer = await this.#send({ method: "GET", path }, signal);
+      if (answer.status < 400) return this.#pieces(answer);
+      throw refusal(this.address, answer, await readText(answer.body, answerBytesMax));
+    } catch (error) {
+      throw this.#failure(error, begun.signal);
+    } finally {
+      clearTimeout(deadline);
+    }
+  }
+
+  async *#pieces({ body }: HttpAnswer): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const piece of body as AsyncIterable<Buffer>) yield piece;
+    } catch (cause) {
+      if (this.#signal.aborted) throw interruptedError();
+      throw new CliError({
+        exitCode: exitCodes.failed,
+        code: "ANSWER_INCOMPLETE",
+        message: `The answer of ${this.address.url} broke off before its end.`,
+        cause,
+      });
+    }
+  }
+
+  async #request<T>(request: Asking & { timeoutMs?: number }, shape: z.ZodType<T>): Promise<T> {
     const deadline = AbortSignal.timeout(request.timeoutMs ?? this.#timeoutMs);
     const signal = AbortSignal.any([this.#signal, deadline]);
     try {
-      const answer = await send({
-        method: request.method,
-        url: `${this.address.url}${request.path}`,
-        headers: {
-          accept: "application/json",
-          ...authorization(this.address.key),
-          ...(request.body === undefined ? {} : { "content-type": "application/json" }),
-        },
-        ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-        signal,
-      });
-      return await this.#read(answer, shape);
+      return await this.#read(await this.#send(request, signal), shape);
     } catch (error) {
-      if (error instanceof CliError) throw error;
-      if (this.#signal.aborted) throw interruptedError();
-      throw unreachable(this.address, error, deadline.aborted);
+      throw this.#failure(error, deadline);
     }
+  }
+
+  async #send({ method, path, body }: Asking, signal: AbortSignal): Promise<HttpAnswer> {
+    return await send({
+      method,
+      url: `${this.address.url}${path}`,
+      headers: {
+        accept: "application/json",
+        ...authorization(this.address.key),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal,
+    });
+  }
+
+  #failure(error: unknown, deadline: AbortSignal): CliError {
+    if (error instanceof CliError) return error;
+    if (this.#signal.aborted) return interruptedError();
+    return unreachable(this.address, error, deadline.aborted);
   }
 
   async #read<T>(answer: HttpAnswer, shape: z.ZodType<T>): Promise<T> {
@@ -73,6 +116,12 @@ export class ApiClient {
       details: z.prettifyError(parsed.error),
     });
   }
+}
+
+interface Asking {
+  method: HttpRequest["method"];
+  path: string;
+  body?: unknown;
 }
 
 /** The header that carries the key, or nothing. */

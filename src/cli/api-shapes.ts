@@ -55,6 +55,7 @@ export const keyView = z.looseObject({
   id: z.string(),
   name: z.string(),
   role: z.string(),
+  project: z.string().optional(),
   bundles: z.union([z.array(z.string()), z.literal("all")]).optional(),
   prefix: z.string().optional(),
   createdAt: z.iso.datetime().optional(),
@@ -63,6 +64,46 @@ export const keyView = z.looseObject({
   lastUsedAt: z.iso.datetime().optional(),
 });
 export type KeyView = z.infer<typeof keyView>;
+
+const rule = z.looseObject({ effect: z.string() });
+export type RuleView = z.infer<typeof rule>;
+
+export const roleView = z.looseObject({
+  name: z.string(),
+  origin: z.string().optional(),
+  options: z.looseObject({
+    title: z.string().optional(),
+    scopes: z.array(z.string()),
+    rules: z.array(rule),
+  }),
+});
+export type RoleView = z.infer<typeof roleView>;
+
+export const projectView = z.looseObject({
+  name: z.string(),
+  origin: z.string().optional(),
+  options: z.looseObject({ title: z.string().optional() }).optional(),
+  servers: z.number().optional(),
+  bundles: z.number().optional(),
+  keys: z.number().optional(),
+});
+export type ProjectView = z.infer<typeof projectView>;
+
+export const explanation = z.looseObject({
+  allowed: z.boolean(),
+  reason: z.string(),
+  rule: z.looseObject({ rule }).optional(),
+});
+export const secretView = z.looseObject({
+  name: z.string(),
+  project: z.string().optional(),
+  owner: z.string().optional(),
+  updatedAt: z.iso.datetime().optional(),
+  lastUsedAt: z.iso.datetime().optional(),
+  current: z.boolean().optional(),
+  usedBy: z.array(z.string()).optional(),
+});
+export type SecretView = z.infer<typeof secretView>;
 
 export const catalogView = z.looseObject({
   tools: z.array(

@@ -7,6 +7,9 @@ export interface NewKey {
   name: string;
   role: string;
   bundles: readonly string[] | "all";
+  project?: string | undefined;
+  /** Rules that narrow the role, as the API takes them. */
+  rules?: readonly object[];
   lifetimeMs?: number | undefined;
 }
 
@@ -17,11 +20,13 @@ export async function createKey(
   api: ApiClient,
   wanted: NewKey,
 ): Promise<{ key: string; record: KeyView }> {
-  const { name, role, bundles, lifetimeMs } = wanted;
+  const { name, role, bundles, project, rules = [], lifetimeMs } = wanted;
   const body = {
     name,
     role,
     bundles,
+    ...(project === undefined ? {} : { project }),
+    ...(rules.length === 0 ? {} : { rules }),
     ...(lifetimeMs === undefined ? {} : { expiresAt: Date.now() + lifetimeMs }),
   };
   return await api.post("/api/keys", body, createdKey);

@@ -13,8 +13,10 @@ export interface ServerOptionsSent {
   url?: string;
   headers?: Record<string, string>;
   transport?: string;
+  oauth?: { mode: string };
   protocol_era?: string;
   timeout?: number;
+  project?: string;
   enabled?: boolean;
   roots?: { uri: string; name?: string }[];
 }
@@ -30,10 +32,12 @@ export interface AddedServer {
     headerEnv: readonly string[];
     era?: string | undefined;
     transport?: string | undefined;
+    oauth?: string | undefined;
     env: readonly string[];
     envFrom: readonly string[];
     cwd?: string | undefined;
     timeout?: string | undefined;
+    project?: string | undefined;
     preset?: string | undefined;
   };
   io: CliIo;
@@ -49,6 +53,7 @@ export function serverDefinition(added: AddedServer): ServerOptionsSent {
       ? {}
       : { protocol_era: oneOf("--era", options.era, ["auto", "modern", "legacy"]) }),
     ...(options.timeout === undefined ? {} : { timeout: milliseconds(options.timeout) }),
+    ...(options.project === undefined ? {} : { project: options.project }),
   };
 }
 
@@ -81,6 +86,9 @@ function remote({ words, options, io }: AddedServer, url: string): ServerOptions
     ...(options.transport === undefined
       ? {}
       : { transport: oneOf("--transport", options.transport, ["streamable-http", "http-sse"]) }),
+    ...(options.oauth === undefined
+      ? {}
+      : { oauth: { mode: oneOf("--oauth", options.oauth, ["principal", "gateway"]) } }),
   };
 }
 
@@ -89,9 +97,12 @@ function local(added: AddedServer): ServerOptionsSent {
   if (
     options.header.length > 0 ||
     options.headerEnv.length > 0 ||
-    options.transport !== undefined
+    options.transport !== undefined ||
+    options.oauth !== undefined
   ) {
-    throw usageError("--header, --header-env and --transport are for remote servers (--url).");
+    throw usageError(
+      "--header, --header-env, --transport and --oauth are for remote servers (--url).",
+    );
   }
   const [command, ...args] = commandOf(added);
   if (command === undefined) {

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { defaultProject } from "../access/index.ts";
 import { nearestName } from "./nearest-name.ts";
 import type { Problem } from "./problem.ts";
 import { configSchema } from "./schema.ts";
@@ -44,12 +45,32 @@ function crossFindings(values: ConfigValues): Finding[] {
       message: "cannot be off in the profile production",
     });
   }
+  findings.push(...unknownProjects(values));
   const { metrics } = values;
   if (metrics.enabled && metrics.port !== 0 && metrics.port === values.port) {
     const message = `must differ from port, which is ${values.port} too`;
     findings.push({ path: ["metrics", "port"], message });
   }
+  const { rate_limit, cache } = values;
+  if (rate_limit.store === "redis" && cache.redis_url === undefined) {
+    const message = "needs the address of a Redis: set cache.redis_url or REDIS_URL";
+    findings.push({ path: ["rate_limit", "store"], message });
+  }
   return findings;
+}
+
+// What the file places in a project must find it there: projects that are stored come and go without the file.
+function unknownProjects(values: ConfigValues): Finding[] {
+  const known = [defaultProject, ...Object.keys(values.projects)];
+  return (["servers", "bundles"] as const).flatMap((table) =>
+    Object.entries<{ project?: string | undefined }>(values[table]).flatMap(([name, options]) => {
+      const { project = defaultProject } = options;
+      if (known.includes(project)) return [];
+      const path = [table, name, "project"];
+      const message = "names no project of this file; define it as [projects.<name>]";
+      return [{ path, message, ...suggest(nearestName(project, known)) }];
+    }),
+  );
 }
 
 /** True for the names and addresses that only this machine can reach. */

@@ -1,7 +1,9 @@
 import { readFileSync, statSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import { parse, TomlError } from "smol-toml";
-import { messageOf, SignalboxError } from "../foundation/index.ts";
+import { messageOf, readSecretFile, SignalboxError } from "../foundation/index.ts";
+import { referenceProblem, replaceReferences } from "../gateway/index.ts";
+import type { Reference } from "../gateway/index.ts";
 import type { Environment } from "./environment.ts";
 import { fromFile } from "./origin.ts";
 import type { Assignment } from "./origin.ts";
@@ -45,7 +47,8 @@ export function readConfigFile(options: {
   const references = new Map<string, string>();
   const assignments = [...leaves(tree, [])].map(([at, value]): Assignment => {
     const origin = fromFile(file, lineOf(at));
-    if (at[0] !== "servers") return { path: at, value, origin };
+    // Those of servers are put in place when the server is opened; their schema looks at them.
+    if (at[0] === "servers" || at[0] === "bundles") return { path: at, value, origin };
     const filler = new ReferenceFiller({ environment: options.environment, file, lineOf });
     const filled = filler.fill(value, at);
     problems.push(...filler.problems);
@@ -103,7 +106,7 @@ function shortName(path: string, cwd: string): string {
   return short === "" || short === ".." || short.startsWith(`..${sep}`) ? path : short;
 }
 
-/** Puts the environment's values in place of `${env:NAME}`; `$${` stays as `${`. */
+/** Puts the environment's values and the content of files in place of `${env:NAME}` and `${file:/path}`; `$${` is `${`. */
 class ReferenceFiller {
   readonly problems: Problem[] = [];
   readonly references = new Map<string, string>();
@@ -133,23 +136,26 @@ class ReferenceFiller {
   }
 
   #fillText(text: string, path: SettingPath): string {
-    const filled = text.replaceAll(
-      /\$(\$\{(?:env|secret):)|\$\{(env|secret):([^}]*)\}/g,
-      (whole, escaped: string | undefined, kind: string | undefined, name: string | undefined) => {
-        if (escaped !== undefined) return escaped;
-        return this.#resolve(kind ?? "", name ?? "", path) ?? whole;
-      },
+    const problem = referenceProblem(text, "setting");
+    if (problem !== undefined) this.#problem(path, problem);
+    const filled = replaceReferences(
+      text,
+      (reference) => this.#resolve(reference, path) ?? reference.text,
     );
     if (filled !== text) this.references.set(pathText(path), text);
     return filled;
   }
 
-  #resolve(kind: string, name: string, path: SettingPath): string | undefined {
+  #resolve({ kind, name }: Reference, path: SettingPath): string | undefined {
     if (kind === "secret") {
-      this.#problem(
-        path,
-        `\${secret:${name}} cannot be used yet: there is no vault; use \${env:NAME}`,
-      );
+      const why = "the vault's secrets are for servers: use ${env:NAME} or ${file:/path}";
+      this.#problem(path, `\${secret:...} cannot stand here; ${why}`);
+      return undefined;
+    }
+    if (kind === "file") {
+      const file = readSecretFile(name);
+      if ("text" in file) return file.text;
+      this.#problem(path, `needs the file ${name}, which ${file.problem}`);
       return undefined;
     }
     const value = this.#context.environment.get(name);

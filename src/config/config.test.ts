@@ -5,7 +5,9 @@ import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { loadConfig, printConfig, problemTextsOf } from "../config.ts";
 import type { Config } from "../config.ts";
-import { isSignalboxError } from "../foundation/index.ts";
+import { isSecretName, isSignalboxError } from "../foundation/index.ts";
+import { isOwnSecret } from "../gateway/index.ts";
+import { variables } from "./environment.ts";
 
 let cwd = "";
 beforeEach(() => {
@@ -70,6 +72,35 @@ test.each<[string, string, string, (config: Config) => unknown, unknown]>([
     (c) => c.values.allowed_origins,
     ["https://a.example", "https://b.example"],
   ],
+  [
+    "PUBLIC_URL",
+    "https://MCP.example.com/",
+    "public_url",
+    (c) => c.values.public_url,
+    "https://mcp.example.com",
+  ],
+  [
+    "AUTH_LOOPBACK_BYPASS",
+    "true",
+    "auth.loopback_bypass",
+    (c) => c.values.auth.loopback_bypass,
+    true,
+  ],
+  [
+    "AUTH_TRUSTED_NETWORKS",
+    "10.0.0.0/8, fd00::/8, 192.168.1.7",
+    "auth.trusted_networks",
+    (c) => c.values.auth.trusted_networks,
+    ["10.0.0.0/8", "fd00::/8", "192.168.1.7"],
+  ],
+  [
+    "JWT_SECRET",
+    "0123456789-0123456789-0123456789",
+    "auth.jwt.secret",
+    (c) => c.values.auth.jwt.secret,
+    "0123456789-0123456789-0123456789",
+  ],
+  ["JWT_EXPIRES_IN", "24h", "auth.jwt.expires_in", (c) => c.values.auth.jwt.expires_in, 86_400_000],
   ["ENABLE_METRICS", "off", "metrics.enabled", (c) => c.values.metrics.enabled, false],
   ["METRICS_PORT", "9191", "metrics.port", (c) => c.values.metrics.port, 9191],
   [
@@ -105,6 +136,8 @@ test.each<[string, string, string, (config: Config) => unknown, unknown]>([
     (c) => c.values.database.query_timeout,
     1500,
   ],
+  ["RATE_LIMIT_WINDOW_MS", "30000", "rate_limit.window", (c) => c.values.rate_limit.window, 30_000],
+  ["RATE_LIMIT_MAX_REQUESTS", "500", "rate_limit.max", (c) => c.values.rate_limit.max, 500],
   ["DEFAULT_TIMEOUT_MS", "7000", "limits.call_timeout", (c) => c.values.limits.call_timeout, 7000],
   ["NODE_ENV", "production", "profile", (c) => c.values.profile, "production"],
   ["SIGNALBOX_HOME", "/srv/box", "home", (c) => c.values.home, "/srv/box"],
@@ -228,29 +261,69 @@ test("a named file that cannot be read stops the start", () => {
   expect(() => load({})).toThrow(`Cannot read ${join(cwd, ".env")}`);
 });
 
-test("servers take values from the environment, and print shows the reference", () => {
+test("references of servers stay as they are written, and print shows them", () => {
   const config = load({
     toml: `
 [servers.search]
 url = "https://search.example/\${env:TENANT}"
-headers = { Authorization = "Bearer \${env:TOKEN}" }
+headers = { Authorization = "Bearer \${secret:search}", X-Mixed = "Zq7mXw2KfLp9\${env:TENANT}" }
 [servers.files]
 command = "tool"
 args = ["--token", "\${env:TOKEN}", "$\${env:TOKEN}", "\${HOME}"]
+env = { PASSWORD = "\${file:/run/secrets/password}" }
 `,
-    env: { TENANT: "acme" },
-    dotenv: "TOKEN=Zq7mXw2KfLp9",
   });
   expect(config.values.servers).toMatchObject({
     search: {
-      url: "https://search.example/acme",
-      headers: { Authorization: "Bearer Zq7mXw2KfLp9" },
+      url: "https://search.example/${env:TENANT}",
+      headers: { Authorization: "Bearer ${secret:search}" },
     },
-    files: { args: ["--token", "Zq7mXw2KfLp9", "${env:TOKEN}", "${HOME}"] },
+    files: {
+      args: ["--token", "${env:TOKEN}", "$${env:TOKEN}", "${HOME}"],
+      env: { PASSWORD: "${file:/run/secrets/password}" },
+    },
   });
   const printed = printConfig(config);
   expect(printed).not.toContain("Zq7mXw2KfLp9");
-  expect(printed).toContain('servers.search.headers.Authorization = "Bearer ${env:TOKEN}"');
+  for (const line of [
+    'servers.search.headers.Authorization = "Bearer ${secret:search}"',
+    'servers.search.headers.X-Mixed = "***"',
+    'servers.files.env.PASSWORD = "${file:/run/secrets/password}"',
+  ])
+    expect(printed).toContain(line);
+});
+
+test("settings take values from the environment and from files, and print shows the reference", () => {
+  writeFileSync(join(cwd, "key"), "Zq7mXw2KfLp9RtVb\n", { mode: 0o600 });
+  const config = load({
+    toml: `
+[auth]
+admin_key = "\${file:${join(cwd, "key")}}"
+[database]
+url = "postgres://u:\${env:DB_WORD}@db/\${env:DB_NAME}"
+`,
+    env: { DB_NAME: "box" },
+    dotenv: "DB_WORD=Kf7Lp9Wq",
+  });
+  expect(config.values.auth.admin_key).toBe("Zq7mXw2KfLp9RtVb");
+  expect(config.values.database.url).toBe("postgres://u:Kf7Lp9Wq@db/box");
+  const printed = printConfig(config);
+  expect(printed).toContain(`auth.admin_key = "\${file:${join(cwd, "key")}}"`);
+  for (const secret of ["Zq7mXw2KfLp9RtVb", "Kf7Lp9Wq"]) expect(printed).not.toContain(secret);
+});
+
+test("no list of secrets is printed", () => {
+  const keys = ["Zq7mXw2KfLp9RtVbZq7mXw2KfLp9RtVb", "another-of-32-characters-00000000"];
+  const printed = printConfig(load({ env: { MCP_ENCRYPTION_KEY_PREVIOUS: keys.join(",") } }));
+  expect(printed).toContain('secrets.previous_encryption_keys = ["***", "***"]');
+});
+
+test("every variable that sets a secret is refused to servers", () => {
+  const secrets = variables.filter(({ path }) => isSecretName(path.at(-1) ?? ""));
+  const addresses = ["DATABASE_URL", "REDIS_URL"];
+  expect(secrets.map(({ name }) => name)).toContain("MCP_ENCRYPTION_KEY");
+  for (const name of [...secrets.map((one) => one.name), ...addresses])
+    expect([name, isOwnSecret(name)]).toEqual([name, true]);
 });
 
 test("print shows every setting with its origin and no secret", () => {
@@ -441,15 +514,37 @@ test.each<[string, Given, string[]]>([
     ['signalbox.toml:7: servers.a.endpoints.1.url: "nope" is not an absolute URL'],
   ],
   [
-    "a variable that is not set",
-    { toml: "[servers.a]\ncommand = 'x'\nenv = { A = '${env:NOPE}' }" },
-    ["signalbox.toml:3: servers.a.env.A: needs the environment variable NOPE, which is not set"],
+    "a setting's variable that is not set, its file that is not there, and the vault's secrets",
+    {
+      toml: "[database]\nurl = 'postgres://u:${env:NOPE}@h/'\n[auth]\nadmin_key = '${file:/none/at/all}'\n[cache]\nredis_url = 'redis://h/${secret:x}'",
+    },
+    [
+      "signalbox.toml:2: database.url: needs the environment variable NOPE, which is not set",
+      "signalbox.toml:4: auth.admin_key: needs the file /none/at/all, which does not exist",
+      "signalbox.toml:6: cache.redis_url: ${secret:...} cannot stand here; the vault's secrets are for servers: use ${env:NAME} or ${file:/path}",
+    ],
   ],
   [
-    "a secret of the vault to come",
-    { toml: "[servers.a]\nurl = 'https://h/'\nheaders = { A = '${secret:x}' }" },
+    "references that are none",
+    {
+      toml: "home = '${home}'\n[servers.a]\ncommand = 'x'\nargs = ['${secrets:a}']\nenv = { A = '${TOKEN}', B = '${env:MCP_ENCRYPTION_KEY}' }",
+    },
     [
-      "signalbox.toml:3: servers.a.headers.A: ${secret:x} cannot be used yet: there is no vault; use ${env:NAME}",
+      "signalbox.toml:1: home: ${home} is no reference: there are ${secret:name}, ${env:NAME} and ${file:/path}; $${ stands for the text itself",
+      "signalbox.toml:4: servers.a.args.0: ${secrets:a} is no reference: there are ${secret:name}, ${env:NAME} and ${file:/path}; $${ stands for the text itself",
+      "signalbox.toml:5: servers.a.env.A: ${TOKEN} is no reference: there are ${secret:name}, ${env:NAME} and ${file:/path}; $${ stands for the text itself",
+      "signalbox.toml:5: servers.a.env.B: ${env:MCP_ENCRYPTION_KEY} is refused: it holds a secret of the gateway itself",
+    ],
+  ],
+  [
+    "secrets where others could read them",
+    {
+      toml: "[servers.a]\ncommand = 'x'\nargs = ['--token', '${secret:a}']\nenv_allow = ['JWT_SECRET']\n[servers.b]\nurl = 'https://h/?key=${file:/k}'",
+    },
+    [
+      "signalbox.toml:3: servers.a.args.1: ${secret:...} would put a secret into a command line, which others can read: use env",
+      "signalbox.toml:4: servers.a.env_allow.0: it holds a secret of the gateway itself",
+      "signalbox.toml:6: servers.b.url: ${file:...} would put a secret into a URL, which is logged: use headers",
     ],
   ],
   [
@@ -536,6 +631,26 @@ test.each<[string, Given, string[]]>([
     { env: { METRICS_PORT: "8100" } },
     ["METRICS_PORT (environment): metrics.port: must differ from port, which is 8100 too"],
   ],
+  [
+    "a server and a bundle of projects that the file does not define",
+    {
+      toml: "[projects.payments]\n[servers.a]\nurl = 'http://a/mcp'\nproject = 'paiments'\n[bundles.b]\nproject = 'payments'\n[bundles.c]\nproject = 'none'",
+    },
+    [
+      "signalbox.toml:4: servers.a.project: names no project of this file; define it as [projects.<name>] (did you mean payments?)",
+      "signalbox.toml:8: bundles.c.project: names no project of this file; define it as [projects.<name>]",
+    ],
+  ],
+  [
+    "a role of a built-in name, and a rule with an unknown condition",
+    {
+      toml: "[roles.admin]\n[roles.reader]\n[[roles.reader.rules]]\neffect = 'allow'\ntool = ['x']",
+    },
+    [
+      "signalbox.toml:1: roles.admin: this role is part of the gateway: choose another name",
+      "signalbox.toml:5: roles.reader.rules.0.tool: is not a setting (did you mean tools?)",
+    ],
+  ],
 ])("a mistake is said with its place: %s", (_, given, lines) => {
   expect(mistakes(given)).toEqual(lines);
 });
@@ -574,6 +689,51 @@ test("all mistakes are said at once, in the order of the file, and stand in the 
 
 test("other failures than CONFIG_INVALID have no problems to list", () => {
   expect(problemTextsOf(new Error("a\nb"))).toEqual([]);
+});
+
+test("programs on this machine need no key where somebody chose the profile development", () => {
+  const bypass = (options: Parameters<typeof load>[0]): [boolean, string | undefined] => {
+    const { values, origins } = load(options);
+    return [values.auth.loopback_bypass, origins.get("auth.loopback_bypass")];
+  };
+  expect(bypass({})).toEqual([false, "default"]);
+  expect(bypass({ env: { NODE_ENV: "development" } })).toEqual([true, "profile:development"]);
+  expect(bypass({ toml: "profile = 'production'" })).toEqual([false, "default"]);
+  const off = { NODE_ENV: "development", AUTH_LOOPBACK_BYPASS: "false" };
+  expect(bypass({ env: off })).toEqual([false, "env:AUTH_LOOPBACK_BYPASS"]);
+});
+
+test.each<[string, string, string]>([
+  [
+    "a network that is everything",
+    "trusted_networks = ['0.0.0.0/0']",
+    "is too large to be trusted",
+  ],
+  ["a network that is none", "trusted_networks = ['10.0.0.0/33']", "must be an address"],
+  ["the role admin for a network", "network_role = 'admin'", 'must be "operator", "developer"'],
+  ["a short secret", "jwt = { secret = 'short' }", "must have at least 32 characters"],
+  [
+    "an algorithm with a secret for an issuer",
+    "oauth.issuers.a = { issuer = 'https://a.example', algorithms = ['HS256'] }",
+    "oauth.issuers.a.algorithms",
+  ],
+  [
+    "no algorithm for an issuer",
+    "oauth.issuers.a = { issuer = 'https://a.example', algorithms = ['none'] }",
+    "oauth.issuers.a.algorithms",
+  ],
+  [
+    "introspection without a credential",
+    "oauth.issuers.a = { issuer = 'https://a.example', introspect = 'opaque' }",
+    "needs client_id and client_secret",
+  ],
+])("%s is refused in [auth]", (_, setting, message) => {
+  expect(mistakes({ toml: `[auth]\n${setting}` }).join("\n")).toContain(message);
+});
+
+test("an address for clients is an origin alone", () => {
+  expect(mistakes({ toml: "public_url = 'https://a.example/path'" })).toHaveLength(1);
+  expect(mistakes({ toml: "public_url = 'ftp://a.example'" })).toHaveLength(1);
 });
 
 test("an open door on this machine only is allowed, in development", () => {

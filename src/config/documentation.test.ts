@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { namesAt } from "./schema-node.ts";
 
 const page = await readFile(new URL("../../docs/configuration.md", import.meta.url), "utf8");
+const accessPage = await readFile(new URL("../../docs/access.md", import.meta.url), "utf8");
 const serversPage = await readFile(new URL("../../docs/servers.md", import.meta.url), "utf8");
 
 /** The page up to its first table of settings with a name, and from each such table's heading to the next. */
@@ -18,8 +19,9 @@ const tables = namesAt([]).filter((name) => namesAt([name]).length > 0);
 const plain = namesAt([]).filter((name) => !tables.includes(name));
 
 test.each(plain)("%s is documented", (name) => {
-  const text = name === "servers" || name === "bundles" ? page : sections.get("");
-  const shown = name === "servers" || name === "bundles" ? `\`[${name}.<name>]\`` : `\`${name}\``;
+  const named = ["servers", "bundles", "projects", "roles"].includes(name);
+  const text = named ? page : sections.get("");
+  const shown = named ? `\`[${name}.<name>]\`` : `\`${name}\``;
   expect(text).toContain(shown);
 });
 
@@ -30,13 +32,16 @@ test.each(tables.flatMap((table) => namesAt([table]).map((name) => [table, name]
   },
 );
 
-test.each(["servers", "bundles"])("every option of %s is documented with them", (table) => {
+test.each([
+  ["servers", serversPage],
+  ["bundles", serversPage],
+  ["projects", accessPage],
+  ["roles", accessPage],
+])("every option of %s is documented with them", (table, text) => {
   // Named in the text, or set in an example.
   const missing = namesAt([table, "any"]).filter(
     (name) =>
-      !new RegExp(`\`${name}\`|^${name} = |^\\[${table}\\.\\w+\\.${name}\\.`, "m").test(
-        serversPage,
-      ),
+      !new RegExp(`\`${name}\`|^${name} = |^\\[${table}\\.\\w+\\.${name}\\.`, "m").test(text),
   );
   expect(namesAt([table, "any"])).not.toEqual([]);
   expect(missing).toEqual([]);

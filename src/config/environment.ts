@@ -19,7 +19,7 @@ interface Variable {
 }
 
 /** The variables that set something. Of two for one setting the later wins. */
-const variables: readonly Variable[] = [
+export const variables: readonly Variable[] = [
   { name: "NODE_ENV", path: ["profile"], kind: "text" },
   { name: "SIGNALBOX_PROFILE", path: ["profile"], kind: "text" },
   { name: "SIGNALBOX_HOME", path: ["home"], kind: "text" },
@@ -27,6 +27,7 @@ const variables: readonly Variable[] = [
   { name: "HOST", path: ["host"], kind: "text" },
   { name: "PORT", path: ["port"], kind: "number" },
   { name: "ALLOWED_HOSTS", path: ["allowed_hosts"], kind: "list" },
+  { name: "PUBLIC_URL", path: ["public_url"], kind: "text" },
   { name: "ALLOWED_ORIGINS", path: ["allowed_origins"], kind: "list" },
   { name: "ENABLE_METRICS", path: ["metrics", "enabled"], kind: "boolean" },
   { name: "METRICS_PORT", path: ["metrics", "port"], kind: "number" },
@@ -39,9 +40,21 @@ const variables: readonly Variable[] = [
   { name: "DB_IDLE_TIMEOUT_MS", path: ["database", "idle_timeout"], kind: "number" },
   { name: "DB_QUERY_TIMEOUT_MS", path: ["database", "query_timeout"], kind: "number" },
   { name: "DEFAULT_TIMEOUT_MS", path: ["limits", "call_timeout"], kind: "number" },
+  { name: "RATE_LIMIT_WINDOW_MS", path: ["rate_limit", "window"], kind: "number" },
+  { name: "RATE_LIMIT_MAX_REQUESTS", path: ["rate_limit", "max"], kind: "number" },
   { name: "REDIS_URL", path: ["cache", "redis_url"], kind: "text" },
   { name: "CACHE_TTL", path: ["cache", "ttl"], kind: "seconds" },
   { name: "SIGNALBOX_ADMIN_KEY", path: ["auth", "admin_key"], kind: "text" },
+  { name: "MCP_ENCRYPTION_KEY", path: ["secrets", "encryption_key"], kind: "text" },
+  {
+    name: "MCP_ENCRYPTION_KEY_PREVIOUS",
+    path: ["secrets", "previous_encryption_keys"],
+    kind: "list",
+  },
+  { name: "AUTH_LOOPBACK_BYPASS", path: ["auth", "loopback_bypass"], kind: "boolean" },
+  { name: "AUTH_TRUSTED_NETWORKS", path: ["auth", "trusted_networks"], kind: "list" },
+  { name: "JWT_SECRET", path: ["auth", "jwt", "secret"], kind: "text" },
+  { name: "JWT_EXPIRES_IN", path: ["auth", "jwt", "expires_in"], kind: "text" },
 ];
 
 /** Variables of ours that are read elsewhere: by this module's own start, and by the command line. */

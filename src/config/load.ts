@@ -130,7 +130,13 @@ function profileLayer(wanted: unknown, terminal: boolean): Assignment[] {
   const name = profileNames.find((candidate) => candidate === (wanted ?? "development"));
   return name === undefined
     ? []
-    : [...profileAssignments(profileSettings(name, terminal), [], name)];
+    : [
+        ...profileAssignments(
+          profileSettings(name, { terminal, chosen: wanted !== undefined }),
+          [],
+          name,
+        ),
+      ];
 }
 
 function* profileAssignments(

@@ -1,4 +1,5 @@
 import { formatDuration, isDuration, isSecretName, redactText } from "../foundation/index.ts";
+import { openlyReferring } from "../gateway/index.ts";
 import type { Config } from "./load.ts";
 import { schemaAt } from "./schema-node.ts";
 import { isTable, pathText } from "./setting-path.ts";
@@ -31,25 +32,19 @@ function* settings(
 }
 
 function shown(path: readonly string[], value: unknown, config: Config): string {
-  const reference = config.references.get(pathText(path));
-  if (reference !== undefined) return JSON.stringify(referenceShown(path, reference));
+  const written = config.references.get(pathText(path)) ?? value;
+  if (typeof written === "string" && openlyReferring(written) !== undefined)
+    return JSON.stringify(written);
   if (typeof value === "number" && isDurationAt(path)) return JSON.stringify(formatDuration(value));
   if (Array.isArray(value)) return `[${itemsShown(path, value, config).join(", ")}]`;
   if (isTable(value)) return tableShown(path, value, config);
   if (typeof value !== "string") return String(value);
-  return JSON.stringify(isSecret(path) ? MASK : redactText(value));
+  return JSON.stringify(isSecret(path) ? MASK : redactText(String(written)));
 }
 
 function isDurationAt(path: readonly string[]): boolean {
   const schema = schemaAt(path);
   return schema !== undefined && isDuration(schema);
-}
-
-// A reference is no secret, but what stands around it may be.
-function referenceShown(path: readonly string[], text: string): string {
-  const literal = text.replaceAll(/\$\{env:[^}]*\}/g, "").trim();
-  if (/^(|Bearer|Basic|Token)$/i.test(literal)) return text;
-  return isSecret(path) ? MASK : redactText(text);
 }
 
 // `["--token", "abc"]`: the word before tells that this one is a secret.
@@ -58,7 +53,7 @@ function itemsShown(path: readonly string[], items: readonly unknown[], config: 
     const before: unknown = items[index - 1];
     const at = [...path, String(index)];
     const secret = typeof before === "string" && before.startsWith("-") && isSecretName(before);
-    const open = !secret || config.references.has(pathText(at));
+    const open = !secret || openlyReferring(String(item)) !== undefined;
     return open ? shown(at, item, config) : JSON.stringify(MASK);
   });
 }
@@ -76,6 +71,8 @@ function tableShown(
 
 // What a server gets as environment or headers is as a rule a credential, whatever its name.
 function isSecret(path: readonly string[]): boolean {
-  if (path[0] !== "servers") return isSecretName(path.at(-1) ?? "");
-  return path.at(-2) === "env" || path.at(-2) === "headers" || isSecretName(path.at(-1) ?? "");
+  // An entry of a list is as secret as the list.
+  const name = path.findLast((segment) => !/^\d+$/.test(segment)) ?? "";
+  if (path[0] !== "servers") return isSecretName(name);
+  return path.at(-2) === "env" || path.at(-2) === "headers" || isSecretName(name);
 }

@@ -1,17 +1,30 @@
 // Every module keeps the options of what it does beside the code; here they are joined into one tree. What no single module
 // owns (where to listen, where data lies) is defined here.
 import { z } from "zod";
-import { authOptions, hostOptions } from "../access/index.ts";
-import { duration, logOptions, metricsOptions } from "../foundation/index.ts";
+import {
+  authOptions,
+  connectionOptions,
+  hostOptions,
+  outboundOptions,
+  projectOptions,
+  quotaOptions,
+  rateLimitOptions,
+  roleName,
+  roleOptions,
+  secretOptions,
+} from "../access/index.ts";
+import { duration, logOptions, metricsOptions, projectName } from "../foundation/index.ts";
 import {
   bundleName,
   bundleOptions,
   cacheOptions,
   guardOptions,
   limitOptions,
+  pinOptions,
   serverName,
   serverOptions,
 } from "../gateway/index.ts";
+import { auditOptions } from "../ops/index.ts";
 import { databaseOptions } from "../store/index.ts";
 import { profileNames } from "./profiles.ts";
 
@@ -37,6 +50,12 @@ export const configSchema = z.strictObject({
   /** 0 takes any free port. */
   port: z.int().min(0).max(65_535).default(8100),
   ...hostOptions.shape,
+  /** Where clients reach the gateway when that is not where it listens, `https://host[:port]`. */
+  public_url: z
+    .url({ protocol: /^https?$/, error: "must be an http or https address" })
+    .refine(isOrigin, "must be scheme, host and port alone, such as https://mcp.example.com")
+    .transform((url) => new URL(url).origin)
+    .optional(),
   role: z
     .enum(["all"], {
       error: 'can only be "all" in this version: other roles come with running several replicas',
@@ -47,12 +66,26 @@ export const configSchema = z.strictObject({
   log: logOptions.prefault({}),
   database: databaseOptions.prefault({}),
   auth: authOptions.prefault({}),
+  secrets: secretOptions.prefault({}),
+  connections: connectionOptions.prefault({}),
+  outbound: outboundOptions.prefault({}),
   limits: limitOptions.prefault({}),
+  rate_limit: rateLimitOptions.prefault({}),
+  quotas: quotaOptions.prefault({}),
   call_log: callLogOptions.prefault({}),
+  audit: auditOptions.prefault({}),
   ...guardOptions.shape,
   cache: cacheOptions.prefault({}),
+  pins: pinOptions.prefault({}),
   servers: z.record(serverName, serverOptions).default({}),
   bundles: z.record(bundleName, bundleOptions).default({}),
+  projects: z.record(projectName, projectOptions).default({}),
+  roles: z.record(roleName, roleOptions).default({}),
 });
+
+function isOrigin(url: string): boolean {
+  const { origin, href } = URL.parse(url) ?? {};
+  return href === `${origin}/`;
+}
 
 export type ConfigValues = z.output<typeof configSchema>;

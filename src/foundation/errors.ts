@@ -95,11 +95,82 @@ export const errorTable = {
     remedy:
       "Somebody withdrew this key on purpose. Ask the administrator, or create a new one with `signalbox keys create`.",
   },
+  TOKEN_INVALID: {
+    status: 401,
+    summary: "The token is not one that this gateway accepts.",
+    remedy:
+      "The message says what is wrong with it: its issuer, its algorithm, its signature, or that its time has not come. Get a new token from the issuer that `authorization_servers` of the endpoint's metadata names; the metadata's address stands in the answer's WWW-Authenticate header.",
+  },
+  TOKEN_EXPIRED: {
+    status: 401,
+    summary: "The token has expired.",
+    remedy:
+      "Get a new one with the refresh token or by signing in again; clients do so by themselves. Where it expires too early, compare the clocks of the issuer and of this machine, or raise `clock_skew`.",
+  },
+  TOKEN_AUDIENCE: {
+    status: 401,
+    summary: "The token was issued for another resource.",
+    remedy:
+      "Ask the issuer for a token with `resource` set to the address that the message names: each endpoint has its own. Check `public_url` where the address in the message is not the one that clients use. An issuer that cannot name resources needs `audiences` in its settings.",
+  },
+  TOKEN_SCOPE: {
+    status: 403,
+    summary: "The token lacks a scope that this request needs.",
+    remedy:
+      "Get a token with all the scopes that the WWW-Authenticate header names; clients that can ask for more do so by themselves.",
+  },
+  CREDENTIAL_MALFORMED: {
+    status: 400,
+    summary: "The Authorization header cannot be read.",
+    remedy:
+      "Send one header `Authorization: Bearer <token>`, with one token and nothing behind it.",
+  },
+  AUTH_LOCKED: {
+    status: 429,
+    summary: "Too many wrong credentials came from this address.",
+    remedy:
+      "Wait as long as the Retry-After header says, then send the right one. Credentials that were right before go on working meanwhile. When a client keeps sending an old key, give it a new one; where many callers share an address, name it in `auth.lock_out.shared_addresses`.",
+  },
+  AUTH_UNAVAILABLE: {
+    status: 503,
+    summary: "The token cannot be checked because its issuer does not answer.",
+    remedy:
+      "Try again in a moment. The log says which address of the issuer failed; check that it can be reached from this machine. Keys and tokens that were checked before are not affected.",
+  },
+  TOKENS_OFF: {
+    status: 409,
+    summary: "This gateway makes no tokens because it has no secret to sign them with.",
+    remedy:
+      "Set JWT_SECRET to at least 32 random characters, for example from `openssl rand -base64 48`, and start again. Keys need no such secret.",
+  },
   FORBIDDEN: {
     status: 403,
     summary: "The key does not permit this.",
     remedy:
       "Use a key with the role or the bundle that the message names, or ask an administrator to create one.",
+  },
+  ROLE_NOT_FOUND: {
+    status: 404,
+    summary: "There is no role of this name.",
+    remedy: "`signalbox roles` lists the built-in roles and your own.",
+  },
+  PROJECT_NOT_FOUND: {
+    status: 404,
+    summary: "There is no project of this name.",
+    remedy:
+      "`signalbox projects` lists them. A project is made with `signalbox projects create`, or in `[projects.<name>]` of signalbox.toml.",
+  },
+  RATE_LIMITED: {
+    status: 429,
+    summary: "More requests came than a limit permits.",
+    remedy:
+      "Wait as long as `retryAfterMs` in the error's data (or the header Retry-After) says. `signalbox limits` shows what a key may do and what is left of it; an administrator raises it with `signalbox limits set`, or under `[rate_limit]`.",
+  },
+  QUOTA_EXCEEDED: {
+    status: 429,
+    summary: "As many calls as permitted were made today or this month.",
+    remedy:
+      "The error's data says whose quota it is and, in `resetsAt`, when the next period begins. An administrator raises it with `signalbox limits set`, or under `[quotas]`.",
   },
   HOST_REFUSED: {
     status: 403,
@@ -112,6 +183,68 @@ export const errorTable = {
     summary: "The request comes from a web page whose origin is not allowed.",
     remedy:
       "Add the origin, such as https://app.example.com, to `allowed_origins` or ALLOWED_ORIGINS.",
+  },
+  CONSENT_NEEDED: {
+    status: 403,
+    summary: "The server asks for a person's consent before it can be used.",
+    remedy:
+      'Follow the link that came with the answer, or run `signalbox servers login <name>`, and consent. Where all callers share the connection (`oauth.mode` is "gateway"), an operator has to do so once.',
+  },
+  CONNECT_LINK_INVALID: {
+    status: 410,
+    summary: "The link for connecting to a server cannot be used.",
+    remedy:
+      "Links hold for ten minutes, work once, and only in the browser they were opened in. Make a new one: call the tool again, or run `signalbox servers login <name>`.",
+  },
+  OAUTH_FAILED: {
+    status: 502,
+    summary: "An authorization server gave no tokens for a server.",
+    remedy:
+      "The message says what it refused, or what is missing in what it publishes. Check the server's `oauth` options: `issuer`, `client_id`, `client_secret` or `private_key`, and the redirect URI that was registered.",
+  },
+  OUTBOUND_REFUSED: {
+    status: 502,
+    summary: "The gateway does not go where somebody else told it to.",
+    remedy:
+      "Addresses that servers name must be https and public. Where the address is one of your own, such as an authorization server in your network or on this machine, name it in `outbound.allow`.",
+  },
+  OUTBOUND_FAILED: {
+    status: 502,
+    summary: "An address that a server named could not be fetched.",
+    remedy:
+      "The message says why: the name is unknown, nothing answers, the certificate is not trusted, it took longer than `outbound.timeout`, or the answer is larger than `outbound.response_bytes_max`.",
+  },
+
+  // Secrets
+  SECRET_WEAK: {
+    status: 400,
+    summary: "A secret of the gateway is a placeholder or too weak, so it does not start.",
+    remedy:
+      "Each line of the message names a secret, where it comes from, what is wrong with it, and the command that makes a good one. Replace them all and start again; docs/secrets.md has the rules.",
+  },
+  SECRET_EXPOSED: {
+    status: 500,
+    summary: "Other users of this machine can read a file that holds a secret of the gateway.",
+    remedy:
+      "The file is not the gateway's own, so it cannot close it: give it to the user that runs Signalbox (`chown`) and take the rights of the others away (`chmod 600`). Treat what it held as known to others, and replace it.",
+  },
+  SECRET_MISSING: {
+    status: 503,
+    summary: "A server's configuration refers to a secret, variable or file that cannot be used.",
+    remedy:
+      "The message names the reference. Store the secret with `signalbox secrets set <name>`, set the variable in the gateway's environment, or make the file readable by the gateway alone; the server is then opened by itself. The other servers are not affected.",
+  },
+  SECRET_UNREADABLE: {
+    status: 500,
+    summary: "A sealed value cannot be opened.",
+    remedy:
+      "It was sealed with a key that is not configured here, or it was altered or moved to another row. Add the earlier key to MCP_ENCRYPTION_KEY_PREVIOUS, or store the value again.",
+  },
+  ENCRYPTION_KEY_MISSING: {
+    status: 503,
+    summary: "There is no encryption key, so nothing can be sealed or opened.",
+    remedy:
+      "Make one with `openssl rand -base64 32` and give it to every gateway of this database as MCP_ENCRYPTION_KEY. With the embedded database one is made by itself.",
   },
 
   // Requests
@@ -262,6 +395,18 @@ export const errorTable = {
     remedy:
       "`signalbox tools` lists the names. A tool also vanishes while its server is missing: `signalbox servers` shows which are, and why.",
   },
+  TOOL_QUARANTINED: {
+    status: 403,
+    summary: "The tool or prompt is held back: its definition is not the one that was approved.",
+    remedy:
+      "`signalbox pins diff SERVER NAME` shows what changed since it was approved; `signalbox pins approve SERVER NAME` serves it at once, `signalbox pins reject SERVER NAME` keeps it out. It comes back by itself where the server returns to what was approved. `[pins]` says what is held back.",
+  },
+  PIN_NOT_FOUND: {
+    status: 404,
+    summary: "No tool or prompt of this name has been seen at that server.",
+    remedy:
+      "`signalbox pins list` shows what has been seen, with the names as the servers write them; add `--kind prompts` for a prompt.",
+  },
   RESOURCE_NOT_FOUND: {
     status: 404,
     summary: "No resource with this address is offered here.",
@@ -343,16 +488,23 @@ export interface ErrorBody {
 export class SignalboxError extends Error {
   readonly code: ErrorCode;
   readonly details?: Record<string, unknown>;
+  /** Headers that an HTTP answer with this error carries: how to authenticate, when to try again. */
+  readonly headers?: Readonly<Record<string, string>>;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { cause?: unknown; details?: Record<string, unknown> } = {},
+    options: {
+      cause?: unknown;
+      details?: Record<string, unknown>;
+      headers?: Readonly<Record<string, string>>;
+    } = {},
   ) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.name = "SignalboxError";
     this.code = code;
     if (options.details !== undefined) this.details = options.details;
+    if (options.headers !== undefined) this.headers = options.headers;
   }
 
   /** The HTTP status that answers a request failing so. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isSecretName, redact, redactText } from "./redact.ts";
+import { hideSecret, isSecretName, redact, redactText } from "./redact.ts";
 
 const planted = "Zq7mXw2KfLp9RtVb4NcY";
 
@@ -164,6 +164,28 @@ test.each([
   // A pattern that is quadratic in the length would run into the runner's time limit here.
   const text = part.repeat(Math.ceil(65_536 / part.length));
   expect(redactText(text).length).toBeLessThan(text.length * 4);
+});
+
+test("a secret that is known by its value is masked in every form, whatever it looks like", () => {
+  const secret = 'plain words / and "signs"';
+  hideSecret(secret);
+  hideSecret("short");
+  for (const text of [
+    `the server said ${secret}!`,
+    `https://h/${encodeURIComponent(secret)}/x`,
+    `body ${JSON.stringify({ a: secret })}`,
+  ]) {
+    expect(redactText(text)).not.toContain("plain");
+    expect(redactText(text)).toContain("[redacted]");
+  }
+  expect(JSON.stringify(redact({ note: [secret] }))).not.toContain("plain");
+  expect(redactText("short words stay")).toBe("short words stay");
+});
+
+test("of too many known secrets the oldest are forgotten", () => {
+  for (let n = 0; n < 3000; n++) hideSecret(`known-value-number-${n}-`);
+  expect(redactText("known-value-number-2999-")).toBe("[redacted]");
+  expect(redactText("known-value-number-1-")).toBe("known-value-number-1-");
 });
 
 test("a number that is kept as it was written stays one", () => {

@@ -16,13 +16,34 @@ export function redactFields(fields: Record<string, unknown>): Record<string, un
   return copyEntries(readableEntries(fields), { depth: 1, above: [fields] });
 }
 
-/** The text with everything that looks like a credential masked. */
+/** The text with everything that looks like a credential masked, and every secret that is known by its value. */
 export function redactText(text: string): string {
-  const bounded = text.length > STRING_MAX ? `${text.slice(0, STRING_MAX)}…` : text;
+  const bounded = withoutHidden(text.length > STRING_MAX ? `${text.slice(0, STRING_MAX)}…` : text);
   if (!suspicion.test(bounded)) return bounded;
   let clean = bounded;
   for (const [shape, replacement] of shapes) clean = clean.replaceAll(shape, replacement);
   return clean;
+}
+
+/**
+ * Has a secret masked wherever it stands from now on, whatever it looks like: a server may repeat what it was given in its
+ * errors. Short ones are left, since words and numbers would go with them; of too many the oldest are forgotten.
+ */
+export function hideSecret(secret: string): void {
+  const forms = [
+    secret,
+    encodeURIComponent(secret.toWellFormed()),
+    JSON.stringify(secret).slice(1, -1),
+  ];
+  for (const form of forms) {
+    if (form.length < HIDDEN_LENGTH_MIN) continue;
+    hidden.delete(form);
+    hidden.add(form);
+  }
+  for (const oldest of hidden) {
+    if (hidden.size <= HIDDEN_MAX) return;
+    hidden.delete(oldest);
+  }
 }
 
 /** True when a field of this name holds a secret: authorization, token, api_key, GITHUB_PAT, X-MCP-Key … */
@@ -33,6 +54,19 @@ export function isSecretName(name: string): boolean {
   const verdict = secretName.test(plain) ? !harmlessName.test(plain) : /(^|[-_])pat$/i.test(name);
   if (verdicts.size < VERDICTS_MAX) verdicts.set(name, verdict);
   return verdict;
+}
+
+const HIDDEN_LENGTH_MIN = 8;
+const HIDDEN_MAX = 2000;
+// Of the process, as the log is.
+const hidden = new Set<string>();
+
+function withoutHidden(text: string): string {
+  let clean = text;
+  for (const secret of hidden) {
+    if (clean.includes(secret)) clean = clean.replaceAll(secret, MASK);
+  }
+  return clean;
 }
 
 const secretName =

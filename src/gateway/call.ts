@@ -5,6 +5,7 @@
  * A call is at once the parcel its delivery carries, so that it costs few objects and no closures.
  */
 import type { IncomingHttpHeaders } from "node:http";
+import type { Socket } from "node:net";
 import type { Principal } from "../access/index.ts";
 import { SignalboxError, UNCOUNTED_BYTES, type Clock } from "../foundation/index.ts";
 import {
@@ -38,16 +39,18 @@ import {
 import type { ExchangeHandle, Lane, LaneKey, OutboundRequest, Parcel } from "../upstream/index.ts";
 import type { CacheKey } from "./cache/cache-key.ts";
 import { learn, type CachePolicy } from "./cache/cache-policy.ts";
+import { consentAnswer, type ConsentPort } from "./consent.ts";
 import { cachedResponse, conclude } from "./cache/cached-result.ts";
 import type { CacheHit, CacheReader, Flight, Seat } from "./cache/flight.ts";
 import type { ResultCache } from "./cache/result-cache.ts";
 import type { CallOutcome } from "./call-meters.ts";
-import { failureText, replyFailure, serverFailure, type Failure } from "./failure.ts";
+import { failureText, limitFailure, replyFailure, serverFailure, type Failure } from "./failure.ts";
 import type { LegacySession } from "./legacy-session.ts";
 import { reachesLevel } from "./log-levels.ts";
 import { mayNameResource, rewriteResult } from "./resource-links.ts";
 import type { OpenPost } from "./open-posts.ts";
 import { GatheringReply, type Reply } from "./reply.ts";
+import { retryHeaders, type Limit } from "./stages/limit.ts";
 import type { Audience, Route, View } from "./view.ts";
 
 /** One request of a client, as the data plane hands it on. */
@@ -60,6 +63,8 @@ export interface Incoming {
   readonly message: JsonRpcRequest;
   readonly bytes: number;
   readonly headers: IncomingHttpHeaders;
+  /** Where it came from. */
+  readonly socket: Socket;
   readonly reply: Reply;
   readonly session: LegacySession | undefined;
   readonly envelope: Envelope;
@@ -75,6 +80,15 @@ export interface CallEnd {
   ended(call: Call): void;
 }
 
+/** What calls need; the same for all of them. */
+export interface CallDeps {
+  readonly end: CallEnd;
+  readonly clock: Clock;
+  readonly limit: Limit;
+  readonly cache: ResultCache | undefined;
+  readonly consent: ConsentPort | undefined;
+}
+
 export interface CallTimes {
   readonly timeoutMs: number;
   readonly timeoutMaxMs: number;
@@ -88,9 +102,10 @@ export class Call implements Parcel, CacheReader {
   readonly start: Incoming;
   /** Replaced where its server's list turns out to be out of date. */
   route: Route;
-  readonly #end: CallEnd;
-  readonly #clock: Clock;
-  readonly #cache: ResultCache | undefined;
+  readonly #deps: CallDeps;
+  /** What the client said when it was asked to connect its user. */
+  consented: "accept" | "decline" | undefined;
+  #waiting: AbortController | undefined;
   /** Its place among those who wait for an answer of the cache. */
   #seat: Seat | undefined;
   /** The equal calls that wait for this one's answer. */
@@ -108,12 +123,10 @@ export class Call implements Parcel, CacheReader {
   /** Milliseconds from sending to the end of the answer. */
   upstreamMs = 0;
 
-  constructor(start: Incoming, route: Route, end: CallEnd, clock: Clock, cache?: ResultCache) {
+  constructor(start: Incoming, route: Route, deps: CallDeps) {
     this.start = start;
     this.route = route;
-    this.#end = end;
-    this.#clock = clock;
-    this.#cache = cache;
+    this.#deps = deps;
   }
 
   get id(): RequestId {
@@ -147,9 +160,17 @@ export class Call implements Parcel, CacheReader {
     return annotations["readOnlyHint"] === true || annotations["idempotentHint"] === true;
   }
 
-  /** Sends the request on. */
+  /** Sends the request on, where no limit of its server or its caller is in the way. */
   run(key: LaneKey, times: CallTimes): void {
     if (this.#done) return;
+    const refused =
+      this.#renewed || this.#waiting !== undefined
+        ? undefined
+        : this.#deps.limit.call(this.start, this.route.server.name, this.tool);
+    if (refused !== undefined) {
+      this.#refuse(refused);
+      return;
+    }
     this.#key = key;
     this.#times = times;
     const handle = this.route.server.deliver(this, key, this.start.startedAt + times.timeoutMs);
@@ -158,14 +179,14 @@ export class Call implements Parcel, CacheReader {
 
   /** Asks the cache first, and sends the request on where that knows nothing. */
   read(cacheKey: CacheKey, key: LaneKey, times: CallTimes): void {
-    if (this.#done || this.#cache === undefined) return;
+    if (this.#done || this.#deps.cache === undefined) return;
     this.#key = key;
     this.#times = times;
     const { server, original } = this.route;
     // The wait for an equal call is not the gateway's own time.
     this.#sentAt = this.start.startedAt;
     const label = this.tool === undefined ? this.method : `${server.name}__${original}`;
-    const seat = this.#cache.read(cacheKey, label, this, times.timeoutMs);
+    const seat = this.#deps.cache.read(cacheKey, label, this, times.timeoutMs);
     if (!this.#done) this.#seat = seat;
   }
 
@@ -199,11 +220,9 @@ export class Call implements Parcel, CacheReader {
     const bound = { room: { left: 0 }, id: this.id };
     const nobody = new GatheringReply(ignore, ignore, ignore, bound);
     const again = new Call(
-      { ...start, reply: nobody, session: undefined, startedAt: this.#clock.monotonicMs() },
+      { ...start, reply: nobody, session: undefined, startedAt: this.#deps.clock.monotonicMs() },
       this.route,
-      UNHEARD,
-      this.#clock,
-      this.#cache,
+      { ...this.#deps, end: UNHEARD },
     );
     again.#key = this.#key;
     again.#times = this.#times;
@@ -226,7 +245,8 @@ export class Call implements Parcel, CacheReader {
 
   // What a call may have changed must be gone before its caller can ask for it again.
   #clearWritten(): void {
-    if (this.route.cache?.writes === true) this.#cache?.invalidateServer(this.route.server.name);
+    if (this.route.cache?.writes === true)
+      this.#deps.cache?.invalidateServer(this.route.server.name);
   }
 
   // --- its end
@@ -234,6 +254,7 @@ export class Call implements Parcel, CacheReader {
   cancel(reason: string): void {
     if (this.#done) return;
     this.outcome = "cancelled";
+    this.#waiting?.abort();
     this.#seat?.leave();
     this.#flight?.abandon();
     this.#clearWritten();
@@ -373,6 +394,39 @@ export class Call implements Parcel, CacheReader {
 
   fail(error: SignalboxError): void {
     if (this.#done || this.#sendAnew(error)) return;
+    if (error.code === "CONSENT_NEEDED" && this.consented === "accept") {
+      void this.#awaitConsent(error);
+      return;
+    }
+    this.#failNow(error);
+  }
+
+  // Its user has agreed to connect, and may be doing so just now.
+  async #awaitConsent(error: SignalboxError): Promise<void> {
+    this.consented = undefined;
+    const waiting = new AbortController();
+    this.#waiting = waiting;
+    const { principal, startedAt } = this.start;
+    const { name } = this.route.server;
+    const untilMs = startedAt + (this.#times?.timeoutMs ?? 0) - CONSENT_MARGIN_MS;
+    const leftMs = untilMs - this.#deps.clock.monotonicMs();
+    const { signal } = waiting;
+    const connected = await this.#connectedWithin(principal, name, leftMs, signal);
+    if (this.#done) return;
+    if (connected && this.#key !== undefined && this.#times !== undefined)
+      this.run(this.#key, this.#times);
+    else this.#failNow(error);
+  }
+
+  async #connectedWithin(...wait: Parameters<ConsentPort["connectedWithin"]>): Promise<boolean> {
+    try {
+      return (await this.#deps.consent?.connectedWithin(...wait)) === true;
+    } catch {
+      return false;
+    }
+  }
+
+  #failNow(error: SignalboxError): void {
     this.#answered();
     this.#clearWritten();
     const standIn = this.#flight?.fail(error);
@@ -383,6 +437,15 @@ export class Call implements Parcel, CacheReader {
     this.outcome = outcomeOf(error);
     this.errorCode = error.code;
     const { reply, message, requestId } = this.start;
+    const asked =
+      error.code === "CONSENT_NEEDED"
+        ? consentAnswer(this.start, error, this.#deps.consent, this.consented !== "decline")
+        : undefined;
+    if (asked !== undefined) {
+      reply.answer(asked, 200);
+      this.#finish();
+      return;
+    }
     const failure = serverFailure(error, this.route.server.name);
     if (this.#begun) reply.abort(failureText(message.id, failure, requestId));
     else replyFailure(reply, message.id, failure, requestId, 200);
@@ -414,6 +477,17 @@ export class Call implements Parcel, CacheReader {
     }
     this.route = route;
     this.run(this.#key, this.#times);
+  }
+
+  // Those who wait for the same answer have limits of their own.
+  #refuse(error: SignalboxError): void {
+    this.#flight?.pass();
+    this.outcome = "refused";
+    this.errorCode = error.code;
+    const { reply, message, requestId } = this.start;
+    reply.addHeaders(retryHeaders(error));
+    replyFailure(reply, message.id, limitFailure(error), requestId, error.status);
+    this.#finish();
   }
 
   requestFor(lane: Lane, timeoutMs: number, nowMs: number): OutboundRequest {
@@ -451,7 +525,7 @@ export class Call implements Parcel, CacheReader {
   // to be looked at. What lies between is the lane's default.
   #inspectedBytes(lane: Lane): number | undefined {
     if (lane.era !== this.start.era) return Number.POSITIVE_INFINITY;
-    if (this.#flight !== undefined) return this.#cache?.entryBytesMax;
+    if (this.#flight !== undefined) return this.#deps.cache?.entryBytesMax;
     return this.#mayLink(lane) ? undefined : UNLINKED_INSPECTED_BYTES;
   }
 
@@ -626,17 +700,20 @@ export class Call implements Parcel, CacheReader {
   }
 
   #answered(): void {
-    if (this.#sentAt > 0) this.upstreamMs = this.#clock.monotonicMs() - this.#sentAt;
+    if (this.#sentAt > 0) this.upstreamMs = this.#deps.clock.monotonicMs() - this.#sentAt;
   }
 
   #finish(): void {
     this.#done = true;
-    this.#end.ended(this);
+    this.#deps.end.ended(this);
   }
 }
 
 /** Answers in which no URI has to change stream from this size on. */
 const UNLINKED_INSPECTED_BYTES = 64 * 1024;
+
+/** Left of a call's time when its user has not connected after all, so that it is answered in time. */
+const CONSENT_MARGIN_MS = 2_000;
 
 /** Answers up to this size are read in full before they are passed on, so that garbage is never relayed. */
 const CHECKED_BYTES = 8 * 1024;

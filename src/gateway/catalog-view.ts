@@ -29,7 +29,7 @@ export async function readCatalog(view: View): Promise<CatalogView> {
   const items = new Map<ListKind, CatalogItem[]>();
   for (const [position, kind] of kinds.entries()) {
     const part = read[position];
-    for (const entry of part?.missing ?? []) missing.set(entry.server, entry);
+    for (const entry of part?.missing ?? []) missing.set(nameOf(entry, kind), entry);
     items.set(kind, (part?.routes ?? []).map(itemOf));
   }
   return {
@@ -39,6 +39,11 @@ export async function readCatalog(view: View): Promise<CatalogView> {
     templates: items.get("templates") ?? [],
     missing: [...missing.values()],
   };
+}
+
+// A server is away with all its lists, but of each some items may be held back.
+function nameOf({ server, reason }: Missing, kind: ListKind): string {
+  return reason === "TOOL_QUARANTINED" ? `${server} ${kind}` : server;
 }
 
 function itemOf(route: Route): CatalogItem {

@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 const METHODS = "GET, POST, PUT, DELETE";
 const PREFLIGHT_SECONDS = "600";
-const EXPOSED = "Mcp-Session-Id, X-Request-Id, WWW-Authenticate, Retry-After";
+const EXPOSED =
+  "Mcp-Session-Id, X-Request-Id, WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy";
 
 /**
  * Adds the headers that let an admitted page read the answer. Answers a preflight itself, and is then true. The origin must

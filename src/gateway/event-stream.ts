@@ -6,11 +6,14 @@
 import type { ServerResponse } from "node:http";
 import { RPC, errorResponse, sseEvent, stringify, type RequestId } from "../protocol/index.ts";
 
-const SSE_HEADERS = {
-  "content-type": "text/event-stream",
-  "cache-control": "no-cache, no-transform",
-  "x-accel-buffering": "no",
-} as const;
+const SSE_HEADERS: readonly string[] = [
+  "content-type",
+  "text/event-stream",
+  "cache-control",
+  "no-cache, no-transform",
+  "x-accel-buffering",
+  "no",
+];
 
 const UNREAD_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -23,9 +26,9 @@ export function dropStalled(res: ServerResponse, largest = 0): boolean {
   return res.destroyed || res.writableEnded;
 }
 
-/** Starts an event-stream answer; `extra` headers come on top. */
-export function startEvents(res: ServerResponse, extra?: Readonly<Record<string, string>>): void {
-  res.writeHead(200, extra === undefined ? SSE_HEADERS : { ...SSE_HEADERS, ...extra });
+/** Starts an event-stream answer; more headers, name and value in turn, come on top. */
+export function startEvents(res: ServerResponse, more: readonly string[] = []): void {
+  res.writeHead(200, [...SSE_HEADERS, ...more]);
   res.flushHeaders();
 }
 

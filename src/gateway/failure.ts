@@ -8,6 +8,8 @@ import type { Resolution } from "./view.ts";
 export interface Failure {
   readonly rpcCode: number;
   readonly message: string;
+  /** The HTTP status where the answer is the whole response, where it is not the one that goes with `rpcCode`. */
+  readonly status?: number;
   readonly data: { readonly code: ErrorCode; readonly [key: string]: unknown };
 }
 
@@ -18,6 +20,11 @@ export function serverFailure(error: SignalboxError, server: string): Failure {
     message: sentenceForCallers(error),
     data: { code: error.code, server, ...toldOf(error) },
   };
+}
+
+/** A limit's refusal; its data says how long to wait. */
+export function limitFailure({ code, message, status, details }: SignalboxError): Failure {
+  return { rpcCode: RPC.internalError, message, status, data: { code, ...details } };
 }
 
 /** What of a failure's details helps the caller to decide what to do next. */
@@ -40,6 +47,13 @@ export function unresolved(
       rpcCode: RPC.invalidParams,
       message: `The ${what} ${name} is offered by ${resolution.owners.join(" and ")}; the bundle must leave one out.`,
       data: { code: "BUNDLE_COLLISION", owners: resolution.owners },
+    };
+  }
+  if (resolution.reason === "held") {
+    return {
+      rpcCode: RPC.invalidParams,
+      message: `The ${what} ${name} is quarantined: ${resolution.why}`,
+      data: { code: "TOOL_QUARANTINED", server: resolution.server },
     };
   }
   if (resolution.reason === "unavailable") {

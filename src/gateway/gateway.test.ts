@@ -13,6 +13,7 @@ import {
   inside,
   keyRecord,
   modern,
+  principalNamed,
   remote,
   serviceOf,
   start,
@@ -106,6 +107,38 @@ describe("a configuration", () => {
     expect(connections).toBe(2);
   });
 
+  test("of which a server cannot be opened leaves that one out and says why, until it can", async () => {
+    const peer = await fakeHttpServer(({ message }, response) => {
+      const result = {
+        resultType: "complete",
+        supportedVersions: ["2026-07-28"],
+        capabilities: { tools: {} },
+        tools: [{ name: "t", inputSchema: { type: "object" } }],
+      };
+      json(response, { jsonrpc: "2.0", id: message["id"], result });
+    });
+    onTestFinished(() => peer.close());
+    const up = remote("up", peer.url);
+    const problem = {
+      code: "SECRET_MISSING",
+      message: "needs ${secret:a}, which is not there",
+    } as const;
+    const { url, apply, gateway } = await start({ servers: [{ ...up, problem }, one] });
+    expect(await toolNames(`${url}/mcp`)).toEqual(["one__a"]);
+    const sentence = 'Server "up" needs ${secret:a}, which is not there.';
+    const list = await (await modern(url + "/mcp", "tools/list", {})).whole();
+    expect(JSON.stringify(list.result)).toContain(JSON.stringify(sentence).slice(1, -1));
+    expect(gateway.statusOf("up")).toMatchObject({
+      state: "error",
+      lastError: { code: "SECRET_MISSING", message: sentence },
+    });
+    const call = await (await modern(url + "/mcp", "tools/call", { name: "up__t" })).whole();
+    expect(JSON.stringify(call)).toContain("SECRET_MISSING");
+    expect(peer.received).toEqual([]);
+    await apply({ servers: [up, one] });
+    expect(await toolNames(`${url}/mcp`)).toEqual(["up__t", "one__a"]);
+  });
+
   test("that cannot be served leaves the old one in place", async () => {
     const running = await start({ servers: [one] });
     const { url } = running;
@@ -179,8 +212,10 @@ describe("a key", () => {
     expect(await toolNames(`${url}/mcp`, "ann")).toEqual(["one__a", "two__b"]);
     expect(await toolNames(`${url}/mcp`, "bob")).toBe(403);
     expect(await toolNames(`${url}/mcp/some`, "bob")).toEqual(["one__a"]);
-    const seenBy = (key: typeof ann): string[] =>
-      ["one", "two", "none"].filter((server) => gateway.sees(key, server));
+    const seenBy = ({ id, bundles }: typeof ann): string[] => {
+      const principal = principalNamed(id, { bundles });
+      return ["one", "two", "none"].filter((server) => gateway.sees(principal, server));
+    };
     expect(seenBy(limited)).toEqual(["one"]);
     expect(seenBy(ann)).toEqual(["one", "two"]);
   });
@@ -562,7 +597,7 @@ test("a server is tried without being configured", async () => {
 test("the catalog tells whose each thing is, to those who may see it", async () => {
   const bundles = [bundle("some", { include: ["one__*"] })];
   const { gateway } = await start({ servers: [one, two], bundles });
-  const ann = { id: "a", name: "a", role: "caller", bundles: ["some"] } as const;
+  const ann = principalNamed("a", { bundles: ["some"] });
   expect(await gateway.catalog(ann)).toBeUndefined();
   expect(await gateway.catalog(ann, "none")).toBeUndefined();
   const seen = await gateway.catalog(ann, "some");

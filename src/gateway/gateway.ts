@@ -1,14 +1,29 @@
 /** The data plane: one snapshot, the sessions and streams of its clients, and the doors through which they come. */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { checkHost, type AuthOutcome, type HostPolicy, type Principal } from "../access/index.ts";
+import {
+  API_PLACE,
+  Denials,
+  allows,
+  anonymous,
+  apiScopeOf,
+  checkHost,
+  type AuthOutcome,
+  type CallerLimits,
+  type HostPolicy,
+  type KeyRecord,
+  type Principal,
+  type ProtectedServer,
+  type Scope,
+} from "../access/index.ts";
 import {
   HeldBytes,
   SignalboxError,
   isSignalboxError,
   messageOf,
   randomToken,
+  type AuditSink,
   type Clock,
   type Log,
   type Metrics,
@@ -28,6 +43,7 @@ import {
   UpstreamServer,
   factsOf,
   serverCacheOptions,
+  type Credentials,
   type GuardOptions,
   type LinkChange,
   type ServerDefinition,
@@ -35,7 +51,9 @@ import {
 } from "../upstream/index.ts";
 import { readBody } from "./body.ts";
 import { CallMeters } from "./call-meters.ts";
+import { explain, type Explanation, type Question } from "./explain.ts";
 import { readCatalog, type CatalogView } from "./catalog-view.ts";
+import type { ConsentPort } from "./consent.ts";
 import type { Identity } from "./greeting.ts";
 import { sendError } from "./http-errors.ts";
 import { LegacyDoor, refuse } from "./legacy-door.ts";
@@ -43,6 +61,7 @@ import { Listens } from "./listens.ts";
 import { ModernDoor, type Arrival, type Post } from "./modern-door.ts";
 import { bundleName, type Limits } from "./options.ts";
 import { CLIENT_GONE, OpenPost, OpenPosts } from "./open-posts.ts";
+import type { PinGuard } from "./pins.ts";
 import type { Reply } from "./reply.ts";
 import { Requests } from "./requests.ts";
 import { ServerCatalog, type CatalogStatus } from "./server-catalog.ts";
@@ -54,13 +73,20 @@ import { ServerMeters } from "./server-meters.ts";
 import { Sessions } from "./sessions.ts";
 import { SingleStreamDoor } from "./single-stream-door.ts";
 import { buildSnapshot, newServers, type GatewayConfiguration, type Snapshot } from "./snapshot.ts";
-import { Authenticate } from "./stages/authenticate.ts";
+import {
+  Authenticate,
+  refusalError,
+  type AuthenticateOptions,
+  type Presented,
+} from "./stages/authenticate.ts";
 import { authorize } from "./stages/authorize.ts";
+import { Limit } from "./stages/limit.ts";
+import { neededScope } from "./stages/needed-scope.ts";
 import { Record, type CallRecord } from "./stages/record.ts";
 import { testServer, type TestReport } from "./test-server.ts";
 import { Traffic } from "./traffic.ts";
 import { WarmUp } from "./warm-up.ts";
-import type { View, ViewDeps } from "./view.ts";
+import type { Bound, View, ViewDeps } from "./view.ts";
 
 export interface GatewayDeps {
   readonly clock: Clock;
@@ -71,14 +97,24 @@ export interface GatewayDeps {
   readonly guards?: GuardOptions;
   /** Answers that are kept; nothing is where it is left out. */
   readonly cache?: { readonly results: ResultCache; readonly options: CacheOptions };
+  /** Compares what servers list with what was approved; everything is served where it is left out. */
+  readonly pins?: PinGuard;
   readonly hostPolicy: HostPolicy;
+  /** How often callers may do what; as often as they like where it is left out. */
+  readonly callerLimits?: CallerLimits;
   /** Takes a finished call; must neither wait nor throw. */
   readonly record: (call: CallRecord) => void;
   /** Hears of every change of state of a server's link; must neither wait nor throw. */
   readonly linkChanged?: (server: string, change: LinkChange) => void;
+  /** Connections to servers by OAuth; such servers are not to be had where it is left out. */
+  readonly oauth?: ConsentPort & { tokensFor(server: ProtectedServer): Credentials };
+  /** Hears which keys there are, whenever that changes. */
+  readonly keysChanged?: (keys: readonly KeyRecord[]) => void;
   /** Whether calls' arguments are put into their records. */
   readonly recordArguments: boolean;
-  readonly authRequired: boolean;
+  readonly auth: AuthenticateOptions;
+  /** Hears what was refused because of who asked. */
+  readonly audit?: AuditSink;
   readonly version: string;
   /** The gateway's own folder, which local processes in a runner do not see. */
   readonly home?: string;
@@ -101,6 +137,7 @@ export class Gateway {
   readonly #serverMeters: ServerMeters;
   readonly #guardMeters: GuardMeters;
   readonly #authenticate: Authenticate;
+  readonly #denials: Denials;
   readonly #sessions: Sessions;
   readonly #listens: Listens;
   readonly #modern: ModernDoor;
@@ -114,7 +151,7 @@ export class Gateway {
   readonly #sweeper: NodeJS.Timeout;
   /** Servers that are no longer configured and finish their calls. */
   readonly #retiring = new Set<ServerCatalog>();
-  /** When the next key expires, epoch milliseconds: what it has open then ends. */
+  /** When the next key or token expires, epoch milliseconds: what it has open then ends. */
   #nextExpiry = Infinity;
   #lastKeepAlive = 0;
   #watchSoon: Promise<void> | undefined;
@@ -137,7 +174,8 @@ export class Gateway {
     this.#reconnects = new ReconnectRate(clock);
     this.#processes = new Processes(clock, { totalMax: limits.processes_total_max });
     this.#traffic = new Traffic(metrics);
-    this.#authenticate = new Authenticate(metrics, deps.authRequired);
+    this.#authenticate = new Authenticate(metrics, deps.auth);
+    this.#denials = new Denials(metrics, deps.audit);
     this.#sessions = new Sessions({
       clock,
       limits,
@@ -158,18 +196,23 @@ export class Gateway {
       write: deps.record,
       withArguments: deps.recordArguments,
     });
+    const limit = new Limit({ limits: deps.callerLimits, metrics, log, audit: deps.audit });
     const requests = new Requests({
       limits,
       clock,
       log,
+      limit,
       record,
       traffic: this.#traffic,
+      denials: this.#denials,
       cache: deps.cache?.results,
+      consent: deps.oauth,
     });
     const identity = this.#identity;
     this.#modern = new ModernDoor({ requests, listens: this.#listens, identity });
     this.#legacy = new LegacyDoor({
       requests,
+      limit,
       sessions: this.#sessions,
       identity,
       limits,
@@ -181,6 +224,7 @@ export class Gateway {
     });
     this.#single = new SingleStreamDoor({
       legacy: this.#legacy,
+      limit,
       sessions: this.#sessions,
       traffic: this.#traffic,
     });
@@ -237,8 +281,10 @@ export class Gateway {
     made: ReadonlyMap<ServerDefinition, ServerCatalog>,
   ): void {
     const { snapshot, created, dropped, moved } = this.#build(configuration, made);
-    const { bundles } = this.#snapshot.configuration;
-    const bundlesChanged = !isDeepStrictEqual(bundles, configuration.bundles);
+    const { bundles, roles } = this.#snapshot.configuration;
+    const offersChanged =
+      !isDeepStrictEqual(bundles, configuration.bundles) ||
+      !isDeepStrictEqual(roles, configuration.roles);
     this.#snapshot = snapshot;
     this.#epoch++;
     this.#deps.log.debug(
@@ -256,10 +302,12 @@ export class Gateway {
       catalog.server.setEndpoints(to);
       this.#deps.cache?.results.invalidateServer(to.name);
     }
+    this.#deps.keysChanged?.(configuration.keys);
+    for (const { server } of dropped) this.#deps.pins?.gone(server.name);
     this.#warmUp.remove(dropped);
     this.#warmUp.add(created);
     this.#rebindClients();
-    if (created.length + dropped.length > 0 || bundlesChanged) this.#listens.everythingChanged();
+    if (created.length + dropped.length > 0 || offersChanged) this.#listens.everythingChanged();
     for (const catalog of dropped) {
       const { name } = catalog.server;
       this.#deps.cache?.results.invalidateServer(name);
@@ -300,9 +348,60 @@ export class Gateway {
     return false;
   }
 
-  /** Who a request's headers say is calling. */
-  authenticate(headers: IncomingHttpHeaders): AuthOutcome {
-    return this.#authenticate.run(this.#snapshot.keys, headers);
+  /** Who calls the HTTP API; a promise only where a token has to be looked at. */
+  authenticate(request: Presented, requestId?: string): AuthOutcome | Promise<AuthOutcome> {
+    return this.#authenticated(request, API_PLACE, requestId);
+  }
+
+  // With what the roles of the moment permit: a token may have been looked at under others.
+  #authenticated(
+    request: Presented,
+    place: string,
+    requestId?: string,
+  ): AuthOutcome | Promise<AuthOutcome> {
+    const outcome = this.#authenticate.run(this.#snapshot.keys, request, place, requestId);
+    return outcome instanceof Promise ? outcome.then(this.#current) : this.#current(outcome);
+  }
+
+  readonly #current = (outcome: AuthOutcome): AuthOutcome => {
+    const { roles } = this.#snapshot;
+    if (!outcome.ok || outcome.principal.permissions.issuer === roles) return outcome;
+    return { ok: true, principal: roles.current(outcome.principal) };
+  };
+
+  /** The refusal where a principal's token does not reach a scope of the HTTP API. */
+  lacksScope(principal: Principal, scope: Scope): SignalboxError | undefined {
+    return this.#authenticate.lacks(principal, apiScopeOf(scope), API_PLACE);
+  }
+
+  /** The holder of a key on record, or why it could not be used; undefined where there is no such key. */
+  keyHolder(keyId: string): AuthOutcome | undefined {
+    return this.#snapshot.keys.byId(keyId);
+  }
+
+  /** Whether a principal may do something, and why. */
+  explain(principal: Principal, question: Question): Promise<Explanation> {
+    const { bundle } = question;
+    const view = bundle === undefined ? this.#snapshot.whole : this.#snapshot.bundles.get(bundle);
+    return explain(principal, question, view);
+  }
+
+  /** The principal of that id; undefined where its key is unknown, expired or revoked. */
+  principal(id: string): Principal | undefined {
+    if (id === anonymous.id) return this.#deps.auth.required ? undefined : anonymous;
+    const holder = this.#snapshot.keys.byId(id);
+    return holder?.ok === true ? holder.principal : undefined;
+  }
+
+  /** The servers that take tokens, as they are served. */
+  protectedServers(): ProtectedServer[] {
+    const servers = [...this.#snapshot.catalogs.values()];
+    return servers.flatMap(({ server }) => protectedServer(server.definition) ?? []);
+  }
+
+  /** Somebody connected to a server by OAuth, or disconnected. */
+  credentialsChanged(server: string): void {
+    this.#snapshot.catalogs.get(server)?.server.credentialsChanged();
   }
 
   /** When keys were last used since the last time this was asked: key id to epoch milliseconds. */
@@ -332,16 +431,29 @@ export class Gateway {
     this.#snapshot.catalogs.get(server)?.server.setBreaker(state, tool);
   }
 
+  /** Compares what servers list with what is approved now: of one server, or of all. `fresh` where it never was. */
+  reconsiderPins(server?: string, fresh = false): void {
+    const { catalogs } = this.#snapshot;
+    if (server !== undefined) catalogs.get(server)?.reconsider(fresh);
+    else for (const catalog of catalogs.values()) catalog.reconsider(fresh);
+  }
+
   /** One server's state; undefined where there is none of that name. */
   statusOf(name: string): CatalogStatus | undefined {
     return this.#snapshot.catalogs.get(name)?.status();
   }
 
+  /** Whether a principal can use anything of a server in that way, wherever it may go. */
+  mayUse(principal: Principal, server: string, action: "read" | "write"): boolean {
+    const owned = this.#snapshot.whole.owned(server);
+    if (owned === undefined || !allows(principal, "call")) return false;
+    return this.sees(principal, server) && principal.permissions.reaches(owned, action);
+  }
+
   /** Whether a principal can reach anything of a server. */
-  sees(principal: Pick<Principal, "bundles">, server: string): boolean {
-    const { bundles, whole } = this.#snapshot;
-    if (principal.bundles === "all") return whole.has(server);
-    return principal.bundles.some((name) => bundles.get(name)?.has(server) === true);
+  sees(principal: Principal, server: string): boolean {
+    const bundles = principal.bundles === "all" ? [undefined] : principal.bundles;
+    return bundles.some((name) => this.#view(principal, name)?.has(server) === true);
   }
 
   /** The last lines a local process wrote to its standard error; undefined where there is no such server. */
@@ -356,7 +468,7 @@ export class Gateway {
 
   /** What a principal sees at an endpoint; undefined where it may not or there is none. */
   async catalog(principal: Principal, bundle?: string): Promise<CatalogView | undefined> {
-    const view = this.#view(bundle);
+    const view = this.#view(principal, bundle);
     if (view === undefined || authorize(principal, bundle) !== undefined) return undefined;
     return readCatalog(view);
   }
@@ -381,8 +493,31 @@ export class Gateway {
     await Promise.allSettled(catalogs.map((catalog) => catalog.server.close()));
   }
 
+  // Nearly always who calls is known at once. Where a token has to be looked at first, the body stays unread meanwhile.
   #enter(arrival: Arrival, path: string, bundle: string | undefined): void {
-    const admitted = this.#admitted(arrival.req, bundle === "" ? undefined : bundle);
+    const { req, requestId } = arrival;
+    const auth = this.#authenticated(req, placeOf(path), requestId);
+    if (auth instanceof Promise) void this.#enterLater(arrival, path, bundle, auth);
+    else this.#enterAs(auth, arrival, path, bundle);
+  }
+
+  async #enterLater(
+    arrival: Arrival,
+    path: string,
+    bundle: string | undefined,
+    later: Promise<AuthOutcome>,
+  ): Promise<void> {
+    try {
+      const auth = await later;
+      if (!arrival.open.gone) this.#enterAs(auth, arrival, path, bundle);
+    } catch (error) {
+      arrival.req.resume();
+      this.#broken(arrival.res, arrival.requestId, error);
+    }
+  }
+
+  #enterAs(auth: AuthOutcome, arrival: Arrival, path: string, bundle: string | undefined): void {
+    const admitted = this.#admitted(auth, arrival, path, bundle === "" ? undefined : bundle);
     if (admitted instanceof SignalboxError) {
       arrival.req.resume();
       this.#refuse(arrival, admitted);
@@ -396,20 +531,33 @@ export class Gateway {
 
   // Who may not use a bundle is not told whether there is one of that name.
   #admitted(
-    req: IncomingMessage,
+    auth: AuthOutcome,
+    { req, requestId }: Arrival,
+    path: string,
     bundle: string | undefined,
   ): { principal: Principal; view: View } | SignalboxError {
-    const auth = this.authenticate(req.headers);
-    if (!auth.ok) return new SignalboxError(auth.code, auth.message);
-    const refusal = authorize(auth.principal, bundle);
-    if (refusal !== undefined) return refusal;
-    const view = this.#view(bundle);
+    if (!auth.ok) return refusalError(auth);
+    const { principal } = auth;
+    const refusal =
+      authorize(principal, bundle) ??
+      this.#authenticate.lacks(principal, "mcp:read", placeOf(path));
+    if (refusal !== undefined) {
+      const address = req.socket.remoteAddress;
+      const target = bundle === undefined ? "endpoint:/mcp" : `bundle:${bundle}`;
+      const { code } = refusal;
+      this.#denials.add({ principal, scope: "call", target, code, requestId, address });
+      return refusal;
+    }
+    const view = this.#view(principal, bundle);
     if (view === undefined) {
       return new SignalboxError("BUNDLE_NOT_FOUND", `There is no bundle "${bundle}".`);
     }
     // What a POST says is not known yet: it may be the answer that a call in flight waits for.
     if (this.#draining && req.method !== "POST") return stopping();
-    return { principal: auth.principal, view };
+    if (principal.expiresAt !== undefined) {
+      this.#nextExpiry = Math.min(this.#nextExpiry, principal.expiresAt);
+    }
+    return { principal, view };
   }
 
   #refuse(arrival: Arrival, error: SignalboxError): void {
@@ -478,6 +626,14 @@ export class Gateway {
       this.#refuse(post, stopping());
       return;
     }
+    if (post.principal.scopes !== undefined) {
+      const needed = neededScope(value, post.view);
+      const refusal = this.#authenticate.lacks(post.principal, needed, placeOf(path));
+      if (refusal !== undefined) {
+        this.#refuse(post, refusal);
+        return;
+      }
+    }
     if (path === "/messages") {
       const id = new URLSearchParams(post.req.url?.split("?")[1]).get("sessionId");
       this.#single.post(post, id, value);
@@ -541,8 +697,12 @@ export class Gateway {
     for (const session of this.#sessions.all()) session.keepAlive();
   }
 
-  #view(bundle: string | undefined): View | undefined {
-    return bundle === undefined ? this.#snapshot.whole : this.#snapshot.bundles.get(bundle);
+  // A bundle of another project is none. What a principal sees of an endpoint is looked up, not decided anew.
+  #view({ permissions }: Principal, bundle: string | undefined): View | undefined {
+    const { whole, bundles, narrowed } = this.#snapshot;
+    const view = bundle === undefined ? whole : bundles.get(bundle);
+    if (view === undefined || !permissions.inProject(view.project)) return undefined;
+    return narrowed.of(view, permissions);
   }
 
   #build(
@@ -582,6 +742,7 @@ export class Gateway {
       log: this.#deps.log,
       limits: this.#deps.limits,
       envelope: { clientInfo: { ...this.#identity }, capabilities: {} },
+      pins: this.#deps.pins,
       changed: (kind, news) => {
         this.#epoch++;
         if (news) this.#listens.listChanged(server.name, kind === "templates" ? "resources" : kind);
@@ -603,8 +764,10 @@ export class Gateway {
   }
 
   #upstream(definition: ServerDefinition): UpstreamServer {
-    const { clock, log, metrics, limits } = this.#deps;
+    const { clock, log, metrics, limits, oauth } = this.#deps;
+    const taking = oauth === undefined ? undefined : protectedServer(definition);
     return new UpstreamServer(definition, {
+      ...(taking && oauth && { credentials: oauth.tokensFor(taking) }),
       clock,
       log,
       metrics,
@@ -623,36 +786,39 @@ export class Gateway {
     });
   }
 
-  // Sessions and listens go on under the new snapshot; those whose key or bundle is gone end.
+  // Sessions and listens go on under the new snapshot, with what their principal may do now; those whose key, token or
+  // bundle is gone end.
   #rebindClients(): void {
-    const valid = new Set(this.#validPrincipals());
-    this.#nextExpiry = this.#expiryAfter(this.#deps.clock.now());
-    const viewOf = (client: { principal: Principal; view: View }): View | undefined => {
-      const { principal, view } = client;
-      if (principal.keyId !== undefined && !valid.has(principal.keyId)) return undefined;
-      if (authorize(principal, view.name) !== undefined) return undefined;
-      return this.#view(view.name);
+    const now = this.#deps.clock.now();
+    this.#nextExpiry = this.#expiryAfter(now);
+    const boundNow = ({ principal: before, view: { name } }: Bound): Bound | undefined => {
+      const principal = this.#principalNow(before);
+      if (principal === undefined || authorize(principal, name) !== undefined) return undefined;
+      const { expiresAt = Infinity } = principal;
+      if (expiresAt <= now) return undefined;
+      this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
+      const view = this.#view(principal, name);
+      return view === undefined ? undefined : { principal, view };
     };
     for (const session of this.#sessions.all()) {
-      const view = viewOf(session);
-      if (view === undefined) this.#sessions.end(session);
-      else session.rebind(view);
+      const bound = boundNow(session);
+      if (bound === undefined) this.#sessions.end(session);
+      else session.rebind(bound);
     }
-    this.#listens.rebind(viewOf);
-    this.#single.rebind(viewOf);
+    this.#listens.rebind(boundNow);
+    this.#single.rebind(boundNow);
     void this.#watchChanged();
+  }
+
+  #principalNow(before: Principal): Principal | undefined {
+    if (before.keyId === undefined) return this.#snapshot.roles.current(before);
+    const holder = this.#snapshot.keys.byId(before.keyId);
+    return holder?.ok === true ? holder.principal : undefined;
   }
 
   #expiryAfter(now: number): number {
     const times = this.#snapshot.configuration.keys.map(({ expiresAt }) => expiresAt ?? Infinity);
     return times.filter((time) => time > now).reduce((a, b) => Math.min(a, b), Infinity);
-  }
-
-  *#validPrincipals(): Generator<string> {
-    const now = this.#deps.clock.now();
-    for (const key of this.#snapshot.configuration.keys) {
-      if (key.revokedAt === undefined && (key.expiresAt ?? Infinity) > now) yield key.id;
-    }
   }
 
   // Resolves when the servers have taken it, so that a client is not told of a watch that does not stand yet. Changes that
@@ -722,6 +888,18 @@ function bundleOfPath(path: string): string | undefined {
   if (!path.startsWith("/mcp/")) return undefined;
   const name = path.slice("/mcp/".length);
   return bundleName.safeParse(name).success ? name : undefined;
+}
+
+// Under which name a path's tokens and metadata go: the two paths of 2024-11-05 are one endpoint.
+function placeOf(path: string): string {
+  if (path === "/messages") return "/sse";
+  return path === "/mcp/" ? MCP_PATH : path;
+}
+
+function protectedServer({ name, options }: ServerDefinition): ProtectedServer | undefined {
+  const url = options.url ?? options.endpoints?.[0]?.url;
+  if (options.oauth === undefined || url === undefined) return undefined;
+  return { name, url, oauth: options.oauth };
 }
 
 function stopping(): SignalboxError {

@@ -57,8 +57,9 @@ export function initializeResult(view: View, identity: Identity, revision: strin
 function instructionsOf(view: View): string | undefined {
   const parts: string[] = [];
   if (view.options?.description !== undefined) parts.push(view.options.description);
-  for (const { server } of view.catalogs) {
-    const text = server.introduction?.instructions;
+  for (const catalog of view.catalogs) {
+    const { server } = catalog;
+    const text = catalog.instructions();
     if (text === undefined || text === "") continue;
     parts.push(view.bare ? text : `# ${server.name}\n${text}`);
   }

@@ -27,7 +27,7 @@ import {
 import { ask, type Lane, type SessionKey, type UpstreamServer } from "../upstream/index.ts";
 import type { Incoming } from "./call.ts";
 import { startEvents, readEventId } from "./event-stream.ts";
-import { unresolved } from "./failure.ts";
+import { failureText, limitFailure } from "./failure.ts";
 import { initializeResult, type Identity } from "./greeting.ts";
 import { LegacySession } from "./legacy-session.ts";
 import { LOG_LEVELS } from "./log-levels.ts";
@@ -36,6 +36,7 @@ import type { Limits } from "./options.ts";
 import { GatheringReply, PostReply, type Reply, type Room } from "./reply.ts";
 import type { Requests } from "./requests.ts";
 import type { Sessions } from "./sessions.ts";
+import { retryHeaders, type Limit } from "./stages/limit.ts";
 import type { Traffic } from "./traffic.ts";
 import type { View } from "./view.ts";
 
@@ -43,6 +44,7 @@ const SESSION_HEADER = "mcp-session-id";
 
 export interface LegacyDoorDeps {
   readonly requests: Requests;
+  readonly limit: Limit;
   readonly sessions: Sessions;
   readonly identity: Identity;
   readonly limits: Limits;
@@ -180,6 +182,13 @@ export class LegacyDoor {
   }
 
   #initialize(post: Post, message: JsonRpcRequest): void {
+    const { principal, requestId, req } = post;
+    const refused = this.#deps.limit.request({ principal, requestId, socket: req.socket });
+    if (refused !== undefined) {
+      const body = failureText(message.id, limitFailure(refused), requestId);
+      sendJson(post.res, body, refused.status, retryHeaders(refused));
+      return;
+    }
     let session: LegacySession;
     try {
       session = this.create(message, post.principal, post.view);
@@ -283,6 +292,7 @@ export class LegacyDoor {
       message,
       bytes,
       headers: origin.req.headers,
+      socket: origin.req.socket,
       reply,
       session,
       envelope: session.envelope,
@@ -355,7 +365,7 @@ export class LegacyDoor {
     }
     this.#deps.requests.after(incoming, session.view.resolveUri(uri, session), (resolution) => {
       if (!resolution.ok) {
-        this.#deps.requests.refuse(incoming, unresolved("resource", uri, resolution));
+        this.#deps.requests.refuseUnresolved(incoming, "resource", uri, resolution);
         return;
       }
       const { route } = resolution;
@@ -430,6 +440,7 @@ export class LegacyDoor {
     return {
       kind: "session",
       id: session.id,
+      principalId: session.principal.id,
       clientInfo: session.clientInfo,
       capabilities: session.capabilities,
       revision: session.revision.id,
@@ -484,10 +495,14 @@ function emptyResult(message: JsonRpcRequest): string {
   return stringify({ jsonrpc: "2.0", id: message.id, result: {} });
 }
 
-function sendJson(res: ServerResponse, body: string, status = 200): void {
-  res.writeHead(status, {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(body),
-  });
+function sendJson(
+  res: ServerResponse,
+  body: string,
+  status = 200,
+  more: readonly string[] = [],
+): void {
+  const length = String(Buffer.byteLength(body));
+  const headers = ["content-type", "application/json", "content-length", length];
+  res.writeHead(status, [...headers, ...more]);
   res.end(body);
 }

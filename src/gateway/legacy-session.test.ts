@@ -11,6 +11,7 @@ import type { Lane } from "../upstream/index.ts";
 import { CallMeters } from "./call-meters.ts";
 import { LegacySession } from "./legacy-session.ts";
 import { GatheringReply } from "./reply.ts";
+import { principalNamed } from "./running-gateway.ts";
 import { View } from "./view.ts";
 
 const view = new View(undefined, [], {
@@ -46,7 +47,7 @@ function open(revisionId = "2025-11-25", capabilities: JsonObject = { elicitatio
   const told: JsonObject[] = [];
   const session = new LegacySession({
     id: "s",
-    principal: { id: "p", name: "p", role: "caller", bundles: "all" },
+    principal: principalNamed("p"),
     view,
     revision,
     clientInfo: { name: "c" },

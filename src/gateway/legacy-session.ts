@@ -22,7 +22,7 @@ import type { Lane, LaneKey, SessionKey, UpstreamServer } from "../upstream/inde
 import { EventStream, ReplayStore } from "./event-stream.ts";
 import { reachesLevel } from "./log-levels.ts";
 import type { Reply } from "./reply.ts";
-import type { Audience, View } from "./view.ts";
+import type { Audience, Bound, View } from "./view.ts";
 
 export interface SessionStart {
   readonly id: string;
@@ -61,8 +61,8 @@ export class LegacySession implements Audience {
   readonly era = "legacy";
   memo?: { readonly epoch: number; readonly key: string };
   readonly id: string;
-  readonly principal: Principal;
-  /** Replaced when the configuration changes. */
+  /** Both are replaced when the configuration changes, the principal also when its holder comes with a newer token. */
+  principal: Principal;
   view: View;
   readonly revision: Revision;
   readonly clientInfo: JsonObject;
@@ -171,8 +171,9 @@ export class LegacySession implements Audience {
     return this.#subscribed?.get(server)?.get(uri);
   }
 
-  /** The configuration changed: the session goes on under the new view. */
-  rebind(view: View): void {
+  /** The configuration changed: the session goes on under the new view, with what its principal may do now. */
+  rebind({ principal, view }: Bound): void {
+    this.principal = principal;
     this.view = view;
     delete this.memo;
     for (const server of this.#keys?.keys() ?? []) {

@@ -16,7 +16,7 @@ import type { UpstreamServer } from "../upstream/index.ts";
 import { startEvents } from "./event-stream.ts";
 import { whoGivesWay } from "./greediest.ts";
 import type { LegacySession } from "./legacy-session.ts";
-import type { View } from "./view.ts";
+import type { Bound, View } from "./view.ts";
 
 export type ChangeKind = "tools" | "prompts" | "resources";
 
@@ -33,13 +33,13 @@ const UNREAD_BYTES_MAX = 4 * 1024 * 1024;
 
 interface Listen {
   readonly id: RequestId;
-  readonly principal: Principal;
   readonly res: ServerResponse;
   readonly kinds: ReadonlySet<ChangeKind>;
   /** Public URIs. */
   readonly uris: ReadonlySet<string>;
   /** What is honoured, until it has been acknowledged: that is the first message of a listen. */
   unacknowledged: JsonObject | undefined;
+  principal: Principal;
   view: View;
 }
 
@@ -144,11 +144,11 @@ export class Listens {
   }
 
   /** Moves listens to new views and ends those whose principal or bundle is gone. */
-  rebind(viewOf: (listen: { principal: Principal; view: View }) => View | undefined): void {
+  rebind(boundNow: (listen: Bound) => Bound | undefined): void {
     for (const listen of this.#listens) {
-      const view = viewOf(listen);
-      if (view === undefined) this.#close(listen);
-      else listen.view = view;
+      const bound = boundNow(listen);
+      if (bound === undefined) this.#close(listen);
+      else Object.assign(listen, bound);
     }
   }
 

@@ -62,6 +62,7 @@ export class ModernDoor {
       message,
       bytes,
       headers: req.headers,
+      socket: req.socket,
       reply,
       session: undefined,
       envelope,

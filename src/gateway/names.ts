@@ -12,7 +12,7 @@ import { serverName as anyServerName } from "../upstream/index.ts";
 export const SEPARATOR = "__";
 const NAME_LENGTH_MAX = 64;
 const HASH_LENGTH = 8;
-const RESOURCE_SCHEME = "signalbox://";
+export const RESOURCE_SCHEME = "signalbox://";
 const UI_SCHEME = "ui://";
 
 /** A server's name. It does not end in "_": else `a_` with its `x` and `a` with its `_x` would have one public name. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { duration } from "../foundation/index.ts";
+import { duration, projectName } from "../foundation/index.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -93,6 +93,8 @@ const toolOverlay = z.strictObject({
 export const bundleOptions = z.strictObject({
   title: z.string().max(200).optional(),
   description: z.string().max(10_000).optional(),
+  /** Whose it is; it takes of that project's servers alone. Default: "default". */
+  project: projectName.optional(),
   include: z.array(pattern).max(1_000).default(["*"]),
   exclude: z.array(pattern).max(1_000).default([]),
   /** `bare` serves names and URIs as the servers write them; two owners of one name are then refused. */

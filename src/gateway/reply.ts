@@ -16,6 +16,8 @@ export interface StreamSource {
 export interface Reply {
   /** Whether the answer was given: nothing more goes out after it. */
   readonly ended: boolean;
+  /** Headers for the response, name and value in turn, where it is this reply's own and has not begun. */
+  addHeaders(headers: readonly string[]): void;
   /** A notification or a server's request, ahead of the answer; false where the client takes no event stream for it. */
   message(json: string): boolean;
   /** The answer; `status` is the HTTP status where the answer is the whole response. */
@@ -55,6 +57,7 @@ export class PostReply implements Reply {
   /** The pieces of an answer that cannot be streamed, because its client is away or goes on elsewhere; "lost" if too many. */
   #gathered: Buffer[] | "lost" | undefined;
   #gatheredBytes = 0;
+  #headers: readonly string[] = NO_HEADERS;
 
   /**
    * `events`: whether the client takes an event stream. `session`: a legacy one, whose streams can be resumed; `id` is then
@@ -71,6 +74,10 @@ export class PostReply implements Reply {
     return this.#state === "ended";
   }
 
+  addHeaders(headers: readonly string[]): void {
+    this.#headers = this.#headers === NO_HEADERS ? headers : [...this.#headers, ...headers];
+  }
+
   message(json: string): boolean {
     if (!this.#openEvents()) return false;
     if (this.#stream !== undefined) this.#stream.send(json);
@@ -80,7 +87,7 @@ export class PostReply implements Reply {
 
   answer(json: Buffer | string, status: number): void {
     if (this.#state === "ended") return;
-    if (this.#state === "open") answerSoon(this.#res, json, status);
+    if (this.#state === "open") answerSoon(this.#res, json, status, this.#headers);
     else {
       const line = oneLine(json.toString());
       if (this.#stream === undefined) this.#res.end(`${DATA}${line}${END_OF_EVENT}`);
@@ -97,12 +104,12 @@ export class PostReply implements Reply {
     this.#streaming = true;
     if (this.#state === "open") {
       this.#state = "json";
-      this.#res.writeHead(
-        200,
-        length === undefined
-          ? { "content-type": "application/json" }
-          : { "content-type": "application/json", "content-length": length },
-      );
+      this.#res.writeHead(200, [
+        "content-type",
+        "application/json",
+        ...(length === undefined ? [] : ["content-length", String(length)]),
+        ...this.#headers,
+      ]);
       return this.#relay(first);
     }
     if (this.#stream?.hold(this.#res) === false) {
@@ -191,7 +198,7 @@ export class PostReply implements Reply {
     if (this.#state === "events") return true;
     if (this.#state !== "open" || !this.#events) return false;
     this.#state = "events";
-    startEvents(this.#res);
+    startEvents(this.#res, this.#headers);
     const session = this.#session;
     if (session !== undefined) {
       this.#stream = session.openStream();
@@ -245,6 +252,8 @@ export class GatheringReply implements Reply {
   get ended(): boolean {
     return this.#ended;
   }
+
+  addHeaders(_headers: readonly string[]): void {}
 
   message(json: string): boolean {
     if (!this.#ended) this.#message(json);
@@ -322,22 +331,28 @@ interface WholeAnswer {
   readonly res: ServerResponse;
   readonly json: Buffer | string;
   readonly status: number;
+  readonly headers: readonly string[];
 }
 
 let answers: WholeAnswer[] = [];
 
 // Whole answers are written one after the other when everything that has arrived is dealt with. Written in between, each of
 // them wakes its reader anew, which costs the writer more than anything else it does for a call.
-function answerSoon(res: ServerResponse, json: Buffer | string, status: number): void {
-  if (answers.push({ res, json, status }) === 1) setImmediate(writeAnswers);
+function answerSoon(
+  res: ServerResponse,
+  json: Buffer | string,
+  status: number,
+  headers: readonly string[],
+): void {
+  if (answers.push({ res, json, status, headers }) === 1) setImmediate(writeAnswers);
 }
 
 function writeAnswers(): void {
   const due = answers;
   answers = [];
-  for (const { res, json, status } of due) {
+  for (const { res, json, status, headers } of due) {
     try {
-      endJson(res, json, status);
+      endJson(res, json, status, headers);
     } catch {
       res.destroy();
     }
@@ -346,21 +361,30 @@ function writeAnswers(): void {
 
 // Node writes a head and a string in one piece but a head and a buffer in two, which costs more than turning a small
 // buffer into a string of the same bytes.
-function endJson(res: ServerResponse, json: Buffer | string, status: number): void {
+function endJson(
+  res: ServerResponse,
+  json: Buffer | string,
+  status: number,
+  headers: readonly string[],
+): void {
   if (typeof json === "string") {
-    res.writeHead(status, jsonHeaders(Buffer.byteLength(json)));
+    res.writeHead(status, jsonHeaders(Buffer.byteLength(json), headers));
     res.end(json);
     return;
   }
-  res.writeHead(status, jsonHeaders(json.length));
+  res.writeHead(status, jsonHeaders(json.length, headers));
   if (json.length <= ONE_WRITE_BYTES) res.end(json.toString("latin1"), "latin1");
   else res.end(json);
 }
 
 const ONE_WRITE_BYTES = 16 * 1024;
 
-function jsonHeaders(length: number): string[] {
-  return ["content-type", "application/json", "content-length", String(length)];
+const NO_HEADERS: readonly string[] = [];
+
+function jsonHeaders(length: number, more: readonly string[]): string[] {
+  const headers = ["content-type", "application/json", "content-length", String(length)];
+  if (more.length > 0) headers.push(...more);
+  return headers;
 }
 
 // A line break in JSON can only be white space between tokens; an event's data cannot hold one.

@@ -1,5 +1,6 @@
 /** The requests that both eras have: lists, calls, reads, prompts and completion. */
-import { messageOf, type Clock, type Log } from "../foundation/index.ts";
+import type { Denials } from "../access/index.ts";
+import { SignalboxError, messageOf, type Clock, type Log } from "../foundation/index.ts";
 import {
   RPC,
   isJsonObject,
@@ -12,11 +13,13 @@ import type { LaneKey, UpstreamServer } from "../upstream/index.ts";
 import { cacheKey, type CacheKey } from "./cache/cache-key.ts";
 import { isPlainRequest, scopeNow } from "./cache/cache-policy.ts";
 import type { ResultCache } from "./cache/result-cache.ts";
-import { Call, type Incoming } from "./call.ts";
-import { replyFailure, unresolved, type Failure } from "./failure.ts";
+import { Call, type CallDeps, type Incoming } from "./call.ts";
+import { consentAnswer, takeConsentAnswer, type ConsentPort } from "./consent.ts";
+import { limitFailure, replyFailure, unresolved, type Failure } from "./failure.ts";
 import { CLIENT_GONE } from "./open-posts.ts";
 import type { Limits } from "./options.ts";
 import type { ListKind } from "./server-catalog.ts";
+import { retryHeaders, type Limit } from "./stages/limit.ts";
 import type { Record } from "./stages/record.ts";
 import type { Traffic } from "./traffic.ts";
 import type { Resolution, Route } from "./view.ts";
@@ -32,28 +35,39 @@ export class Requests {
   readonly #traffic: Traffic;
   readonly #log: Log;
   readonly #limits: Limits;
-  readonly #clock: Clock;
+  readonly #limit: Limit;
   readonly #record: Record;
   readonly #cache: ResultCache | undefined;
+  readonly #denials: Denials;
+  readonly #callDeps: CallDeps;
+  readonly #consent: ConsentPort | undefined;
 
   constructor(deps: {
     limits: Limits;
     clock: Clock;
+    limit: Limit;
     record: Record;
     log: Log;
     traffic: Traffic;
+    denials: Denials;
     cache: ResultCache | undefined;
+    consent: ConsentPort | undefined;
   }) {
+    this.#consent = deps.consent;
     this.#cache = deps.cache;
+    this.#denials = deps.denials;
     this.#traffic = deps.traffic;
     this.#log = deps.log;
     this.#limits = deps.limits;
-    this.#clock = deps.clock;
+    this.#limit = deps.limit;
     this.#record = deps.record;
+    const { clock, limit, record, cache, consent } = deps;
+    this.#callDeps = { end: record, clock, limit, cache, consent };
   }
 
   /** Answers a request of either era; false where the method is none of these. The call, if any, can be cancelled. */
   handle(incoming: Incoming): boolean {
+    if (!this.#admitted(incoming)) return true;
     const { method } = incoming.message;
     if (method === "tools/call") this.#named(incoming, "tools");
     else if (LISTS.has(method)) this.#list(incoming, LISTS.get(method) ?? "tools");
@@ -82,8 +96,52 @@ export class Requests {
 
   refuse(incoming: Incoming, failure: Failure): void {
     this.#traffic.refused(failure.data.code);
-    const status = incoming.era === "modern" ? modernStatusOf(failure.rpcCode) : 200;
+    const usual = incoming.era === "modern" ? modernStatusOf(failure.rpcCode) : 200;
+    const status = failure.status ?? usual;
     replyFailure(incoming.reply, incoming.message.id, failure, incoming.requestId, status);
+  }
+
+  /** Refuses a name that leads nowhere. Where it is only hidden from this caller, it is told that no otherwise. */
+  refuseUnresolved(
+    incoming: Incoming,
+    what: "tool" | "prompt" | "resource",
+    name: string,
+    resolution: Resolution & { ok: false },
+  ): void {
+    const failure = unresolved(what, name, resolution);
+    const { view, principal, requestId } = incoming;
+    const hidden =
+      what === "resource"
+        ? view.hidesUri(name)
+        : view.hides(what === "tool" ? "tools" : "prompts", name);
+    if (hidden) {
+      const target = `${what}:${name.slice(0, TARGET_LENGTH_MAX)}`;
+      const { code } = failure.data;
+      this.#denials.add({ principal, scope: "call", target, code, requestId });
+    }
+    if (!this.#askedForConsent(incoming, failure)) this.refuse(incoming, failure);
+  }
+
+  // What nobody has connected to yet has no lists, and the way to connect is all there is to answer.
+  #askedForConsent(incoming: Incoming, { message, data: { code, server } }: Failure): boolean {
+    if (code !== "CONSENT_NEEDED" || typeof server !== "string") return false;
+    takeConsentAnswer(incoming.message.params);
+    const error = new SignalboxError(code, message, { details: { wish: { server, scopes: [] } } });
+    const asked = consentAnswer(incoming, error, this.#consent, true);
+    if (asked === undefined) return false;
+    this.#traffic.refused(code);
+    incoming.reply.answer(asked, 200);
+    return true;
+  }
+
+  #admitted(incoming: Incoming): boolean {
+    const refused = this.#limit.request(incoming);
+    const headers = this.#limit.headers(incoming);
+    if (headers !== undefined) incoming.reply.addHeaders(headers);
+    if (refused === undefined) return true;
+    incoming.reply.addHeaders(retryHeaders(refused));
+    this.refuse(incoming, limitFailure(refused));
+    return false;
   }
 
   #list(incoming: Incoming, kind: ListKind): void {
@@ -111,8 +169,7 @@ export class Requests {
     }
     this.after(incoming, incoming.view.resolve(kind, name, incoming.audience), (resolution) => {
       if (resolution.ok) this.#toNamed(incoming, resolution.route);
-      else
-        this.refuse(incoming, unresolved(kind === "tools" ? "tool" : "prompt", name, resolution));
+      else this.refuseUnresolved(incoming, kind === "tools" ? "tool" : "prompt", name, resolution);
     });
   }
 
@@ -145,7 +202,7 @@ export class Requests {
       return;
     }
     this.after(incoming, incoming.view.resolveUri(uri, incoming.audience), (resolution) => {
-      if (!resolution.ok) this.refuse(incoming, unresolved("resource", uri, resolution));
+      if (!resolution.ok) this.refuseUnresolved(incoming, "resource", uri, resolution);
       else {
         const { params } = incoming.message;
         if (params !== undefined) params["uri"] = resolution.route.original;
@@ -163,10 +220,8 @@ export class Requests {
     this.after(incoming, this.#resolveRef(incoming, ref), ([field, resolution]) => {
       const value = String(ref[field]);
       if (!resolution.ok) {
-        this.refuse(
-          incoming,
-          unresolved(field === "name" ? "prompt" : "resource", value, resolution),
-        );
+        const what = field === "name" ? "prompt" : "resource";
+        this.refuseUnresolved(incoming, what, value, resolution);
       } else {
         // Only what was checked goes on.
         incoming.message.params = {
@@ -201,7 +256,9 @@ export class Requests {
   }
 
   #call(incoming: Incoming, route: Route): Call {
-    const call = new Call(incoming, route, this.#record, this.#clock, this.#cache);
+    const call = new Call(incoming, route, this.#callDeps);
+    if (route.server.definition.options.oauth !== undefined)
+      call.consented = takeConsentAnswer(incoming.message.params);
     this.#record.started(call);
     if (incoming.session?.ended === true) {
       call.cancel("the session ended");
@@ -243,6 +300,8 @@ export class Requests {
 }
 
 const SHARED: LaneKey = { kind: "shared" };
+/** Of a name in the audit trail. */
+const TARGET_LENGTH_MAX = 300;
 
 function invalidParams(problem: string): Failure {
   return {

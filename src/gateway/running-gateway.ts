@@ -4,8 +4,23 @@ import { StringDecoder } from "node:string_decoder";
 import { defineService, defineTool, text, type Service, type Tool } from "@signalbox/kit";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
-import { hostPolicy, type KeyRecord } from "../access/index.ts";
-import { Metrics, silentLog, systemClock, type Clock, type Log } from "../foundation/index.ts";
+import {
+  Roles,
+  hostPolicy,
+  type CallerLimits,
+  type Grant,
+  type KeyRecord,
+  type Principal,
+} from "../access/index.ts";
+import {
+  Metrics,
+  silentLog,
+  systemClock,
+  type AuditEvent,
+  type AuditSink,
+  type Clock,
+  type Log,
+} from "../foundation/index.ts";
 import {
   META,
   MODERN_REVISION,
@@ -21,13 +36,17 @@ import { ResultCache } from "./cache/result-cache.ts";
 import { Gateway } from "./gateway.ts";
 import { createListener, listen } from "./listener.ts";
 import { bundleOptions, limitOptions, type BundleDefinition } from "./options.ts";
+import type { PinGuard } from "./pins.ts";
 import type { GatewayConfiguration } from "./snapshot.ts";
+import type { AuthenticateOptions } from "./stages/authenticate.ts";
 import type { CallRecord } from "./stages/record.ts";
 
 export interface RunningGateway {
   readonly gateway: Gateway;
   readonly url: string;
   readonly calls: CallRecord[];
+  /** What the audit trail was told. */
+  readonly audited: AuditEvent[];
   readonly metrics: Metrics;
   /** Applies a configuration; what is left out is empty. */
   readonly apply: (configuration: Partial<GatewayConfiguration>) => Promise<void>;
@@ -42,13 +61,19 @@ export async function runGateway(
     limits?: object;
     cache?: object;
     authRequired?: boolean;
+    auth?: Partial<AuthenticateOptions>;
     clock?: Clock;
     log?: Log;
+    callerLimits?: CallerLimits;
+    audit?: AuditSink;
+    metrics?: Metrics;
+    pins?: PinGuard;
   } = {},
 ): Promise<RunningGateway> {
   const limits = limitOptions.parse({ list_timeout: 1_000, drain: 500, ...more.limits });
   const calls: CallRecord[] = [];
-  const metrics = new Metrics();
+  const audited: AuditEvent[] = [];
+  const { metrics = new Metrics(), callerLimits, audit } = more;
   const { clock = systemClock, log = silentLog } = more;
   const cached = cacheOptions.parse(more.cache ?? {});
   const gateway = new Gateway({
@@ -57,10 +82,16 @@ export async function runGateway(
     metrics,
     limits,
     cache: { results: new ResultCache(cached, { clock, metrics, log }), options: cached },
+    ...(more.pins && { pins: more.pins }),
     hostPolicy: hostPolicy({ host: "127.0.0.1" }),
     record: (call) => calls.push(call),
+    audit: (event) => {
+      audited.push(event);
+      audit?.(event);
+    },
     recordArguments: true,
-    authRequired: more.authRequired ?? false,
+    ...(callerLimits && { callerLimits }),
+    auth: { required: more.authRequired ?? false, ...more.auth },
     version: "0.0.1",
   });
   let version = 0;
@@ -81,7 +112,7 @@ export async function runGateway(
     await gateway.close();
   };
   const url = `http://127.0.0.1:${port}`;
-  return { gateway, url, calls, metrics, apply, close, [Symbol.asyncDispose]: close };
+  return { gateway, url, calls, audited, metrics, apply, close, [Symbol.asyncDispose]: close };
 }
 
 /** The same, for as long as the test takes that calls it. */
@@ -121,7 +152,14 @@ export function serviceOf(name: string, ...tools: (string | Tool)[]): Service {
 /** A key's record, and the key itself. */
 export function keyRecord(key: string, hash: string, more: Partial<KeyRecord> = {}): KeyRecord {
   const id = `id-${key}`;
-  return { id, name: key, role: "caller", bundles: "all", hash, prefix: "", createdAt: 0, ...more };
+  const plain = { role: "caller", project: "default", bundles: "all", prefix: "" } as const;
+  return { id, name: key, hash, createdAt: 0, ...plain, ...more };
+}
+
+/** A principal of the built-in roles; a caller of everything unless said otherwise. */
+export function principalNamed(id: string, more: Partial<Grant> = {}): Principal {
+  const plain = { kind: "key", role: "caller", project: "default", bundles: "all" } as const;
+  return new Roles().principal({ id, name: id, ...plain, ...more });
 }
 
 /** One exchange over HTTP, read as it comes. */

@@ -3,13 +3,21 @@
  * copied from a list works. A URI can be written in many ways: it is taken as it is written, left out in whichever of its
  * usual spellings an exclusion names, and never taken where it climbs ("..") out of what is included.
  */
+import {
+  climbs,
+  couldMatchServer,
+  matchesAny,
+  spellings,
+  toPattern,
+  type NamePattern,
+} from "../access/index.ts";
 import type { BundleOptions } from "./options.ts";
 
 /** The selection of one bundle; without options everything is taken. */
 export class Selection {
   readonly #everything: boolean;
-  readonly #include: readonly Pattern[];
-  readonly #exclude: readonly Pattern[];
+  readonly #include: readonly NamePattern[];
+  readonly #exclude: readonly NamePattern[];
 
   constructor(options: Pick<BundleOptions, "include" | "exclude"> | undefined) {
     this.#include = (options?.include ?? ["*"]).map(toPattern);
@@ -20,7 +28,7 @@ export class Selection {
 
   /** Whether anything of the server could be taken. */
   mayTake(server: string): boolean {
-    return this.#include.some(({ text }) => couldMatchServer(text, server));
+    return this.#include.some((pattern) => couldMatchServer(pattern, server));
   }
 
   /** Whether a tool or prompt is taken; `publicName` is the name under which clients see it unless it is renamed. */
@@ -41,62 +49,5 @@ export class Selection {
       this.#exclude.length === 0 ||
       !spellings(uri).some((spelling) => matchesAny(this.#exclude, `${server}__${spelling}`))
     );
-  }
-}
-
-interface Pattern {
-  readonly text: string;
-  /** What stands between the stars. */
-  readonly parts: readonly string[];
-}
-
-function toPattern(text: string): Pattern {
-  return { text, parts: text.split("*") };
-}
-
-function matchesAny(patterns: readonly Pattern[], text: string): boolean {
-  return patterns.some(({ parts }) => matches(parts, text));
-}
-
-// The first place of each part is always as good as a later one, so there is nothing to go back for: a regular expression
-// would, and could be kept busy for hours by a text of a client.
-function matches(parts: readonly string[], text: string): boolean {
-  const [first = "", ...others] = parts;
-  const last = others.pop();
-  if (last === undefined) return text === first;
-  if (!text.startsWith(first)) return false;
-  let at = first.length;
-  for (const part of others) {
-    const found = text.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return text.length - last.length >= at && text.endsWith(last);
-}
-
-function couldMatchServer(pattern: string, server: string): boolean {
-  const prefix = `${server}__`;
-  const star = pattern.indexOf("*");
-  const fixed = star < 0 ? pattern : pattern.slice(0, star);
-  return fixed.length >= prefix.length ? fixed.startsWith(prefix) : prefix.startsWith(fixed);
-}
-
-function climbs(uri: string): boolean {
-  return dotSegment.test(decoded(uri));
-}
-
-const dotSegment = /(?:^|[/\\])\.{1,2}(?:[/\\?#]|$)/;
-
-function spellings(uri: string): string[] {
-  const plain = decoded(uri);
-  return [uri, plain, URL.parse(uri)?.href ?? uri, URL.parse(plain)?.href ?? plain];
-}
-
-function decoded(uri: string): string {
-  try {
-    return decodeURIComponent(uri);
-  } catch {
-    // Not all of it is well formed: what is, is decoded.
-    return uri.replaceAll(/(?:%[0-7][0-9a-f])+/gi, (escapes) => decodeURIComponent(escapes));
   }
 }

@@ -9,6 +9,7 @@
  * Readers wait for a fetch only while the server has not yet been given its `list_timeout`: once it has missed that, what
  * is there is served and named as old, and the fetch goes on in the background.
  */
+import { projectOf } from "../access/index.ts";
 import {
   SignalboxError,
   isSignalboxError,
@@ -34,6 +35,7 @@ import {
 } from "../upstream/index.ts";
 import { sentenceForCallers } from "./caller-sentence.ts";
 import type { Limits } from "./options.ts";
+import { instructionsItem, type Held, type PinGuard } from "./pins.ts";
 
 export type ListKind = "tools" | "prompts" | "resources" | "templates";
 export const LIST_KINDS: readonly ListKind[] = ["tools", "prompts", "resources", "templates"];
@@ -74,6 +76,8 @@ export interface ListingView {
   readonly ttlMs: number | undefined;
   readonly cacheScope: "public" | "private";
   readonly missing: Missing | undefined;
+  /** What the server lists but is not served until it is approved. */
+  readonly held: readonly Held[];
 }
 
 /** A server's state as the API shows it. */
@@ -101,10 +105,13 @@ interface Deps {
   readonly envelope: Envelope;
   /** Called when the items or the failure of a listing change; `news` where no reader can have been told before. */
   readonly changed: (kind: ListKind, news: boolean) => void;
+  /** Compares what is listed with what was approved; without it everything is served. */
+  readonly pins?: PinGuard | undefined;
 }
 
 export class ServerCatalog {
   readonly server: UpstreamServer;
+  readonly project: string;
   /** Calls to the server that have not ended. */
   inflight = 0;
   readonly #deps: Deps;
@@ -112,9 +119,12 @@ export class ServerCatalog {
   #retry: NodeJS.Timeout | undefined;
   #retryMs = RETRY_FIRST_MS;
   #stopped = false;
+  /** The instructions that were compared last. */
+  #instructions: { item: JsonObject; text: string; served: boolean } | undefined;
 
   constructor(server: UpstreamServer, deps: Deps) {
     this.server = server;
+    this.project = projectOf(server.definition);
     this.#deps = deps;
   }
 
@@ -153,7 +163,7 @@ export class ServerCatalog {
       return known;
     }
     if (this.#listings.size >= LISTINGS_MAX) this.#dropAudiences();
-    const listing = new Listing(kind, this.server, key, {
+    const listing = new Listing(kind, audience === "", this.server, key, {
       ...this.#deps,
       failed: () => this.#retryLater(),
       stopped: () => this.#stopped,
@@ -168,6 +178,28 @@ export class ServerCatalog {
       const hit = listing.kind === kind || (kind === "resources" && listing.kind === "templates");
       if (hit) listing.invalidate();
     }
+  }
+
+  /** What the server tells models about itself as a whole; undefined where it says nothing, or that is held back. */
+  instructions(): string | undefined {
+    const text = this.server.introduction?.instructions;
+    if (text === undefined || this.#deps.pins === undefined) return text;
+    if (text !== this.#instructions?.text) this.#admitInstructions(instructionsItem(text), true);
+    return this.#instructions?.served === true ? text : undefined;
+  }
+
+  /** What is approved may have changed: looks again at what was fetched. `fresh` where that was never compared with it. */
+  reconsider(fresh: boolean): void {
+    if (this.#instructions !== undefined) this.#admitInstructions(this.#instructions.item, fresh);
+    for (const listing of this.#listings.values()) listing.reconsider(fresh);
+  }
+
+  #admitInstructions(item: JsonObject, fresh: boolean): void {
+    if (this.#stopped) return;
+    const { definition: server } = this.server;
+    const sight = { server, kind: "instructions", items: [item], shared: true, fresh } as const;
+    const served = (this.#deps.pins?.admit(sight).served.length ?? 0) > 0;
+    this.#instructions = { item, text: String(item["description"]), served };
   }
 
   // A server that comes back is to be noticed though nobody lists.
@@ -201,10 +233,14 @@ const LISTINGS_MAX = 256;
 export class Listing {
   readonly kind: ListKind;
   key: LaneKey;
+  readonly #shared: boolean;
   readonly #server: UpstreamServer;
   readonly #deps: ListingDeps;
+  /** What the server lists, and of it what is served and what is held back. */
+  #listed: readonly JsonObject[] = [];
+  #listedText = "";
   #items: readonly JsonObject[] = [];
-  #itemsText = "";
+  #held: readonly Held[] = [];
   #ttlMs: number | undefined;
   #scope: "public" | "private" = "private";
   /** When what is held was fetched; undefined before the first success. */
@@ -214,8 +250,15 @@ export class Listing {
   #fetching: { readonly done: Promise<void>; readonly startedAt: number } | undefined;
   #failure: { code: ErrorCode; message: string; since: number; at: number } | undefined;
 
-  constructor(kind: ListKind, server: UpstreamServer, key: LaneKey, deps: ListingDeps) {
+  constructor(
+    kind: ListKind,
+    shared: boolean,
+    server: UpstreamServer,
+    key: LaneKey,
+    deps: ListingDeps,
+  ) {
     this.kind = kind;
+    this.#shared = shared;
     this.key = key;
     this.#server = server;
     this.#deps = deps;
@@ -228,6 +271,7 @@ export class Listing {
       items: this.#items,
       ttlMs: this.#ttlMs,
       cacheScope: this.#scope,
+      held: this.#held,
       missing:
         failure === undefined
           ? undefined
@@ -265,6 +309,8 @@ export class Listing {
   invalidate(): void {
     this.#invalid = true;
     this.#invalidations++;
+    // What was missing for want of a consent may be had now: readers wait for it as for a new server.
+    if (this.#failure?.code === "CONSENT_NEEDED") this.#failure = undefined;
     if (this.#failure !== undefined) this.#failure = { ...this.#failure, at: -Infinity };
     if (this.key.kind !== "session") this.refreshIfDue();
   }
@@ -276,6 +322,16 @@ export class Listing {
       this.#fetching = undefined;
     });
     this.#fetching = { done, startedAt };
+  }
+
+  /** Looks again at what was fetched, and tells where other items are served than before. */
+  reconsider(fresh: boolean): void {
+    if (!isPinned(this.kind) || this.#listed.length === 0) return;
+    const before = this.#items;
+    const heldBefore = this.#held;
+    this.#admit(fresh);
+    const same = sameMembers(before, this.#items) && sameReasons(heldBefore, this.#held);
+    if (!same) this.#deps.changed(this.kind, true);
   }
 
   #due(): boolean {
@@ -308,7 +364,18 @@ export class Listing {
       const signal = AbortSignal.timeout(this.#server.connectTimeoutMs + this.#timeoutMs());
       const lane = this.#server.laneNow(this.key) ?? (await this.#server.lane(this.key, signal));
       const found = await this.#fetchPages(lane, signal);
-      this.#keep(found, invalidations);
+      const text = JSON.stringify(found.items);
+      const { kind } = this;
+      if (text !== this.#listedText && isPinned(kind)) {
+        const { definition } = this.#server;
+        await this.#deps.pins?.examine({
+          server: definition,
+          kind,
+          items: found.items,
+          shared: this.#shared,
+        });
+      }
+      this.#keep(found, text, invalidations);
     } catch (error) {
       const { code, message } = reasonOf(error);
       this.#fail(code, message);
@@ -350,18 +417,37 @@ export class Listing {
     return resultOf(response, this.#server.name, method);
   }
 
-  #keep(found: Fetched, invalidations: number): void {
-    const text = JSON.stringify(found.items);
-    const changed = text !== this.#itemsText || this.#failure !== undefined;
-    const news = text !== this.#itemsText && (this.#failure !== undefined || !this.#invalid);
-    this.#items = found.items;
-    this.#itemsText = text;
+  #keep(found: Fetched, text: string, invalidations: number): void {
+    const differs = text !== this.#listedText;
+    const changed = differs || this.#failure !== undefined;
+    const news = differs && (this.#failure !== undefined || !this.#invalid);
+    if (differs) {
+      this.#listed = found.items;
+      this.#listedText = text;
+      this.#admit(true);
+    }
     this.#ttlMs = found.ttlMs;
     this.#scope = found.scope;
     this.#fetchedAt = this.#deps.clock.monotonicMs();
     this.#failure = undefined;
     this.#invalid = invalidations !== this.#invalidations;
     if (changed) this.#deps.changed(this.kind, news);
+  }
+
+  // A server that is being let go is no longer heard: what it says last must not be noted for one that has its name next.
+  #admit(fresh: boolean): void {
+    const { kind } = this;
+    const { pins } = this.#deps;
+    if (pins === undefined || !isPinned(kind)) {
+      this.#items = this.#listed;
+      return;
+    }
+    if (this.#deps.stopped()) return;
+    const { definition } = this.#server;
+    const sight = { server: definition, kind, items: this.#listed, shared: this.#shared, fresh };
+    const { served, held } = pins.admit(sight);
+    this.#items = served;
+    this.#held = held;
   }
 
   #fail(code: ErrorCode, message: string): void {
@@ -382,6 +468,23 @@ export class Listing {
   #timeoutMs(): number {
     return this.#server.definition.options.list_timeout ?? this.#deps.limits.list_timeout;
   }
+}
+
+function isPinned(kind: ListKind): kind is "tools" | "prompts" {
+  return kind === "tools" || kind === "prompts";
+}
+
+function sameMembers(one: readonly JsonObject[], other: readonly JsonObject[]): boolean {
+  return one.length === other.length && one.every((item, index) => item === other[index]);
+}
+
+function sameReasons(one: readonly Held[], other: readonly Held[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every(
+      ({ name, reason }, index) => name === other[index]?.name && reason === other[index].reason,
+    )
+  );
 }
 
 interface Fetched {

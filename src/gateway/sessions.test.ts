@@ -5,6 +5,7 @@ import { CallMeters } from "./call-meters.ts";
 import { LegacySession } from "./legacy-session.ts";
 import { limitOptions } from "./options.ts";
 import { Sessions } from "./sessions.ts";
+import { principalNamed } from "./running-gateway.ts";
 import { View } from "./view.ts";
 
 const view = new View(undefined, [], {
@@ -27,7 +28,7 @@ function setUp(limits: object = {}) {
     if (revision === undefined) throw new Error("no revision");
     const session = new LegacySession({
       id,
-      principal: principal(owner),
+      principal: principalNamed(owner),
       view,
       revision,
       clientInfo: {},
@@ -44,15 +45,13 @@ function setUp(limits: object = {}) {
   return { clock, sessions, ended, add };
 }
 
-const principal = (id: string) => ({ id, name: id, role: "caller", bundles: "all" }) as const;
-
 describe("a session", () => {
   test("is found by its own principal only", () => {
     const { sessions, add } = setUp();
     const session = add("s");
-    expect(sessions.find("s", principal("ann"))).toBe(session);
-    expect(sessions.find("s", principal("bob"))).toBeUndefined();
-    expect(sessions.find("t", principal("ann"))).toBeUndefined();
+    expect(sessions.find("s", principalNamed("ann"))).toBe(session);
+    expect(sessions.find("s", principalNamed("bob"))).toBeUndefined();
+    expect(sessions.find("t", principalNamed("ann"))).toBeUndefined();
   });
 
   test("ends when it is idle for too long, and is told of once", () => {
@@ -60,7 +59,7 @@ describe("a session", () => {
     const used = add("used");
     add("idle");
     clock.advance(600);
-    sessions.find("used", principal("ann"));
+    sessions.find("used", principalNamed("ann"));
     clock.advance(600);
     sessions.sweep();
     expect([ended, sessions.count]).toEqual([["idle"], 1]);
@@ -85,7 +84,7 @@ describe("a session", () => {
     const { sessions, clock, ended, add } = setUp({ session_idle: 1_000 });
     add("s");
     clock.advance(900);
-    sessions.find("s", principal("bob"));
+    sessions.find("s", principalNamed("bob"));
     clock.advance(200);
     sessions.sweep();
     expect(ended).toEqual(["s"]);

@@ -53,6 +53,8 @@ export class Sessions {
     const session = this.#sessions.get(id);
     if (session === undefined || session.principal.id !== principal.id) return undefined;
     session.lastSeen = this.#clock.monotonicMs();
+    // A newer token of the same principal keeps the session alive.
+    if (principal.expiresAt !== undefined) session.principal = principal;
     return session;
   }
 

@@ -2,7 +2,6 @@
  * HTTP with SSE (2024-11-05): `GET /sse` opens the one stream of a session and names where its messages are posted;
  * every answer comes on that stream. Deprecated, and still what some clients speak.
  */
-import type { Principal } from "../access/index.ts";
 import { isSignalboxError, SignalboxError } from "../foundation/index.ts";
 import {
   isRequest,
@@ -19,8 +18,9 @@ import type { LegacySession } from "./legacy-session.ts";
 import type { Post } from "./modern-door.ts";
 import type { Room } from "./reply.ts";
 import type { Sessions } from "./sessions.ts";
+import type { Limit } from "./stages/limit.ts";
 import type { Traffic } from "./traffic.ts";
-import type { View } from "./view.ts";
+import type { Bound } from "./view.ts";
 
 const REVISION = revisionOf("2024-11-05");
 const STREAMS_MAX = 10_000;
@@ -36,12 +36,14 @@ interface Stream {
 
 export class SingleStreamDoor {
   readonly #legacy: LegacyDoor;
+  readonly #limit: Limit;
   readonly #sessions: Sessions;
   readonly #traffic: Traffic;
   readonly #streams = new Map<string, Stream>();
 
-  constructor(deps: { legacy: LegacyDoor; sessions: Sessions; traffic: Traffic }) {
+  constructor(deps: { legacy: LegacyDoor; limit: Limit; sessions: Sessions; traffic: Traffic }) {
     this.#legacy = deps.legacy;
+    this.#limit = deps.limit;
     this.#traffic = deps.traffic;
     this.#sessions = deps.sessions;
   }
@@ -87,8 +89,17 @@ export class SingleStreamDoor {
       return;
     }
     const { message } = read;
+    const { principal, requestId, req } = post;
+    const begins = isRequest(message) && message.method === "initialize";
+    // Every other request is counted where it is answered.
+    const from = { principal, requestId, socket: req.socket };
+    const refused = begins ? this.#limit.request(from) : undefined;
+    if (refused !== undefined) {
+      sendError(post.res, refused, requestId);
+      return;
+    }
     try {
-      if (isRequest(message) && message.method === "initialize") this.#start(stream, message, post);
+      if (begins) this.#start(stream, message, post);
     } catch (error) {
       if (!isSignalboxError(error)) throw error;
       this.#refuse(post, error);
@@ -111,9 +122,9 @@ export class SingleStreamDoor {
   }
 
   /** Ends the streams of those who may not come in any more; the others begin their session under the new view. */
-  rebind(viewOf: (stream: { principal: Principal; view: View }) => View | undefined): void {
+  rebind(boundNow: (before: Bound) => Bound | undefined): void {
     for (const { post } of this.#streams.values()) {
-      if (viewOf(post) === undefined) post.res.end();
+      if (boundNow(post) === undefined) post.res.end();
     }
   }
 

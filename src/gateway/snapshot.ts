@@ -4,11 +4,12 @@
  * connections and lists live on.
  */
 import { isDeepStrictEqual } from "node:util";
-import { KeyRing, type KeyRecord } from "../access/index.ts";
+import { KeyRing, Roles, type KeyRecord, type RoleOptions } from "../access/index.ts";
 import { SignalboxError, type Clock } from "../foundation/index.ts";
 import type { ServerDefinition } from "../upstream/index.ts";
 import type { BundleDefinition } from "./options.ts";
 import type { ServerCatalog } from "./server-catalog.ts";
+import { NarrowedViews } from "./narrowed-views.ts";
 import { MODERN_AUDIENCE, View, refuseCollisions, type ViewDeps } from "./view.ts";
 
 /** Everything that can be configured at run time. */
@@ -17,6 +18,8 @@ export interface GatewayConfiguration {
   readonly servers: readonly ServerDefinition[];
   readonly bundles: readonly BundleDefinition[];
   readonly keys: readonly KeyRecord[];
+  /** Roles beside the built-in ones. */
+  readonly roles?: ReadonlyMap<string, RoleOptions>;
 }
 
 export interface Snapshot {
@@ -25,6 +28,9 @@ export interface Snapshot {
   /** The view of everything. */
   readonly whole: View;
   readonly bundles: ReadonlyMap<string, View>;
+  /** What of a view a principal sees. */
+  readonly narrowed: NarrowedViews;
+  readonly roles: Roles;
   readonly keys: KeyRing;
 }
 
@@ -65,6 +71,7 @@ export function buildSnapshot(
     catalogs.set(definition.name, catalog);
   }
   const all = [...catalogs.values()];
+  const roles = new Roles(configuration.roles);
   const snapshot: Snapshot = {
     configuration,
     catalogs,
@@ -72,7 +79,9 @@ export function buildSnapshot(
     bundles: new Map(
       configuration.bundles.map((bundle) => [bundle.name, new View(bundle, all, deps.view)]),
     ),
-    keys: new KeyRing(configuration.keys, deps.clock),
+    narrowed: new NarrowedViews(),
+    roles,
+    keys: new KeyRing(configuration.keys, deps.clock, roles, previous?.keys),
   };
   const dropped = [...(previous?.catalogs.values() ?? [])].filter(
     (catalog) => catalogs.get(catalog.server.name) !== catalog,
@@ -108,6 +117,7 @@ function sameServer(one: ServerDefinition, other: ServerDefinition): boolean {
   const { endpoints: ours = [], ...rest } = one.options;
   const { endpoints: theirs = [], ...others } = other.options;
   if (one.service !== other.service || !isDeepStrictEqual(rest, others)) return false;
+  if (!isDeepStrictEqual(one.problem, other.problem)) return false;
   if (isDeepStrictEqual(ours, theirs) || rest.url !== undefined) return true;
   return ours.some(({ url }) => theirs.some((their) => their.url === url));
 }

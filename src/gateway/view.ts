@@ -1,8 +1,18 @@
 /**
  * What one endpoint offers: all servers at `/mcp`, a bundle's selection at `/mcp/{bundle}`. A view turns the catalogs of
  * its servers into public lists, and public names back into routes. Both are rebuilt when a catalog changes and are
- * otherwise only looked up.
+ * otherwise only looked up. A view can be narrowed to what a principal may use: since lists and routes are one index, what
+ * cannot be called is not listed, and what is not listed cannot be called.
  */
+import {
+  defaultProject,
+  everyProject,
+  type AccessItem,
+  type AccessRequest,
+  type Owned,
+  type Permissions,
+  type Principal,
+} from "../access/index.ts";
 import { SignalboxError, type Log } from "../foundation/index.ts";
 import {
   META,
@@ -18,8 +28,9 @@ import {
 import type { LaneKey, UpstreamServer } from "../upstream/index.ts";
 import type { CachePolicy } from "./cache/cache-policy.ts";
 import type { CallMeter, CallMeters } from "./call-meters.ts";
-import { ownerOfUri, publicName, publicUri, serverOfName } from "./names.ts";
+import { RESOURCE_SCHEME, ownerOfUri, publicName, publicUri, serverOfName } from "./names.ts";
 import type { BundleDefinition, BundleOptions } from "./options.ts";
+import type { Held } from "./pins.ts";
 import { withPublicUi } from "./resource-links.ts";
 import { Selection } from "./selection.ts";
 import type { Listing, ListKind, Missing, ServerCatalog } from "./server-catalog.ts";
@@ -44,6 +55,7 @@ export type Resolution =
   | { readonly ok: true; readonly route: Route }
   | { readonly ok: false; readonly reason: "unknown" }
   | { readonly ok: false; readonly reason: "collision"; readonly owners: readonly string[] }
+  | { readonly ok: false; readonly reason: "held"; readonly server: string; readonly why: string }
   | { readonly ok: false; readonly reason: "unavailable"; readonly missing: Missing };
 
 /** Whose lists are read: "" for most, else a class of legacy clients with the lane on which their lists are fetched. */
@@ -88,6 +100,8 @@ export class View {
   readonly name: string | undefined;
   readonly options: BundleOptions | undefined;
   readonly bare: boolean;
+  /** Whose the endpoint is. */
+  readonly project: string;
   readonly catalogs: readonly ServerCatalog[];
   readonly #byServer: ReadonlyMap<string, ServerCatalog>;
   readonly #deps: ViewDeps;
@@ -95,19 +109,45 @@ export class View {
   readonly #indexes = new Map<string, Index>();
   readonly #collidedSince = new Map<string, string>();
   readonly #resourcePolicies = new Map<UpstreamServer, { cache?: CachePolicy }>();
+  readonly #bundle: BundleDefinition | undefined;
+  /** What this view was narrowed from, and to what; undefined where it offers all there is. */
+  readonly #narrowed: Narrowed | undefined;
 
   constructor(
     bundle: BundleDefinition | undefined,
     catalogs: readonly ServerCatalog[],
     deps: ViewDeps,
+    narrowed?: Narrowed,
   ) {
+    this.#bundle = bundle;
+    this.#narrowed = narrowed;
     this.name = bundle?.name;
     this.options = bundle?.options;
     this.bare = bundle?.options.names === "bare";
+    this.project = bundle === undefined ? everyProject : (bundle.options.project ?? defaultProject);
     this.#selection = new Selection(bundle?.options);
-    this.catalogs = catalogs.filter((catalog) => this.#selection.mayTake(catalog.server.name));
+    this.catalogs = catalogs.filter((catalog) => this.#takesServer(catalog));
     this.#byServer = new Map(this.catalogs.map((catalog) => [catalog.server.name, catalog]));
     this.#deps = deps;
+  }
+
+  /** The view for someone of these permissions: this one where they leave nothing of it out. */
+  narrowedTo(permissions: Permissions): View {
+    const everything =
+      permissions.allowsEveryUse &&
+      this.catalogs.every((catalog) => permissions.inProject(catalog.project));
+    if (everything) return this;
+    return new View(this.#bundle, this.catalogs, this.#deps, { from: this, permissions });
+  }
+
+  /** Whether a name that leads nowhere here leads somewhere for others, who may use more. */
+  hides(kind: "tools" | "prompts", name: string): boolean {
+    return this.#narrowed?.from.known(kind, name, MODERN_AUDIENCE) !== undefined;
+  }
+
+  /** The same of a resource's URI. */
+  hidesUri(uri: string): boolean {
+    return this.#narrowed?.from.ownerOf(uri) !== undefined;
   }
 
   /** Waits, within each server's deadline, until the lists of `kind` are as good as they get. */
@@ -138,9 +178,11 @@ export class View {
     return page;
   }
 
-  // A list is as fresh as the part of it that gets old first.
+  // A list is as fresh as the part of it that gets old first. What waits for an approval may wait for days: the rest is as
+  // complete as it gets.
   #ttlLeft(index: Index, kind: ListKind, audience: Audience): number {
-    if (index.missing.length > 0 || this.catalogs.length === 0) return 0;
+    const whole = index.missing.every(({ reason }) => reason === "TOOL_QUARANTINED");
+    if (!whole || this.catalogs.length === 0) return 0;
     return this.#listings(kind, audience).reduce(
       (left, listing) => Math.min(left, listing.ttlLeftMs),
       Number.MAX_SAFE_INTEGER,
@@ -177,6 +219,8 @@ export class View {
     if (route !== undefined) return { ok: true, route };
     const owners = index.collisions.get(name);
     if (owners !== undefined) return { ok: false, reason: "collision", owners };
+    const held = index.held.get(name);
+    if (held !== undefined) return { ok: false, reason: "held", ...held };
     const missing = index.missing.find(
       (entry) => isAway(entry) && (owner === undefined || entry.server === owner.server.name),
     );
@@ -194,9 +238,13 @@ export class View {
     const owned = this.bare ? undefined : ownerOfUri(uri);
     const owner = owned === undefined ? undefined : this.#byServer.get(owned.server);
     if (owned !== undefined && owner !== undefined) {
-      return this.#selection.takesUri(owned.server, owned.uri)
+      return this.#takesUri(owned.server, owned.uri)
         ? { ok: true, route: this.#uriRoute(owner, owned.uri, uri) }
         : UNKNOWN;
+    }
+    // What names a server that is not here is not taken for another server's own URI: it may name one that is hidden.
+    if (this.#narrowed !== undefined && !this.bare && uri.startsWith(RESOURCE_SCHEME)) {
+      return UNKNOWN;
     }
     return this.#findUri(uri, audience);
   }
@@ -230,9 +278,15 @@ export class View {
     return this.#byServer.has(server);
   }
 
+  /** A server of this view as decisions see it. */
+  owned(server: string): Owned | undefined {
+    const catalog = this.#byServer.get(server);
+    return catalog === undefined ? undefined : ownedOf(catalog);
+  }
+
   /** Whether a server's own URI is part of this view. */
   offersUri(server: string, uri: string): boolean {
-    return this.#byServer.has(server) && this.#selection.takesUri(server, uri);
+    return this.#byServer.has(server) && this.#takesUri(server, uri);
   }
 
   /** Names that two things have, with both owners; empty where names carry their server and none is changed. */
@@ -244,8 +298,7 @@ export class View {
   async #findUri(uri: string, audience: Audience): Promise<Resolution> {
     await Promise.all([this.settle("resources", audience), this.settle("templates", audience)]);
     const owners = this.catalogs.filter(
-      (catalog) =>
-        this.#selection.takesUri(catalog.server.name, uri) && this.#owns(catalog, uri, audience),
+      (catalog) => this.#takesUri(catalog.server.name, uri) && this.#owns(catalog, uri, audience),
     );
     const [first] = owners;
     if (owners.length > 1) {
@@ -332,12 +385,14 @@ export class View {
       epoch,
       routes: new Map(),
       collisions: new Map(),
+      held: new Map(),
       items: [],
       missing: [],
       cacheScope: "public",
       pages: new Map(),
     };
     for (const catalog of this.catalogs) this.#addServer(index, kind, catalog, audience);
+    for (const [name, { server }] of index.held) this.#collideHeld(index, name, server);
     for (const name of index.collisions.keys()) index.routes.delete(name);
     for (const route of index.routes.values()) index.items.push(route.item);
     this.#addCollisions(index, kind);
@@ -357,6 +412,7 @@ export class View {
   #addServer(index: Index, kind: ListKind, catalog: ServerCatalog, audience: Audience): void {
     const view = this.#listing(catalog, kind, audience).view();
     if (view.missing !== undefined) index.missing.push(view.missing);
+    if (view.held.length > 0) this.#hold(index, kind, catalog.server.name, view.held);
     if (view.cacheScope === "private") index.cacheScope = "private";
     for (const item of view.items) {
       const route = this.#route(kind, catalog, item);
@@ -370,6 +426,31 @@ export class View {
     }
   }
 
+  // A name does not fall to another server while its owner's thing is held back.
+  #collideHeld(index: Index, name: string, server: string): void {
+    const other = index.routes.get(name);
+    if (other === undefined) return;
+    if (other.server.name === server) index.held.delete(name);
+    else if (!index.collisions.has(name)) index.collisions.set(name, [server, other.server.name]);
+  }
+
+  // What the view would offer under a name were it approved; what it leaves out anyway is not mentioned.
+  #hold(index: Index, kind: ListKind, server: string, listed: readonly Held[]): void {
+    const names: string[] = [];
+    let since = Infinity;
+    for (const held of listed) {
+      const prefixed = publicName(server, held.name);
+      if (!this.#selection.takesName(server, held.name, prefixed)) continue;
+      if (!this.#permitsHeld(kind, server, held.name)) continue;
+      const overlay = kind === "tools" ? this.options?.tools[prefixed] : undefined;
+      const shown = overlay?.name ?? (this.bare ? held.name : prefixed);
+      index.held.set(shown, { server, why: held.reason });
+      names.push(prefixed);
+      since = Math.min(since, held.since);
+    }
+    if (names.length > 0) index.missing.push(quarantined(server, kind, names, since));
+  }
+
   #route(kind: ListKind, catalog: ServerCatalog, item: JsonObject): Route | undefined {
     const server = catalog.server;
     const field = FIELD[kind];
@@ -377,7 +458,7 @@ export class View {
     if (typeof original !== "string") return undefined;
     const base = { kind, catalog, server, original };
     if (kind === "resources" || kind === "templates") {
-      if (!this.#selection.takesUri(server.name, original)) return undefined;
+      if (!this.#takesUri(server.name, original)) return undefined;
       const shown = this.publicUri(server.name, original);
       const publicItem = this.bare ? item : { ...item, [field]: shown };
       const meter = this.#deps.meters.of(server.name, "resources/read");
@@ -396,6 +477,8 @@ export class View {
       return undefined;
     }
     const described = kind === "tools" ? this.#describe(server, item, prefixed) : item;
+    if (!this.#permits(server.name, itemOf(kind, server.name, original, described)))
+      return undefined;
     const cache =
       kind === "tools"
         ? this.#deps.cachePolicy?.(server, "tools/call", original, described["annotations"])
@@ -429,10 +512,98 @@ export class View {
     };
   }
 
+  #takesServer(catalog: ServerCatalog): boolean {
+    const owned = ownedOf(catalog);
+    if (!this.#selection.mayTake(owned.name)) return false;
+    const permissions = this.#narrowed?.permissions;
+    if (permissions !== undefined)
+      return permissions.reaches(owned, "read") || permissions.reaches(owned, "write");
+    return (
+      this.project === everyProject ||
+      owned.project === everyProject ||
+      owned.project === this.project
+    );
+  }
+
+  #takesUri(server: string, uri: string): boolean {
+    return this.#selection.takesUri(server, uri) && this.#permits(server, resourceOf(uri));
+  }
+
+  #permits(server: string, item: AccessItem): boolean {
+    return (
+      this.#narrowed === undefined || this.#narrowed.permissions.decide(useOf(server, item)).allowed
+    );
+  }
+
+  // What is held back is not looked at, so it is named to whoever might use it, whatever it declares.
+  #permitsHeld(kind: ListKind, server: string, name: string): boolean {
+    return (
+      (kind !== "tools" && kind !== "prompts") ||
+      READ_ONLY_OR_NOT.some((annotations) =>
+        this.#permits(server, itemOf(kind, server, name, { annotations })),
+      )
+    );
+  }
+
   #overlayOf(name: string): unknown {
     const tools = this.options?.tools ?? {};
     return Object.values(tools).find((overlay) => overlay.name === name);
   }
+}
+
+/** Someone's place at an endpoint. */
+export interface Bound {
+  readonly principal: Principal;
+  readonly view: View;
+}
+
+interface Narrowed {
+  readonly from: View;
+  readonly permissions: Permissions;
+}
+
+const READ_ONLY_OR_NOT: readonly JsonObject[] = [
+  { readOnlyHint: true },
+  { readOnlyHint: false, destructiveHint: false },
+];
+
+function ownedOf({ server, project }: ServerCatalog): Owned {
+  return { name: server.name, project };
+}
+
+/** What it is to use something of a server: to read where it only reads, else to write. */
+export function useOf(server: string, item: AccessItem): AccessRequest {
+  return { server, action: item.readOnly ? "read" : "write", item };
+}
+
+/** A route as decisions see it. */
+export function accessItemOf(route: Route): AccessItem {
+  const { kind, original, server, item } = route;
+  if (kind === "resources" || kind === "templates") return resourceOf(original);
+  return itemOf(kind, server.name, original, item);
+}
+
+// The names are the server's own and the public one without a bundle's changes: whoever renames a tool in a bundle does not
+// change who may use it.
+function itemOf(
+  kind: "tools" | "prompts",
+  server: string,
+  original: string,
+  item: JsonObject,
+): AccessItem {
+  const prefixed = publicName(server, original);
+  const names = { original, publicNames: [prefixed, `${server}__${original}`] };
+  if (kind === "prompts") return { kind: "prompt", ...names, readOnly: true, destructive: false };
+  const given = item["annotations"];
+  const hints = isJsonObject(given) ? given : {};
+  const readOnly = hints["readOnlyHint"] === true;
+  // As the protocol has it: what says nothing of itself may destroy.
+  const destructive = !readOnly && hints["destructiveHint"] !== false;
+  return { kind: "tool", ...names, readOnly, destructive };
+}
+
+function resourceOf(uri: string): AccessItem {
+  return { kind: "resource", original: uri, publicNames: [], readOnly: true, destructive: false };
 }
 
 /** Throws BUNDLE_COLLISION where a bundle already has two owners for one name. */
@@ -452,6 +623,8 @@ interface Index {
   readonly epoch: number;
   readonly routes: Map<string, Route>;
   readonly collisions: Map<string, readonly string[]>;
+  /** Names that would lead somewhere were they approved. */
+  readonly held: Map<string, { readonly server: string; readonly why: string }>;
   readonly items: JsonObject[];
   readonly missing: Missing[];
   cacheScope: "public" | "private";
@@ -467,6 +640,7 @@ interface KeptPage extends ListPage {
 const UNKNOWN: Resolution = { ok: false, reason: "unknown" };
 const NO_PARAMS = { ok: true, headers: [] } as const;
 const INDEXES_MAX = 256;
+const HELD_NAMES_SHOWN = 10;
 const COLLISIONS_MAX = 1_000;
 
 const FIELD: Record<ListKind, string> = {
@@ -485,7 +659,23 @@ const MEMBER: Record<ListKind, string> = {
 
 // The server's part is not there at all: neither older items are served, nor only some are left out.
 function isAway(missing: Missing): boolean {
-  return !missing.stale && missing.reason !== "BUNDLE_COLLISION";
+  return (
+    !missing.stale && missing.reason !== "BUNDLE_COLLISION" && missing.reason !== "TOOL_QUARANTINED"
+  );
+}
+
+// Public names, in which nothing but letters, digits, "_" and "-" can stand: they are read by whatever reads the list.
+function quarantined(server: string, kind: ListKind, names: string[], since: number): Missing {
+  const shown = names.slice(0, HELD_NAMES_SHOWN).join(", ");
+  const more = names.length - HELD_NAMES_SHOWN;
+  const all = more > 0 ? `${shown} and ${more} more` : shown;
+  return {
+    server,
+    reason: "TOOL_QUARANTINED",
+    message: `Held back until approved, of its ${kind}: ${all}.`,
+    since: new Date(since).toISOString(),
+    stale: false,
+  };
 }
 
 function collided(name: string, owners: readonly string[], since: string): Missing[] {

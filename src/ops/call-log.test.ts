@@ -145,6 +145,7 @@ function row(n: number): CallRow {
     id: String(n),
     at: n,
     principalId: "p",
+    project: "default",
     principalName: "somebody",
     method: "tools/call",
     outcome: "ok",

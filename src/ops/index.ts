@@ -1,3 +1,11 @@
+export { ActivityWatch } from "./activity-watch.ts";
+export { auditFormats, exportAudit, shownRecord } from "./audit-export.ts";
+export type { AuditFormat, ExportedRecord } from "./audit-export.ts";
+export { AuditKeeping } from "./audit-keeping.ts";
+export type { AuditVerdict } from "./audit-keeping.ts";
+export { auditOptions } from "./audit-options.ts";
+export { AuditShipping } from "./audit-shipping.ts";
+export { AuditTrail } from "./audit-trail.ts";
 export { BatchQueue } from "./batch-queue.ts";
 export { CallLog } from "./call-log.ts";
 export { HealthChecks } from "./health-checks.ts";

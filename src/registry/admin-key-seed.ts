@@ -1,4 +1,4 @@
-import { hashKey, mintKey, prefixOf } from "../access/index.ts";
+import { everyProject, hashKey, mintKey, prefixOf } from "../access/index.ts";
 import type { KeyRecord } from "../access/index.ts";
 import { newId } from "../foundation/index.ts";
 
@@ -48,5 +48,6 @@ function planGiven(keys: readonly KeyRecord[], given: string, now: number): Seed
 }
 
 function adminRecord(name: string, hash: string, prefix: string, now: number): KeyRecord {
-  return { id: newId("key"), name, role: "admin", bundles: "all", hash, prefix, createdAt: now };
+  const everything = { role: "admin", project: everyProject, bundles: "all" } as const;
+  return { id: newId("key"), name, ...everything, hash, prefix, createdAt: now };
 }

@@ -1,4 +1,4 @@
-import type { KeyRecord } from "../access/index.ts";
+import type { KeyRecord, ProjectOptions, RoleOptions } from "../access/index.ts";
 import { SignalboxError } from "../foundation/index.ts";
 import type {
   BundleDefinition,
@@ -7,22 +7,39 @@ import type {
   ServerDefinition,
   ServerOptions,
 } from "../gateway/index.ts";
+import type { SecretRecord } from "./secret-record.ts";
 
 /** What the store holds, parsed. Never changed in place: a change makes the next one. */
 export interface StoredState {
   readonly servers: ReadonlyMap<string, ServerOptions>;
   readonly bundles: ReadonlyMap<string, BundleOptions>;
+  readonly projects: ReadonlyMap<string, ProjectOptions>;
+  readonly roles: ReadonlyMap<string, RoleOptions>;
   readonly keys: readonly KeyRecord[];
+  readonly secrets: readonly SecretRecord[];
+}
+
+/** What the configuration file defines. */
+export interface FileState {
+  readonly servers: ReadonlyMap<string, ServerOptions>;
+  readonly bundles: ReadonlyMap<string, BundleOptions>;
+  readonly projects: ReadonlyMap<string, ProjectOptions>;
+  readonly roles: ReadonlyMap<string, RoleOptions>;
 }
 
 /** What the configuration file and the product itself define: the registry shows it and does not change it. */
-export interface FixedState {
+export interface FixedState extends FileState {
   readonly builtin: readonly ServerDefinition[];
-  readonly servers: ReadonlyMap<string, ServerOptions>;
-  readonly bundles: ReadonlyMap<string, BundleOptions>;
 }
 
-export const emptyState: StoredState = { servers: new Map(), bundles: new Map(), keys: [] };
+export const emptyState: StoredState = {
+  servers: new Map(),
+  bundles: new Map(),
+  projects: new Map(),
+  roles: new Map(),
+  keys: [],
+  secrets: [],
+};
 
 /**
  * What the gateway shall serve. Names of the product itself come first, then those of the configuration file, then
@@ -46,11 +63,13 @@ export function configurationOf(
     servers: [...servers.values()],
     bundles: bundlesOf(fixed.bundles, stored.bundles),
     keys: stored.keys,
+    // What the configuration file says of a role goes before what is stored of it.
+    roles: new Map([...stored.roles, ...fixed.roles]),
     version,
   };
 }
 
-/** Whether two states would be served alike; when a key was last used does not count. */
+/** Whether two states would be served alike; when a key or secret was last used, and what seals a secret, does not count. */
 export function sameState(one: StoredState, other: StoredState): boolean {
   return comparable(one) === comparable(other);
 }
@@ -80,9 +99,14 @@ function comparable(state: StoredState): string {
     [
       sorted(state.servers),
       sorted(state.bundles),
+      sorted(state.projects),
+      sorted(state.roles),
       state.keys
         .map((key) => ({ ...key, lastUsedAt: undefined }))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+      state.secrets
+        .map(({ id, project, owner, name, updatedAt }) => [id, project, owner, name, updatedAt])
+        .toSorted(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
     ],
     (_, value: unknown) =>
       isPlainObject(value) ? Object.fromEntries(Object.entries(value).toSorted(byName)) : value,

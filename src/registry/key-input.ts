@@ -1,12 +1,16 @@
-import type { KeyRecord, Role } from "../access/index.ts";
+import type { KeyRecord, Rule } from "../access/index.ts";
 import { SignalboxError } from "../foundation/index.ts";
 import { seededName } from "./admin-key-seed.ts";
 
 /** A key to be made. `expiresAt` is in epoch ms; without it the key lives until it is revoked. */
 export interface NewKey {
   name: string;
-  role: Role;
+  role: string;
+  /** "*" for every project; default "default". */
+  project?: string;
   bundles?: readonly string[] | "all";
+  /** Rules that narrow what its role permits. */
+  rules?: readonly Rule[];
   expiresAt?: number;
 }
 

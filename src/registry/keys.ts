@@ -1,7 +1,14 @@
-import { mintKey } from "../access/index.ts";
+import { defaultProject, everyProject, mintKey, projectOf } from "../access/index.ts";
 import type { KeyRecord } from "../access/index.ts";
-import { isSignalboxError, messageOf, newId, SignalboxError } from "../foundation/index.ts";
-import type { Clock, Log } from "../foundation/index.ts";
+import {
+  GATEWAY_ACTOR,
+  isSignalboxError,
+  messageOf,
+  newId,
+  SignalboxError,
+} from "../foundation/index.ts";
+import type { AuditSink, Clock, Log } from "../foundation/index.ts";
+import type { GatewayConfiguration } from "../gateway/index.ts";
 import { planSeed, seededRecord } from "./admin-key-seed.ts";
 import { emptyState } from "./configured-state.ts";
 import type { StoredState } from "./configured-state.ts";
@@ -9,12 +16,17 @@ import { requireKey, viewOfKey } from "./key-input.ts";
 import type { KeyView, NewKey } from "./key-input.ts";
 import type { LiveConfiguration, Step } from "./live-configuration.ts";
 import type { RegistryGateway } from "./ports.ts";
+import { projectNotFound, type Projects } from "./projects.ts";
+import type { RoleBook } from "./role-book.ts";
 
 export interface KeysDeps {
   live: LiveConfiguration;
+  roles: Pick<RoleBook, "get">;
+  projects: Pick<Projects, "has">;
   gateway: Pick<RegistryGateway, "takeLastUsed">;
   log: Log;
   clock: Clock;
+  audit?: AuditSink | undefined;
 }
 
 /** The keys on record: made, listed, revoked, seeded, and when each was last used. */
@@ -32,24 +44,28 @@ export class Keys {
 
   /** Mints a key; the key itself is in the answer and nowhere else. */
   async create(wanted: NewKey): Promise<{ record: KeyView; key: string }> {
-    const { live, clock } = this.#deps;
+    const { live, clock, roles, projects } = this.#deps;
     return await live.change((now) => {
       const at = clock.now();
-      requireKey(wanted, new Set(live.merged.bundles.map((bundle) => bundle.name)), at);
+      const { name, role, project = defaultProject, bundles = "all", rules, expiresAt } = wanted;
+      requireKey(wanted, bundlesOf(live.merged, project), at);
+      roles.get(role);
+      if (project !== everyProject && !projects.has(project)) throw projectNotFound(project);
       if (now.keys.length >= keysMax) {
         throw new SignalboxError("CONFLICT", `No more than ${keysMax} keys are kept.`);
       }
       const { key, hash, prefix } = mintKey();
-      const { name, role, bundles = "all", expiresAt } = wanted;
       const record: KeyRecord = {
         id: newId("key"),
         name,
         role,
+        project,
         bundles,
         hash,
         prefix,
         createdAt: at,
       };
+      if (rules !== undefined && rules.length > 0) record.rules = rules;
       if (expiresAt !== undefined) record.expiresAt = expiresAt;
       return {
         next: { ...now, keys: [...now.keys, record] },
@@ -125,7 +141,23 @@ export class Keys {
       await live.loadInTurn();
       return {};
     }
+    this.#tellSeed(insert, revoke);
     return created === undefined ? {} : { created };
+  }
+
+  #tellSeed(insert: KeyRecord | undefined, revoke: readonly string[]): void {
+    const tell = (action: string, id: string, after?: KeyView): void =>
+      this.#deps.audit?.({
+        action,
+        actor: GATEWAY_ACTOR,
+        target: `key:${id}`,
+        project: everyProject,
+        outcome: "ok",
+        details: { seeded: true },
+        ...(after !== undefined && { after }),
+      });
+    if (insert !== undefined) tell("key.create", insert.id, viewOfKey(insert));
+    for (const id of revoke) tell("key.revoke", id);
   }
 
   // Nobody is there any more to be shown a minted key, so a database that was away at the first start gets one
@@ -144,6 +176,14 @@ export class Keys {
     const keys = [seededRecord(this.#adminKey, this.#deps.clock.now())];
     await this.#deps.live.serveUnstored({ ...emptyState, keys });
   }
+}
+
+// A key of a project finds that project's bundles alone.
+function bundlesOf({ bundles }: GatewayConfiguration, project: string): ReadonlySet<string> {
+  const reachable = bundles.filter(
+    (bundle) => project === everyProject || projectOf(bundle) === project,
+  );
+  return new Set(reachable.map(({ name }) => name));
 }
 
 function seedStep(

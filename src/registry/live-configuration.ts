@@ -7,23 +7,20 @@
 import { isDeepStrictEqual } from "node:util";
 import { isSignalboxError, messageOf, SignalboxError } from "../foundation/index.ts";
 import type { Log } from "../foundation/index.ts";
-import type {
-  BundleOptions,
-  GatewayConfiguration,
-  ServerDefinition,
-  ServerOptions,
-} from "../gateway/index.ts";
+import type { GatewayConfiguration, ServerDefinition } from "../gateway/index.ts";
 import { ChangeQueue } from "./change-queue.ts";
 import { configurationOf, emptyState, sameState } from "./configured-state.ts";
-import type { FixedState, StoredState } from "./configured-state.ts";
+import type { FileState, FixedState, StoredState } from "./configured-state.ts";
 import { loadState } from "./load-state.ts";
 import type { RegistryGateway, RegistryStore } from "./ports.ts";
+import type { ServerReferences } from "./server-references.ts";
 
 export interface LiveConfigurationDeps {
   store?: RegistryStore | undefined;
   gateway: Pick<RegistryGateway, "apply">;
   log: Log;
   builtin: readonly ServerDefinition[];
+  references: Pick<ServerReferences, "fill" | "outdated">;
 }
 
 /** One step of a change: makes the next state and says how to store it. Throw to refuse the change. */
@@ -32,8 +29,6 @@ export interface Step<T> {
   persist: (store: RegistryStore) => Promise<unknown>;
   result: T;
 }
-
-type Definitions<T> = ReadonlyMap<string, T>;
 
 /** The configuration as the gateway serves it and the store holds it. */
 export class LiveConfiguration {
@@ -58,11 +53,15 @@ export class LiveConfiguration {
   constructor(deps: LiveConfigurationDeps) {
     this.#deps = deps;
     this.#store = deps.store;
-    this.#fixed = { builtin: deps.builtin, servers: new Map(), bundles: new Map() };
+    this.#fixed = { ...emptyState, builtin: deps.builtin };
   }
 
   get stored(): StoredState {
     return this.#stored;
+  }
+
+  get fixed(): FixedState {
+    return this.#fixed;
   }
 
   /** The store as it is now; absent while it could not be opened. */
@@ -86,11 +85,8 @@ export class LiveConfiguration {
   }
 
   /** Loads and serves everything, or without a database what is fixed. Throws when that cannot be served. */
-  async start(
-    servers: Definitions<ServerOptions>,
-    bundles: Definitions<BundleOptions>,
-  ): Promise<void> {
-    const fixed: FixedState = { builtin: this.#deps.builtin, servers, bundles };
+  async start(file: FileState): Promise<void> {
+    const fixed: FixedState = { builtin: this.#deps.builtin, ...file };
     await this.#queue.run(async () => {
       const state = await this.#tryLoad();
       await this.#serveLoaded(fixed, state ?? emptyState);
@@ -122,11 +118,8 @@ export class LiveConfiguration {
   }
 
   /** Serves a changed configuration file. When it cannot be served the old one stays and the reason is thrown. */
-  async replaceFixed(
-    servers: Definitions<ServerOptions>,
-    bundles: Definitions<BundleOptions>,
-  ): Promise<void> {
-    const fixed: FixedState = { builtin: this.#deps.builtin, servers, bundles };
+  async replaceFixed(file: FileState): Promise<void> {
+    const fixed: FixedState = { builtin: this.#deps.builtin, ...file };
     await this.#queue.run(() => this.#serve(fixed, this.#stored));
   }
 
@@ -192,7 +185,7 @@ export class LiveConfiguration {
     const state = await this.#tryLoad();
     if (state === undefined) return;
     const late = !this.#loaded;
-    if (late || !sameState(state, this.#stored)) {
+    if (late || !sameState(state, this.#stored) || this.#deps.references.outdated) {
       await this.#serveLoaded(this.#fixed, state);
       this.#deps.log.info({ version: this.#version }, "Serving the stored configuration");
     }
@@ -262,7 +255,8 @@ export class LiveConfiguration {
     const version = this.#version + 1;
     const bundles = new Map([...stored.bundles].filter(([name]) => !aside.has(name)));
     this.onBeforeServe?.();
-    await this.#deps.gateway.apply(configurationOf(fixed, { ...stored, bundles }, version));
+    const configuration = configurationOf(fixed, { ...stored, bundles }, version);
+    await this.#deps.gateway.apply(this.#deps.references.fill(configuration, stored.secrets));
     this.#version = version;
     this.#fixed = fixed;
     this.#stored = stored;

@@ -93,6 +93,23 @@ test("secrets that every endpoint receives are not kept for one that is new", ()
   expect(unmaskServer(fewer, stored).headers?.["Authorization"]).toBe("Bearer abcdefgh");
 });
 
+test("the secret and key of an OAuth client are masked, and kept only for the issuer they were given for", () => {
+  const oauth = {
+    issuer: "https://login.example.com",
+    client_id: "gateway",
+    client_secret: "hunter22",
+  };
+  const whole = serverOptions.parse({ url: "https://mcp.example.com/mcp", oauth });
+  const shown = maskServer(whole);
+  expect(JSON.stringify(shown)).not.toContain("hunter22");
+  expect(shown.oauth).toMatchObject({ client_id: "gateway", client_secret: "***" });
+  expect(unmaskServer(shown, whole)).toEqual(whole);
+  const moved = { ...shown, oauth: { ...shown.oauth, issuer: "https://evil.example.com" } };
+  expect(() => unmaskServer(moved, whole)).toThrow(/oauth.client_secret/);
+  const anew = { ...moved, oauth: { ...moved.oauth, client_secret: "another" } };
+  expect(unmaskServer(anew, whole).oauth).toMatchObject({ client_secret: "another" });
+});
+
 test("arguments of a container are masked, and kept where they are sent back masked", () => {
   const contained = serverOptions.parse({
     command: "node",

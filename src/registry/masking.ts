@@ -1,16 +1,19 @@
-// Values of env and headers are shown as "***", and secrets inside arguments and URLs as "[redacted]". Whoever edits
+// Values of env and headers are shown as "***", but for references, which are no secret, and secrets inside arguments and URLs
+// as "[redacted]". Whoever edits
 // a definition sends these back for what shall stay; it then keeps its stored value, but only while the program or address that receives it is the same: otherwise an
 // edit of the address alone would send the kept secrets somewhere else.
 import { isSecretName, redactText, SignalboxError } from "../foundation/index.ts";
+import { openlyReferring } from "../gateway/index.ts";
 import type { ServerOptions } from "../gateway/index.ts";
 
 export const mask = "***";
 
 /** Options as they may be shown: values of env, headers, secret-looking arguments and URL parameters are masked. */
 export function maskServer(options: ServerOptions): ServerOptions {
-  const { env, headers, args, url, endpoints, process } = options;
+  const { env, headers, args, url, endpoints, oauth, process } = options;
   return {
     ...options,
+    ...(oauth && { oauth: maskOAuth(oauth) }),
     ...(process?.container && {
       process: { ...process, container: maskContainer(process.container) },
     }),
@@ -31,9 +34,10 @@ export function maskServer(options: ServerOptions): ServerOptions {
 /** Options as edited, with what was sent back masked restored from `stored`. Throws BODY_INVALID where it cannot be. */
 export function unmaskServer(edited: ServerOptions, stored: ServerOptions): ServerOptions {
   const shown = maskServer(stored);
-  const { env, headers, args, url, endpoints } = edited;
+  const { env, headers, args, url, endpoints, oauth } = edited;
   const restored: ServerOptions = {
     ...edited,
+    ...(oauth && { oauth: unmaskOAuth(oauth, stored.oauth) }),
     ...(edited.process?.container && {
       process: { ...edited.process, container: unmaskContainer(edited, stored) },
     }),
@@ -106,8 +110,32 @@ function resend(path: string): SignalboxError {
   );
 }
 
+type OAuth = NonNullable<ServerOptions["oauth"]>;
+
+function maskOAuth(oauth: OAuth): OAuth {
+  return {
+    ...oauth,
+    ...(oauth.client_secret !== undefined && { client_secret: mask }),
+    ...(oauth.private_key !== undefined && { private_key: mask }),
+  };
+}
+
+// The secret goes to the issuer, so it is kept only where that stays the same.
+function unmaskOAuth(edited: OAuth, stored: OAuth | undefined): OAuth {
+  const restored = { ...edited };
+  for (const name of ["client_secret", "private_key"] as const) {
+    if (edited[name] !== mask) continue;
+    const kept = edited.issuer === stored?.issuer ? stored?.[name] : undefined;
+    if (kept === undefined) throw resend(`oauth.${name}`);
+    restored[name] = kept;
+  }
+  return restored;
+}
+
 function maskValues(values: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.keys(values).map((name) => [name, mask]));
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, openlyReferring(value) ?? mask]),
+  );
 }
 
 function unmaskValues(
@@ -128,7 +156,7 @@ function unmaskValues(
 // `["--token", "abc"]`: the flag's name tells that the next argument is the secret.
 function maskArguments(args: readonly string[]): string[] {
   return args.map((arg, n) =>
-    n > 0 && isFlagOfSecret(args[n - 1]) ? maskedText : redactText(arg),
+    n > 0 && isFlagOfSecret(args[n - 1]) ? (openlyReferring(arg) ?? maskedText) : redactText(arg),
   );
 }
 

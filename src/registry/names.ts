@@ -1,5 +1,6 @@
 import type { z } from "zod";
-import { SignalboxError } from "../foundation/index.ts";
+import { roleName } from "../access/index.ts";
+import { SignalboxError, projectName } from "../foundation/index.ts";
 import { bundleName, serverName } from "../gateway/index.ts";
 
 /** Refuses what cannot be a server's name: it becomes the prefix of public tool names. Throws NAME_INVALID. */
@@ -11,6 +12,16 @@ export function requireServerName(name: string): void {
 export function requireBundleName(name: string): void {
   requireName(bundleName, name);
   if (name.includes("__")) throw refused(name, 'a bundle\'s name must not contain "__"');
+}
+
+/** Refuses what cannot be a project's name. Throws NAME_INVALID. */
+export function requireProjectName(name: string): void {
+  requireName(projectName, name);
+}
+
+/** Refuses what cannot be the name of an own role. Throws NAME_INVALID. */
+export function requireRoleName(name: string): void {
+  requireName(roleName, name);
 }
 
 function requireName(schema: z.ZodType<string>, name: string): void {

@@ -6,7 +6,8 @@ import type {
   CatalogStatus,
   TestReport,
 } from "../gateway/index.ts";
-import type { RegistryGateway, RegistryStore, StoredDefinition } from "./ports.ts";
+import type { RegistryGateway, RegistryStore, StoredDefinition, StoredKey } from "./ports.ts";
+import type { SecretRecord } from "./secret-record.ts";
 
 /** A data plane that remembers what it was given. */
 export class FakeGateway implements RegistryGateway {
@@ -79,10 +80,12 @@ export class FakeStore implements RegistryStore {
   down = false;
   readonly servers = new FakeTable(this);
   readonly bundles = new FakeTable(this);
-  readonly records = new Map<string, KeyRecord>();
+  readonly projects = new FakeTable(this);
+  readonly roles = new FakeTable(this);
+  readonly records = new Map<string, StoredKey>();
   readonly listeners = new Set<() => void>();
   readonly keys = {
-    list: async (): Promise<KeyRecord[]> => {
+    list: async (): Promise<StoredKey[]> => {
       await this.answer();
       return [...this.records.values()];
     },
@@ -102,6 +105,51 @@ export class FakeStore implements RegistryStore {
         const record = this.records.get(id);
         if (record !== undefined) this.records.set(id, { ...record, lastUsedAt: at });
       }
+    },
+  };
+
+  readonly sealed = new Map<string, SecretRecord>();
+  readonly secrets = {
+    list: async (): Promise<SecretRecord[]> => {
+      await this.answer();
+      return [...this.sealed.values()];
+    },
+    put: async (record: SecretRecord): Promise<void> => {
+      await this.answer();
+      this.sealed.set(record.id, record);
+    },
+    remove: async (id: string): Promise<boolean> => {
+      await this.answer();
+      return this.sealed.delete(id);
+    },
+    touch: async (lastUsed: Map<string, number>): Promise<void> => {
+      await this.answer();
+      for (const [id, lastUsedAt] of lastUsed) {
+        const record = this.sealed.get(id);
+        if (record !== undefined) this.sealed.set(id, { ...record, lastUsedAt });
+      }
+    },
+    sealedOtherwise: async (
+      keyId: string,
+      after: string,
+      limit: number,
+    ): Promise<SecretRecord[]> => {
+      await this.answer();
+      return [...this.sealed.values()]
+        .filter((record) => record.keyId !== keyId && record.id > after)
+        .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+        .slice(0, limit);
+    },
+    reseal: async (
+      row: Pick<SecretRecord, "id" | "sealed">,
+      sealed: string,
+      keyId: string,
+    ): Promise<boolean> => {
+      await this.answer();
+      const record = this.sealed.get(row.id);
+      if (record?.sealed !== row.sealed) return false;
+      this.sealed.set(row.id, { ...record, sealed, keyId });
+      return true;
     },
   };
 

@@ -7,6 +7,7 @@ import type {
   CatalogStatus,
   TestReport,
 } from "../gateway/index.ts";
+import type { SecretRecord } from "./secret-record.ts";
 
 /** The data plane as the registry steers it. */
 export interface RegistryGateway {
@@ -38,16 +39,35 @@ export interface DefinitionTable {
   remove(name: string): Promise<boolean>;
 }
 
+/** A key as the store keeps it; its rules are parsed when it is read. */
+export interface StoredKey extends Omit<KeyRecord, "rules"> {
+  rules?: unknown;
+}
+
 /** The parts of the store that hold configuration. Every method throws when the database cannot be reached. */
 export interface RegistryStore {
   servers: DefinitionTable;
   bundles: DefinitionTable;
+  projects: DefinitionTable;
+  roles: DefinitionTable;
   keys: {
-    list(): Promise<readonly KeyRecord[]>;
+    list(): Promise<readonly StoredKey[]>;
     insert(record: KeyRecord): Promise<void>;
     revoke(id: string, at: number): Promise<boolean>;
     touch(lastUsed: Map<string, number>): Promise<void>;
   };
-  /** Tells that servers, bundles or keys changed, in this process or another; returns how to stop listening. */
+  secrets: {
+    list(): Promise<readonly SecretRecord[]>;
+    put(record: SecretRecord): Promise<void>;
+    remove(id: string): Promise<boolean>;
+    touch(lastUsed: Map<string, number>): Promise<void>;
+    sealedOtherwise(keyId: string, after: string, limit: number): Promise<readonly SecretRecord[]>;
+    reseal(
+      record: Pick<SecretRecord, "id" | "sealed">,
+      sealed: string,
+      keyId: string,
+    ): Promise<boolean>;
+  };
+  /** Tells that any of these changed, in this process or another; returns how to stop listening. */
   onChange(listener: () => void): () => void;
 }

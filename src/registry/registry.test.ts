@@ -380,3 +380,27 @@ test("a secret that a server writes to its standard error is masked in what is s
   expect(shown).toContain("started with sbx_[redacted]");
   expect(shown).not.toMatch(/aaaa|abc/);
 });
+
+test("what was approved of a server is forgotten with it, and that this fails keeps no server", async () => {
+  const forgotten: string[] = [];
+  const registry = new Registry({
+    store: new FakeStore(),
+    gateway: new FakeGateway(),
+    log: silentLog,
+    clock: manualClock(1_000),
+    configServers: () => new Map(),
+    configBundles: () => new Map(),
+    builtin: [],
+    pins: {
+      forget: async (name) => {
+        forgotten.push(name);
+        return await Promise.reject(new Error("away"));
+      },
+    },
+  });
+  await registry.start();
+  await registry.addServer("files", { command: "files" });
+  await registry.removeServer("files");
+  await registry.stop();
+  expect([forgotten, registry.servers()]).toEqual([["files"], []]);
+});

@@ -1,5 +1,6 @@
-import { redactText, SignalboxError } from "../foundation/index.ts";
-import type { Clock, Log } from "../foundation/index.ts";
+import { Vault, defaultProject, type ProjectOptions, type RoleOptions } from "../access/index.ts";
+import { messageOf, redactText, SignalboxError } from "../foundation/index.ts";
+import type { AuditActor, AuditSink, Clock, Log } from "../foundation/index.ts";
 import type {
   ServerFacts,
   BundleDefinition,
@@ -8,12 +9,19 @@ import type {
   ServerOptions,
   TestReport,
 } from "../gateway/index.ts";
+import type { FileState } from "./configured-state.ts";
 import type { KeyView, NewKey } from "./key-input.ts";
 import { Keys } from "./keys.ts";
 import { LiveConfiguration } from "./live-configuration.ts";
 import { unmaskServer } from "./masking.ts";
 import { requireBundleName, requireServerName } from "./names.ts";
 import type { RegistryGateway, RegistryStore } from "./ports.ts";
+import { Projects, projectNotFound } from "./projects.ts";
+import type { Resealing, SealedTable } from "./resealing.ts";
+import { RoleBook } from "./role-book.ts";
+import type { SecretName, SecretView } from "./secret-record.ts";
+import { PURPOSE, Secrets } from "./secrets.ts";
+import { ServerReferences } from "./server-references.ts";
 import { viewOfBundle, viewOfServer } from "./views.ts";
 import type { BundleView, ServerView } from "./views.ts";
 
@@ -23,28 +31,74 @@ export interface RegistryDeps {
   gateway: RegistryGateway;
   log: Log;
   clock: Clock;
-  /** The servers and bundles of the configuration file as it stands at start. */
+  /** What the configuration file says as it stands at start. */
   configServers(): ReadonlyMap<string, ServerOptions>;
   configBundles(): ReadonlyMap<string, BundleOptions>;
+  configProjects?(): ReadonlyMap<string, ProjectOptions>;
+  configRoles?(): ReadonlyMap<string, RoleOptions>;
   builtin: readonly ServerDefinition[];
+  /** What seals secrets; without one none can be stored. */
+  vault?: Vault;
+  /** Other tables with what it has sealed, for sealing anew. */
+  sealedTables?: readonly SealedTable[];
+  /** A variable of the gateway's environment, for `${env:NAME}`; none where it is left out. */
+  variable?(name: string): string | undefined;
+  /** Files, and folders of files, that no server may be given. */
+  closedPaths?: readonly string[];
+  audit?: AuditSink | undefined;
+  /** What was approved of a server goes with it. */
+  pins?: { forget(server: string): Promise<unknown> } | undefined;
 }
 
-/** The control plane: which servers, bundles and keys there are, who defines them, and how they are changed. */
+/** The control plane: which servers, bundles, projects, roles and keys there are, who defines them, and how they are changed. */
 export class Registry {
   readonly #deps: RegistryDeps;
   readonly #live: LiveConfiguration;
   readonly #keys: Keys;
+  readonly projects: Projects;
+  readonly roles: RoleBook;
+  readonly #references: ServerReferences;
+  readonly #secrets: Secrets;
   #flushing: NodeJS.Timeout | undefined;
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
-    this.#live = new LiveConfiguration(deps);
-    this.#keys = new Keys({ ...deps, live: this.#live });
+    const { vault = new Vault(), clock, log, audit, closedPaths = [], sealedTables = [] } = deps;
+    const references = new ServerReferences({
+      sealer: vault.for(PURPOSE),
+      clock,
+      variable: (name) => deps.variable?.(name),
+      closedPaths,
+      audit,
+    });
+    this.#references = references;
+    this.#live = new LiveConfiguration({ ...deps, references });
+    this.projects = new Projects(this.#live);
+    this.roles = new RoleBook(this.#live);
+    this.#secrets = new Secrets({
+      live: this.#live,
+      vault,
+      references,
+      clock,
+      log,
+      sealedTables,
+    });
+    this.#keys = new Keys({
+      ...deps,
+      live: this.#live,
+      roles: this.roles,
+      projects: this.projects,
+    });
   }
 
   /** Loads and serves everything; without a database, what the configuration file and the product define. */
   async start(): Promise<void> {
-    await this.#live.start(this.#deps.configServers(), this.#deps.configBundles());
+    await this.#live.start({
+      servers: this.#deps.configServers(),
+      bundles: this.#deps.configBundles(),
+      projects: this.#deps.configProjects?.() ?? new Map(),
+      roles: this.#deps.configRoles?.() ?? new Map(),
+    });
     this.#flushing = setInterval(() => void this.flushLastUsed(), lastUsedEveryMs).unref();
   }
 
@@ -83,8 +137,10 @@ export class Registry {
   async reloadConfig(
     servers: ReadonlyMap<string, ServerOptions>,
     bundles: ReadonlyMap<string, BundleOptions>,
+    access: Partial<Pick<FileState, "projects" | "roles">> = {},
   ): Promise<void> {
-    await this.#live.replaceFixed(servers, bundles);
+    const { projects, roles } = this.#live.fixed;
+    await this.#live.replaceFixed({ servers, bundles, projects, roles, ...access });
   }
 
   /** Reads the store again and serves what changed there; a failure is logged and tried again later. */
@@ -125,6 +181,7 @@ export class Registry {
     requireServerName(name);
     await this.#live.change((now) => {
       if (this.#live.merged.servers.some((one) => one.name === name)) throw taken("server", name);
+      this.#requireProject(options);
       return {
         next: { ...now, servers: new Map(now.servers).set(name, options) },
         persist: (store) => store.servers.put(name, options),
@@ -138,6 +195,7 @@ export class Registry {
   async updateServer(name: string, options: ServerOptions): Promise<ServerView> {
     await this.#live.change((now) => {
       const restored = unmaskServer(options, writable("server", this.#definition(name)).options);
+      this.#requireProject(options);
       return {
         next: { ...now, servers: new Map(now.servers).set(name, restored) },
         persist: (store) => store.servers.put(name, restored),
@@ -157,6 +215,11 @@ export class Registry {
         result: undefined,
       };
     });
+    await this.#deps.pins?.forget(name).catch((error: unknown) => {
+      // The server is gone all the same; who adds another of that name finds its tools waiting.
+      const problem = messageOf(error);
+      this.#deps.log.warn({ serverId: name, problem }, `The pins of "${name}" were not forgotten`);
+    });
   }
 
   /** Connects to a configured server, or to one that is only described, and tells what it offers. */
@@ -164,13 +227,12 @@ export class Registry {
     server: string | { name: string; options: ServerOptions },
     signal: AbortSignal,
   ): Promise<TestReport> {
-    if (typeof server === "string")
-      return await this.#deps.gateway.testServer(this.#definition(server), signal);
+    if (typeof server === "string") return await this.#test(this.#definition(server), signal);
     requireServerName(server.name);
     const stored = this.#live.stored.servers.get(server.name) ?? {};
     const options = unmaskServer(server.options, stored);
     const definition: ServerDefinition = { name: server.name, options, origin: "store" };
-    return await this.#deps.gateway.testServer(definition, signal);
+    return await this.#test(definition, signal);
   }
 
   /** The last lines a local server wrote to its standard error. Throws SERVER_NOT_FOUND. */
@@ -193,6 +255,7 @@ export class Registry {
     requireBundleName(name);
     await this.#live.change((now) => {
       if (this.#live.merged.bundles.some((one) => one.name === name)) throw taken("bundle", name);
+      this.#requireProject(options);
       return {
         next: { ...now, bundles: new Map(now.bundles).set(name, options) },
         persist: (store) => store.bundles.put(name, options),
@@ -206,6 +269,7 @@ export class Registry {
   async updateBundle(name: string, options: BundleOptions): Promise<BundleView> {
     await this.#live.change((now) => {
       writable("bundle", this.#bundle(name));
+      this.#requireProject(options);
       return {
         next: { ...now, bundles: new Map(now.bundles).set(name, options) },
         persist: (store) => store.bundles.put(name, options),
@@ -227,7 +291,7 @@ export class Registry {
     });
   }
 
-  /** Mints a key; the key itself is in the answer and nowhere else. Throws NAME_INVALID, BUNDLE_NOT_FOUND, STORE_UNAVAILABLE. */
+  /** Mints a key; the key itself is in the answer and nowhere else. Throws NAME_INVALID, ROLE_NOT_FOUND, PROJECT_NOT_FOUND, BUNDLE_NOT_FOUND, STORE_UNAVAILABLE. */
   async createKey(wanted: NewKey): Promise<{ record: KeyView; key: string }> {
     return await this.#keys.create(wanted);
   }
@@ -242,9 +306,45 @@ export class Registry {
     return await this.#keys.revoke(id);
   }
 
-  /** Writes when keys were last used; runs by itself every ten seconds. */
+  /** The secrets of a project, or all of them, without their values. */
+  listSecrets(project?: string): SecretView[] {
+    return this.#secrets.list(project);
+  }
+
+  /**
+   * Stores a secret, or a new value for one that is there; the servers that refer to it are opened anew, the others are not
+   * touched. Throws NAME_INVALID, BODY_INVALID, ENCRYPTION_KEY_MISSING, STORE_UNAVAILABLE.
+   */
+  async putSecret(
+    wanted: SecretName & { value: string },
+    actor: AuditActor,
+  ): Promise<{ secret: SecretView; created: boolean }> {
+    return await this.#secrets.put(wanted, actor);
+  }
+
+  /** Removes a secret; servers that refer to it fail from now on. Throws NOT_FOUND. */
+  async removeSecret(wanted: SecretName): Promise<void> {
+    await this.#secrets.remove(wanted);
+  }
+
+  /** Seals a portion of what an earlier key has sealed with the key in use. Throws ENCRYPTION_KEY_MISSING, STORE_UNAVAILABLE. */
+  async resealSecrets(from: { after: string; limit: number }): Promise<Resealing> {
+    return await this.#secrets.reseal(from);
+  }
+
+  /** Writes when keys and secrets were last used; runs by itself every ten seconds. */
   async flushLastUsed(): Promise<void> {
     await this.#keys.flushLastUsed();
+    await this.#secrets.flushLastUsed();
+  }
+
+  async #test(definition: ServerDefinition, signal: AbortSignal): Promise<TestReport> {
+    const filled = this.#references.fillOne(definition, this.#live.stored.secrets);
+    return await this.#deps.gateway.testServer(filled, signal);
+  }
+
+  #requireProject({ project = defaultProject }: { project?: string | undefined }): void {
+    if (!this.projects.has(project)) throw projectNotFound(project);
   }
 
   #definition(name: string): ServerDefinition {

@@ -1,6 +1,6 @@
 // The call log. Rows are written many at a time by one statement whose text never changes, and a row that is
 // written twice counts once, so a writer that does not know whether its batch arrived may send it again.
-import { and, desc, eq, sql } from "drizzle-orm";
+import { and, desc, eq, ne, sql } from "drizzle-orm";
 import type { SQL } from "drizzle-orm";
 import type { PoolClient } from "pg";
 import { isSignalboxError } from "../foundation/index.ts";
@@ -24,6 +24,8 @@ export interface CallRow {
   at: number;
   principalId: string;
   principalName: string;
+  /** "*" where the call is of no one project. */
+  project: string;
   method: string;
   server?: string;
   tool?: string;
@@ -47,7 +49,10 @@ export interface CallFilter {
   limit: number;
   server?: string;
   outcome?: CallOutcome;
+  /** Whether it went well. */
+  success?: boolean;
   principalId?: string;
+  project?: string;
   /** Only calls before this time, epoch milliseconds; with `beforeId` those of the same millisecond that sort before it, too. */
   before?: number;
   beforeId?: string;
@@ -58,6 +63,8 @@ export interface Calls {
   append(lines: Buffer): Promise<void>;
   /** The newest calls first. */
   recent(filter: CallFilter): Promise<CallRow[]>;
+  /** One call; undefined where there is none of this id. */
+  one(id: string): Promise<CallRow | undefined>;
   /** Deletes calls before a time (epoch milliseconds) and tells how many. */
   prune(before: number): Promise<number>;
 }
@@ -84,6 +91,12 @@ export function callsIn(database: Database): Calls {
           .orderBy(desc(toolCallLogs.at), desc(toolCallLogs.id))
           .limit(Math.min(Math.max(1, Math.trunc(filter.limit)), CALLS_LIMIT_MAX));
         return rows.map(toCallRow);
+      });
+    },
+    one(id): Promise<CallRow | undefined> {
+      return database.run(async (db) => {
+        const [row] = await db.select().from(toolCallLogs).where(eq(toolCallLogs.id, id));
+        return row && toCallRow(row);
       });
     },
     async prune(before): Promise<number> {
@@ -147,6 +160,7 @@ type Repeated = {
     K in
       | "principalId"
       | "principalName"
+      | "project"
       | "method"
       | "server"
       | "tool"
@@ -172,6 +186,7 @@ function isSame(kept: Repeated, row: CallRow): boolean {
   return (
     kept.principalId === row.principalId &&
     kept.principalName === row.principalName &&
+    kept.project === row.project &&
     kept.method === row.method &&
     kept.server === row.server &&
     kept.tool === row.tool &&
@@ -182,10 +197,12 @@ function isSame(kept: Repeated, row: CallRow): boolean {
 }
 
 function keep(row: CallRow): Kept {
-  const { principalId, principalName, method, server, tool, publicName, bundle, era } = row;
-  const texts = [principalId, principalName, method, server, tool, publicName, bundle, era];
+  const { principalId, principalName, project, method, server, tool, publicName, bundle, era } =
+    row;
+  const who = [principalId, principalName, project];
+  const texts = [...who, method, server, tool, publicName, bundle, era];
   return {
-    row: { principalId, principalName, method, server, tool, publicName, bundle, era },
+    row: { principalId, principalName, project, method, server, tool, publicName, bundle, era },
     text: texts.map((text) => field(text)).join("\t"),
   };
 }
@@ -211,6 +228,7 @@ const columns = [
   "arguments",
   "principal_id",
   "principal_name",
+  "project",
   "method",
   "server",
   "tool",
@@ -269,11 +287,15 @@ function argumentsField(value: unknown): string {
 }
 
 function conditions(filter: CallFilter): (SQL | undefined)[] {
-  const { server, outcome, principalId, before, beforeId } = filter;
+  const { server, outcome, success, principalId, project, before, beforeId } = filter;
   return [
     server === undefined ? undefined : eq(toolCallLogs.server, server),
     outcome === undefined ? undefined : eq(toolCallLogs.outcome, outcome),
+    success === undefined
+      ? undefined
+      : (success ? eq : ne)(toolCallLogs.outcome, "ok" satisfies CallOutcome),
     principalId === undefined ? undefined : eq(toolCallLogs.principalId, principalId),
+    project === undefined ? undefined : eq(toolCallLogs.project, project),
     before === undefined
       ? undefined
       : sql`(${toolCallLogs.at}, ${toolCallLogs.id}) < (to_timestamp(${before}::float8 / 1000.0), ${beforeId ?? ""})`,

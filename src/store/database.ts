@@ -94,16 +94,17 @@ export class Database {
   }
 
   /** Runs `work` on one connection, which is given up where it fails. */
-  async onOneConnection(work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
+  async onOneConnection<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     try {
       const client = await this.#pool.connect();
       try {
-        await work(client);
+        const result = await work(client);
+        client.release();
+        return result;
       } catch (error) {
         client.release(true);
         throw error;
       }
-      client.release();
     } catch (error) {
       throw storeError(error);
     }

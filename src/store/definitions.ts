@@ -1,7 +1,7 @@
-// Servers and bundles are kept alike: a name and the options their modules parse.
+// Servers, bundles, projects and roles are kept alike: a name and the options their modules parse.
 import { eq, sql } from "drizzle-orm";
 import type { Database } from "./database.ts";
-import type { bundles, servers } from "./schema.ts";
+import type { bundles, projects, roles, servers } from "./schema.ts";
 
 export interface StoredDefinition {
   readonly name: string;
@@ -24,7 +24,7 @@ export interface Definitions {
 /** The definitions of one table. */
 export function definitionsIn(
   database: Database,
-  table: typeof servers | typeof bundles,
+  table: typeof servers | typeof bundles | typeof projects | typeof roles,
 ): Definitions {
   return {
     list(): Promise<StoredDefinition[]> {

@@ -7,8 +7,12 @@ import { apiKeys } from "./schema.ts";
 export interface KeyRow {
   id: string;
   name: string;
-  role: "admin" | "operator" | "caller";
+  role: string;
+  /** "*" for every project. */
+  project: string;
   bundles: readonly string[] | "all";
+  /** As they were put; to be parsed by the schema of their module. */
+  rules?: unknown;
   /** SHA-256 of the whole key, hex. */
   hash: string;
   /** The first characters, to tell keys apart by. */
@@ -67,11 +71,14 @@ const touchStatement = `
 const bundlesSchema = z.union([z.literal("all"), z.array(z.string())]);
 
 function toKeyRow(row: typeof apiKeys.$inferSelect): KeyRow {
-  const { id, name, role, hash, prefix, createdAt, expiresAt, revokedAt, lastUsedAt } = row;
+  const { id, name, role, project, rules, hash, prefix } = row;
+  const { createdAt, expiresAt, revokedAt, lastUsedAt } = row;
   return {
     id,
     name,
     role,
+    project,
+    ...(rules === null ? {} : { rules }),
     bundles: bundlesSchema.parse(row.bundles),
     hash,
     prefix,
@@ -88,6 +95,8 @@ function fromKeyRow(row: KeyRow): typeof apiKeys.$inferInsert {
     id: row.id,
     name: row.name,
     role: row.role,
+    project: row.project,
+    rules: row.rules ?? null,
     bundles: row.bundles,
     hash: row.hash,
     prefix: row.prefix,

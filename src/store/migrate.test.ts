@@ -35,6 +35,29 @@ test("a changed migration is refused", async () => {
   });
 });
 
+test("keys made before there were projects keep their reach: admins everywhere, others in the default one", async () => {
+  await using database = await openTestDatabase();
+  const own = readMigrations();
+  await run(
+    database.url,
+    own.filter(({ number }) => number < 4),
+  );
+  await query(
+    database.url,
+    `INSERT INTO signalbox.api_keys (id, name, role, bundles, hash, prefix, created_at)
+     SELECT role, role, role, '"all"', encode(sha256(role::bytea), 'hex'), '', now()
+     FROM unnest(ARRAY['admin', 'operator', 'caller']) AS role`,
+  );
+  await run(database.url, own);
+  expect(
+    await query(database.url, "SELECT id, project, rules FROM signalbox.api_keys ORDER BY id"),
+  ).toEqual([
+    { id: "admin", project: "*", rules: null },
+    { id: "caller", project: "default", rules: null },
+    { id: "operator", project: "default", rules: null },
+  ]);
+});
+
 test("nothing of a failing migration is kept, and it can be mended", async () => {
   await using database = await openTestDatabase();
   const broken = step(2, "CREATE TABLE signalbox.half (n int); SELECT nonsense");

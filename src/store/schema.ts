@@ -28,16 +28,46 @@ export const bundles = signalbox.table("bundles", {
   updatedAt: time("updated_at").notNull().defaultNow(),
 });
 
+export const projects = signalbox.table("projects", {
+  name: text().primaryKey(),
+  options: jsonb().notNull(),
+  createdAt: time("created_at").notNull().defaultNow(),
+  updatedAt: time("updated_at").notNull().defaultNow(),
+});
+
+export const roles = signalbox.table("roles", {
+  name: text().primaryKey(),
+  options: jsonb().notNull(),
+  createdAt: time("created_at").notNull().defaultNow(),
+  updatedAt: time("updated_at").notNull().defaultNow(),
+});
+
 export const apiKeys = signalbox.table("api_keys", {
   id: text().primaryKey(),
   name: text().notNull(),
-  role: text({ enum: ["admin", "operator", "caller"] }).notNull(),
+  role: text().notNull(),
+  project: text().notNull(),
   bundles: jsonb().notNull(),
+  rules: jsonb(),
   hash: text().notNull().unique(),
   prefix: text().notNull(),
   createdAt: time("created_at").notNull(),
   expiresAt: time("expires_at"),
   revokedAt: time("revoked_at"),
+  lastUsedAt: time("last_used_at"),
+});
+
+export const secrets = signalbox.table("secrets", {
+  id: text().primaryKey(),
+  project: text().notNull(),
+  owner: text(),
+  name: text().notNull(),
+  sealed: text().notNull(),
+  keyId: text("key_id").notNull(),
+  createdAt: time("created_at").notNull(),
+  createdBy: text("created_by").notNull(),
+  updatedAt: time("updated_at").notNull(),
+  updatedBy: text("updated_by").notNull(),
   lastUsedAt: time("last_used_at"),
 });
 
@@ -52,6 +82,7 @@ export const toolCallLogs = signalbox.table("tool_call_logs", {
   at: time("at").notNull(),
   principalId: text("principal_id").notNull(),
   principalName: text("principal_name").notNull(),
+  project: text().notNull(),
   method: text().notNull(),
   server: text(),
   tool: text(),
@@ -82,4 +113,18 @@ export const linkTransitions = signalbox.table("link_transitions", {
   toState: text("to_state").notNull(),
   reason: text().notNull(),
   code: text(),
+});
+
+export const quotaUsage = signalbox.table("quota_usage", {
+  subject: text().notNull(),
+  period: text({ enum: ["day", "month"] }).notNull(),
+  startsAt: time("starts_at").notNull(),
+  used: bigint({ mode: "number" }).notNull(),
+  granted: bigint({ mode: "number" }).notNull(),
+});
+
+export const keyLimits = signalbox.table("key_limits", {
+  keyId: text("key_id").primaryKey(),
+  limits: jsonb().notNull(),
+  updatedAt: time("updated_at").notNull().defaultNow(),
 });

@@ -90,6 +90,13 @@ function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
       ["b", { url: "http://b2", nested: { 'quo"te': ["ü", null] } }],
     ]);
     expect(await store.bundles.list()).toEqual([]);
+    await store.projects.put("payments", { title: "Payments" });
+    await store.roles.put("reader", { scopes: ["call"], rules: [] });
+    expect(await store.projects.list()).toMatchObject([
+      { name: "payments", options: { title: "Payments" } },
+    ]);
+    expect(await store.roles.list()).toMatchObject([{ name: "reader" }]);
+    expect(await store.roles.remove("reader")).toBe(true);
     expect(await store.servers.remove("a")).toBe(true);
     expect(await store.servers.remove("a")).toBe(false);
   });
@@ -164,6 +171,7 @@ function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
         server: "paged",
         at: 1_000_000 + Math.floor(index / 2),
         principalId: index % 2 === 0 ? "even" : "odd",
+        project: index % 2 === 0 ? "payments" : "default",
         outcome: index === 3 ? "timeout" : "ok",
       }),
     );
@@ -179,7 +187,13 @@ function storeFacts(openDatabase: () => Promise<TestDatabase>): void {
     expect(await ids({ before: 1_000_001 })).toEqual(newest.slice(5).map(({ id }) => id));
     expect(await ids({ outcome: "timeout" })).toEqual([rows[3]?.id]);
     expect(await ids({ principalId: "even", limit: 9999 })).toHaveLength(4);
+    expect(await ids({ project: "payments", limit: 9999 })).toHaveLength(4);
+    expect(await ids({ project: "none", limit: 9999 })).toEqual([]);
     expect(await ids({ limit: 0 })).toHaveLength(1);
+    expect(await ids({ success: false })).toEqual([rows[3]?.id]);
+    expect(await ids({ success: true, limit: 9999 })).toHaveLength(6);
+    expect(await store.calls.one(rows[4]?.id ?? "")).toEqual(rows[4]);
+    expect(await store.calls.one("none")).toBeUndefined();
   });
 
   test("prunes calls before a time, in more than one go", async () => {
@@ -220,8 +234,10 @@ function keyRow(): KeyRow {
   return {
     id,
     name: "ci",
-    role: "caller",
+    role: "reader",
+    project: "payments",
     bundles: ["a", "b"],
+    rules: [{ effect: "deny", tools: ["a__*"] }],
     hash: id
       .replaceAll(/[^0-9a-f]/gu, "")
       .padEnd(64, "0")
@@ -237,6 +253,7 @@ function callRow(changes: Partial<CallRow> = {}): CallRow {
     id: newId(),
     at: 1_800_000_000_123,
     principalId: "p",
+    project: "default",
     principalName: "somebody",
     method: "tools/call",
     outcome: "ok",

@@ -1,7 +1,11 @@
 import { randomToken } from "../foundation/index.ts";
 import type { Log } from "../foundation/index.ts";
+import { auditIn } from "./audit.ts";
+import type { AuditLog } from "./audit.ts";
 import { callsIn } from "./calls.ts";
 import type { Calls } from "./calls.ts";
+import { connectionsIn } from "./connections.ts";
+import type { Connections } from "./connections.ts";
 import { ConfigChanges } from "./config-changes.ts";
 import { databaseOptions } from "./database-options.ts";
 import type { DatabaseOptions } from "./database-options.ts";
@@ -11,12 +15,22 @@ import { definitionsIn } from "./definitions.ts";
 import type { Definitions } from "./definitions.ts";
 import { startEmbeddedServer } from "./embedded/embedded-server.ts";
 import { lockHome } from "./home-lock.ts";
+import { keyLimitsIn } from "./key-limits.ts";
+import type { KeyLimitRows } from "./key-limits.ts";
 import { keysIn } from "./keys.ts";
 import type { Keys } from "./keys.ts";
 import { linkTransitionsIn } from "./link-transitions.ts";
 import type { LinkTransitions } from "./link-transitions.ts";
 import { migrate } from "./migrate.ts";
-import { bundles, servers } from "./schema.ts";
+import { pinsIn } from "./pins.ts";
+import type { Pins } from "./pins.ts";
+import { quotasIn } from "./quotas.ts";
+import type { Quotas } from "./quotas.ts";
+import { rateCountsIn } from "./rate-counts.ts";
+import type { RateCounts } from "./rate-counts.ts";
+import { bundles, projects, roles, servers } from "./schema.ts";
+import { secretsIn } from "./secrets.ts";
+import type { Secrets } from "./secrets.ts";
 import { settingsIn } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 import { storeError } from "./store-error.ts";
@@ -28,11 +42,20 @@ export interface Store extends AsyncDisposable {
   readonly describe: string;
   readonly servers: Definitions;
   readonly bundles: Definitions;
+  readonly projects: Definitions;
+  readonly roles: Definitions;
   readonly keys: Keys;
+  readonly secrets: Secrets;
   readonly calls: Calls;
   readonly linkTransitions: LinkTransitions;
+  readonly audit: AuditLog;
   readonly settings: Settings;
-  /** Calls `fn` when another process changed servers, bundles or keys, or may have; returns the way to end that. */
+  readonly rateCounts: RateCounts;
+  readonly quotas: Quotas;
+  readonly keyLimits: KeyLimitRows;
+  readonly connections: Connections;
+  readonly pins: Pins;
+  /** Calls `fn` when another process changed servers, bundles, projects, roles, keys, secrets or pins, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
   /** Throws when the database does not answer before the signal. */
   ping(signal: AbortSignal): Promise<void>;
@@ -139,10 +162,19 @@ function storeOver(parts: {
     describe: place.describe,
     servers: definitionsIn(database, servers),
     bundles: definitionsIn(database, bundles),
+    projects: definitionsIn(database, projects),
+    roles: definitionsIn(database, roles),
     keys: keysIn(database),
+    secrets: secretsIn(database),
     calls: callsIn(database),
     linkTransitions: linkTransitionsIn(database),
+    audit: auditIn(database),
     settings: settingsIn(database),
+    rateCounts: rateCountsIn(database),
+    quotas: quotasIn(database),
+    keyLimits: keyLimitsIn(database),
+    connections: connectionsIn(database),
+    pins: pinsIn(database),
     onChange: (fn) => changes.onChange(fn),
     ping: (signal) => before(signal, database.query("SELECT 1")),
     poolUse: () => database.use(),

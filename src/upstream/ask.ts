@@ -9,6 +9,7 @@ import {
   type JsonRpcResponse,
 } from "../protocol/index.ts";
 import type { ExchangeHandle, ExchangeSink, Lane, OutboundRequest } from "./lane.ts";
+import { serverWords } from "./server-words.ts";
 
 export interface AskOptions extends Omit<OutboundRequest, "message" | "text"> {
   signal?: AbortSignal;
@@ -45,7 +46,7 @@ export function resultOf(response: JsonRpcResponse, server: string, method: stri
   const { code, message } = response.error ?? { code: 0, message: "no result" };
   throw new SignalboxError(
     "SERVER_REFUSED",
-    `Server "${server}" refused ${method}: ${message.slice(0, 200)} (${code}).`,
+    `Server "${server}" refused ${method}: ${serverWords(message)} (${code}).`,
     { details: { server, rpcCode: code } },
   );
 }

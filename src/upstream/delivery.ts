@@ -259,6 +259,7 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
     try {
       const timeoutMs = Math.max(1, this.#deadlineMs - nowMs);
       const request = this.#parcel.requestFor(lane, timeoutMs, nowMs);
+      if (link.takesTokens) request.subject = this.#parcel.principalId;
       const handle = lane.send(request, this);
       if (!this.#isOver()) this.#handle = handle;
     } catch (thrown) {
@@ -287,6 +288,7 @@ export class Delivery implements ExchangeSink, ExchangeHandle, BulkheadWaiter {
   // What the server says no to tells nothing of the way to it.
   #tellLink(error: SignalboxError, { kind }: FailureClass): void {
     const link = this.#link;
+    if (error.code === "CONSENT_NEEDED") link?.consentNeeded(error);
     if (kind === "non_retryable" || kind === "throttled") {
       link?.health.abandoned();
       if (lacksCredentials(error)) link?.unauthorized();

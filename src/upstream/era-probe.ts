@@ -15,7 +15,9 @@ import {
 import type { LaneContext } from "./lane.ts";
 import type { HttpEndpoint } from "./transports/http-endpoint.ts";
 import { failureOf, statusFailure } from "./transports/http-failure.ts";
-import { once, type OnceReply } from "./transports/http-once.ts";
+import type { OnceReply } from "./transports/http-once.ts";
+import { onceAuthorized } from "./transports/once-authorized.ts";
+import { serverWords } from "./server-words.ts";
 
 export type EraFinding =
   | { readonly kind: "modern"; readonly discover: JsonObject }
@@ -50,19 +52,30 @@ async function askOnce(
   options: ProbeOptions,
 ): Promise<OnceReply | SignalboxError> {
   try {
-    return await once(endpoint, {
-      server: options.serverName,
-      method: "POST",
-      headers: discoverHeaders(endpoint),
-      body: discoverBody(options.context),
-      timeoutMs: Math.min(options.timeoutMs, probeTimeoutMsMax),
-      signal: options.signal,
-    });
+    return await onceAuthorized(
+      endpoint,
+      {
+        server: options.serverName,
+        method: "POST",
+        headers: discoverHeaders(endpoint),
+        body: discoverBody(options.context),
+        timeoutMs: Math.min(options.timeoutMs, probeTimeoutMsMax),
+        signal: options.signal,
+      },
+      options.context.credentials,
+    );
   } catch (error) {
-    if (!(error instanceof SignalboxError) || error.code === "SERVER_UNREACHABLE") throw error;
+    if (!(error instanceof SignalboxError) || !PROVES_NOTHING.has(error.code)) throw error;
     return error;
   }
 }
+
+/** A server that is silent or talks nonsense may still answer the other era; one that is away or wants consent will not. */
+const PROVES_NOTHING: ReadonlySet<string> = new Set([
+  "SERVER_TIMEOUT",
+  "SERVER_CLOSED",
+  "SERVER_GARBAGE",
+]);
 
 /** The `_meta` of a modern request that the gateway makes itself. */
 export function modernMeta(context: LaneContext): JsonObject {
@@ -99,7 +112,7 @@ function agreed(
     return { kind: "modern", discover };
   if (revisions.some((revision) => LEGACY_REVISIONS.includes(String(revision))))
     return { kind: "legacy" };
-  const named = revisions.slice(0, 8).map((revision) => String(revision).slice(0, 20));
+  const named = revisions.slice(0, 8).map((revision) => serverWords(String(revision), 20));
   throw failureOf(
     server,
     "SERVER_REFUSED",

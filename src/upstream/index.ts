@@ -10,10 +10,14 @@ export type {
   OutboundRequest,
   TransportDeps,
 } from "./lane.ts";
+export type { Credentials } from "./credentials.ts";
 export { breakerStates } from "./guard/breaker.ts";
 export { guardOptions, type GuardOptions } from "./guard-options.ts";
 export { serverCacheOptions, type ServerCacheOptions } from "./server-cache-options.ts";
-export { serverName, serverOptions } from "./server-options.ts";
+export { pinOptions, pinOptionsFor, type PinOptions } from "./pin-options.ts";
+export { isOwnSecret, openlyReferring, referenceProblem, replaceReferences } from "./reference.ts";
+export { secretNameShape, type Reference, type ReferenceKind } from "./reference.ts";
+export { serverName, serverOptions, withReferences } from "./server-options.ts";
 export type { InProcessService, ServerDefinition, ServerOptions } from "./server-options.ts";
 export type { LaneKey, SessionKey } from "./lane-slot.ts";
 export { factsOf, type ServerFacts } from "./server-facts.ts";

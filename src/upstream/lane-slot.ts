@@ -25,6 +25,8 @@ export interface PrincipalKey {
 export interface SessionKey {
   kind: "session";
   id: string;
+  /** Whose session it is. */
+  principalId?: string;
   clientInfo: JsonObject;
   capabilities: JsonObject;
   revision?: string;

@@ -9,6 +9,7 @@ import type {
   JsonRpcRequest,
   JsonRpcResponse,
 } from "../protocol/index.ts";
+import type { LaneCredentials } from "./credentials.ts";
 import type { HttpEndpoint } from "./transports/http-endpoint.ts";
 
 /** One open way to a server, used for many requests at once. */
@@ -43,6 +44,8 @@ export interface OutboundRequest {
   timeoutMaxMs?: number;
   /** An answer larger than this may be streamed, unseen by the caller; default what the lane was opened with. */
   inspectBytesMax?: number;
+  /** Whose credentials it carries, where the server takes tokens and the lane is not the caller's own. */
+  subject?: string;
   /** Who calls; a service in this process decides by it what may be seen. It never leaves the process. */
   caller?: LaneCaller;
 }
@@ -89,6 +92,8 @@ export interface LaneContext {
   /** The newest revision to ask for; default the newest legacy one. */
   revision?: string;
   shared: boolean;
+  /** Of a server that takes tokens. */
+  credentials?: LaneCredentials;
   signal?: AbortSignal;
 }
 

@@ -32,6 +32,7 @@ import { BackOff } from "./back-off.ts";
 import { EndpointHealth } from "./balance/endpoint-health.ts";
 import { classify } from "./guard/failure-class.ts";
 import type { ConnectionPoolOptions } from "./connection-pool-options.ts";
+import type { Credentials } from "./credentials.ts";
 import { modernMeta, probeEra } from "./era-probe.ts";
 import { isFresh } from "./era-verdict.ts";
 import { LaneSlot, type LaneKey, type SlotOwner } from "./lane-slot.ts";
@@ -117,6 +118,8 @@ export interface LinkDeps {
   readonly reconnects: ReconnectRate;
   /** Of a local server. */
   readonly processes?: ProcessDeps;
+  /** Of a server that takes tokens. */
+  readonly credentials?: Credentials;
   readonly clientInfo: JsonObject;
   readonly responseBytesMax: number;
   readonly inspectBytesMax: number;
@@ -164,6 +167,8 @@ export class Link implements SlotOwner, ReportListener {
   endpoint: EndpointDefinition;
   readonly health: EndpointHealth;
   readonly history: LinkHistory;
+  /** Whether requests over it carry their caller's tokens. */
+  readonly takesTokens: boolean;
   readonly #deps: LinkDeps;
   readonly #log: Log;
   readonly #backOff: BackOff;
@@ -208,6 +213,7 @@ export class Link implements SlotOwner, ReportListener {
     this.definition = definition;
     this.endpoint = endpoint;
     this.#deps = deps;
+    this.takesTokens = deps.credentials !== undefined;
     this.#log = deps.log;
     this.health = new EndpointHealth(clock);
     this.#backOff = new BackOff(clock, deps.random, {
@@ -215,7 +221,7 @@ export class Link implements SlotOwner, ReportListener {
       lastMs: deps.pool.max_reconnect_backoff,
     });
     this.#http =
-      endpoint.url === undefined
+      endpoint.url === undefined || definition.problem !== undefined
         ? undefined
         : new HttpEndpoint({
             url: endpoint.url,
@@ -230,6 +236,12 @@ export class Link implements SlotOwner, ReportListener {
     this.#keepsApart = mode !== "shared";
     this.#shared = new LaneSlot({ kind: "shared" }, this);
     this.#state = definition.options.enabled === false ? "disabled" : "idle";
+    if (definition.problem !== undefined) {
+      const { code, message } = definition.problem;
+      const error = failureOf(definition.name, code, message);
+      this.#state = "error";
+      this.#lastError = { error, at: clock.now() };
+    }
     this.history = new LinkHistory(this.#state, clock.now());
   }
 
@@ -268,6 +280,7 @@ export class Link implements SlotOwner, ReportListener {
   /** Whether it can take a call now, or may be asked to open. */
   get usable(): boolean {
     if (this.#closed || this.#draining || this.#state === "disabled") return false;
+    if (this.definition.problem !== undefined) return false;
     return this.#anyLane() !== undefined || this.#waitMs() <= 0;
   }
 
@@ -365,6 +378,21 @@ export class Link implements SlotOwner, ReportListener {
     if (this.#closed || lane === undefined || nowMs < this.#doubtedMs + DOUBT_EVERY_MS) return;
     this.#doubtedMs = nowMs;
     void this.#ask(lane);
+  }
+
+  /** A call failed for want of a consent. Where all callers share it, that is the server's state. */
+  consentNeeded(error: SignalboxError): void {
+    if (error.details?.["shared"] !== true) return;
+    this.#lastError = { error, at: this.#deps.clock.now() };
+    this.#enter("needs_auth", error.message, error.code);
+  }
+
+  /** Somebody connected to the server, or disconnected: what it refused it may now grant. */
+  credentialsChanged(): void {
+    this.#backOff.succeeded();
+    if (this.#state !== "needs_auth") return;
+    const open = this.#anyLane() !== undefined;
+    this.#enter(open ? "connected" : "idle", "its connections changed");
   }
 
   // A remote server's lanes do not notice that it is gone: calls do. What still runs may finish.
@@ -543,6 +571,8 @@ export class Link implements SlotOwner, ReportListener {
 
   #checkMayOpen(): void {
     if (this.#closed) throw this.#goneError();
+    if (this.definition.problem !== undefined && this.#lastError !== undefined)
+      throw this.#lastError.error;
     if (this.#state === "disabled")
       throw failureOf(this.name, "SERVER_DISABLED", "is disabled in its configuration");
     const crashLoop = this.#deps.processes?.crashLoop;
@@ -699,6 +729,14 @@ export class Link implements SlotOwner, ReportListener {
   }
 
   #contextOf(key: LaneKey, signal?: AbortSignal): LaneContext {
+    const context = this.#plainContextOf(key, signal);
+    const { credentials: of } = this.#deps;
+    return of === undefined
+      ? context
+      : { ...context, credentials: { of, subject: subjectOf(key) } };
+  }
+
+  #plainContextOf(key: LaneKey, signal?: AbortSignal): LaneContext {
     const { options } = this.definition;
     if (key.kind !== "session") {
       return {
@@ -776,6 +814,10 @@ export class Link implements SlotOwner, ReportListener {
       if (this.#state === "connecting") this.#enter("error", error.message, error.code);
       return;
     }
+    if (error.code === "CONSENT_NEEDED") {
+      this.#notConsented(error);
+      return;
+    }
     const isOld = isFailing(this.#state) && this.#lastError?.error.code === error.code;
     this.#log[isOld ? "debug" : "warn"]({ code: error.code, endpoint: this.id }, error.message);
     // Nor is what it refuses to one client while it serves others.
@@ -800,6 +842,14 @@ export class Link implements SlotOwner, ReportListener {
     if (kind === "non_retryable" || kind === "throttled" || this.#http === undefined) return;
     this.health.started();
     this.#wentBadly(0, error, kind === "network");
+  }
+
+  // One caller's missing consent is no reason to leave the server in peace: the next one may have given it.
+  #notConsented(error: SignalboxError): void {
+    this.#log.debug({ code: error.code, endpoint: this.id }, error.message);
+    if (this.#anyLane() !== undefined) return;
+    this.#lastError = { error, at: this.#deps.clock.now() };
+    this.#enter("needs_auth", error.message, error.code);
   }
 
   // --- what slots and subscriptions report
@@ -1139,6 +1189,11 @@ function isOwnRefusal({ code }: SignalboxError): boolean {
 /** Whether the server refuses whoever asks it so, and not this call alone. */
 export function lacksCredentials({ code, details }: SignalboxError): boolean {
   return code === "SERVER_UNAUTHORIZED" && details?.["status"] === 401;
+}
+
+function subjectOf(key: LaneKey): string | undefined {
+  if (key.kind === "shared") return undefined;
+  return key.kind === "principal" ? key.id : key.principalId;
 }
 
 function abandonable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

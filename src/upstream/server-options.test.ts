@@ -36,6 +36,32 @@ describe("the options of a server", () => {
   });
 
   test.each<[unknown, string]>([
+    [{ command: "x", oauth: {} }, "oauth: oauth goes with url"],
+    [
+      { url: "https://a.example/mcp", headers: { authorization: "Bearer x" }, oauth: {} },
+      "oauth: give oauth or an Authorization header, not both",
+    ],
+    [
+      { url: "https://a.example/mcp", oauth: { client_id: "c", client_secret: "s" } },
+      "oauth.issuer: name the authorization server that the secret or key is for",
+    ],
+    [
+      { url: "https://a.example/mcp", oauth: { grant: "client_credentials" } },
+      "oauth.grant: client_credentials needs client_id, and client_secret or private_key",
+    ],
+    [
+      {
+        url: "https://a.example/mcp",
+        oauth: {
+          grant: "client_credentials",
+          mode: "principal",
+          issuer: "https://l.example",
+          client_id: "c",
+          client_secret: "s",
+        },
+      },
+      "oauth.mode: client_credentials are the gateway's own: mode can only be gateway",
+    ],
     [{}, "command: give command (a local process) or url (a remote server)"],
     [
       { command: "a", url: "https://a.b" },

@@ -1,13 +1,16 @@
 // What a user may write about one server, in `signalbox.toml` and in `POST /api/servers`.
 import type { Service } from "@signalbox/kit";
 import { z } from "zod";
-import { duration } from "../foundation/index.ts";
+import { duration, projectName, type ErrorCode } from "../foundation/index.ts";
 import { serverBalanceOptions } from "./balance/balance-options.ts";
 import { serverConnectionPoolOptions } from "./connection-pool-options.ts";
 import { serverBreakerOptions } from "./guard/breaker.ts";
 import { serverBulkheadOptions } from "./guard/bulkhead.ts";
 import { serverRetryOptions } from "./guard/retry-options.ts";
+import { isOwnSecret, referenceProblem, referencesIn, replaceReferences } from "./reference.ts";
 import { serverCacheOptions } from "./server-cache-options.ts";
+import { serverOAuthOptions } from "./server-oauth-options.ts";
+import { serverPinOptions } from "./pin-options.ts";
 import { processOptions } from "./processes/process-options.ts";
 
 const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
@@ -36,7 +39,7 @@ const ownHeaders = new Set([
 const url = z
   .string('url must be text such as "https://mcp.example.com/mcp"')
   .superRefine((value, context) => {
-    const problem = problemOfUrl(value);
+    const problem = problemOfWrittenUrl(value);
     if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
   });
 
@@ -44,7 +47,7 @@ const headers = z
   .record(z.string(), z.string("a header's value must be text"))
   .superRefine((value, context) => {
     for (const [name, text] of Object.entries(value)) {
-      const problem = problemOfHeader(name, text);
+      const problem = problemOfHeader(name, text) ?? referenceProblem(text, "value");
       if (problem !== undefined)
         context.addIssue({ code: "custom", path: [name], message: problem });
     }
@@ -60,16 +63,18 @@ const variables = z
           path: [name],
           message: `"${name}" is not a variable name: use letters, digits and "_", not starting with a digit`,
         });
-      else if (text.includes("\0"))
-        context.addIssue({
-          code: "custom",
-          path: [name],
-          message: "the value contains a NUL byte",
-        });
+      else {
+        const problem = problemOfVariable(text) ?? referenceProblem(text, "value");
+        if (problem !== undefined)
+          context.addIssue({ code: "custom", path: [name], message: problem });
+      }
     }
   });
 
-const programText = z.string().refine((text) => !text.includes("\0"), "it contains a NUL byte");
+const programText = z.string().superRefine((text, context) => {
+  const problem = problemOfVariable(text) ?? problemOfOpenText(text, COMMAND_LINE);
+  if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+});
 
 const annotations = z.strictObject({
   title: z.string().optional(),
@@ -106,13 +111,20 @@ export const serverOptions = z
     timeout: duration.optional(),
     list_timeout: duration.optional(),
     enabled: z.boolean("enabled must be true or false").optional(),
+    /** Whose it is; default: "default". */
+    project: projectName.optional(),
     roots: z
       .array(z.strictObject({ uri: z.string().min(1), name: z.string().optional() }))
       .max(100, "at most 100 roots")
       .optional(),
     annotations: z.record(z.string(), annotations).optional(),
     env_allow: z
-      .array(z.string().regex(variableName, "is not a variable name"))
+      .array(
+        z
+          .string()
+          .regex(variableName, "is not a variable name")
+          .refine((name) => !isOwnSecret(name), "it holds a secret of the gateway itself"),
+      )
       .max(200, "at most 200 variables")
       .optional(),
     response_bytes_max: z
@@ -126,6 +138,8 @@ export const serverOptions = z
     bulkhead: serverBulkheadOptions.optional(),
     process: processOptions.optional(),
     cache: serverCacheOptions.optional(),
+    oauth: serverOAuthOptions.optional(),
+    pins: serverPinOptions.optional(),
   })
   .superRefine((options, context) => {
     for (const problem of problemsTogether(options)) {
@@ -134,6 +148,38 @@ export const serverOptions = z
   });
 
 export type ServerOptions = z.output<typeof serverOptions>;
+
+/**
+ * The options with every reference in them replaced. What comes in its place is checked as what is written is: `problem` says
+ * where it does not do, and shows nothing of it.
+ */
+export function withReferences(
+  options: ServerOptions,
+  replacement: Parameters<typeof replaceReferences>[1],
+): { readonly options: ServerOptions; readonly problem?: string } {
+  const put = (text: string): string => replaceReferences(text, replacement);
+  const putAll = (values: Record<string, string>): Record<string, string> =>
+    Object.fromEntries(Object.entries(values).map(([name, text]) => [name, put(text)]));
+  const { command, args, env, cwd, url: address, headers: fields, endpoints } = options;
+  const filled: ServerOptions = {
+    ...options,
+    ...(command !== undefined && { command: put(command) }),
+    ...(args && { args: args.map(put) }),
+    ...(env && { env: putAll(env) }),
+    ...(cwd !== undefined && { cwd: put(cwd) }),
+    ...(address !== undefined && { url: put(address) }),
+    ...(fields && { headers: putAll(fields) }),
+    ...(endpoints && {
+      endpoints: endpoints.map((one) => ({
+        ...one,
+        url: put(one.url),
+        ...(one.headers && { headers: putAll(one.headers) }),
+      })),
+    }),
+  };
+  const problem = problemOfFilled(filled);
+  return { options: filled, ...(problem !== undefined && { problem }) };
+}
 
 /** A service that runs in the gateway's own process. */
 export type InProcessService = Service;
@@ -144,6 +190,8 @@ export interface ServerDefinition {
   options: ServerOptions;
   origin: "config" | "store" | "builtin";
   service?: InProcessService;
+  /** Why it cannot be opened as it is configured: it is shown as failing with this, and nothing of it is started. */
+  problem?: { readonly code: ErrorCode; readonly message: string };
 }
 
 /** A server's name: it prefixes the public names of its tools, so "__" is kept for the separator. */
@@ -166,6 +214,47 @@ function problemOfUrl(value: string): string | undefined {
   return undefined;
 }
 
+// Where a variable stands for its beginning, nothing is known of an address yet.
+function problemOfWrittenUrl(value: string): string | undefined {
+  const problem = problemOfOpenText(value, ADDRESS);
+  if (problem !== undefined || value.startsWith("${env:")) return problem;
+  return problemOfUrl(
+    referencesIn(value).length === 0 ? value : replaceReferences(value, () => "x"),
+  );
+}
+
+// Other users of the machine can read command lines, and addresses stand in logs, here and at the other end.
+function problemOfOpenText(
+  text: string,
+  { name, instead }: { name: string; instead: string },
+): string | undefined {
+  const secret = referencesIn(text).find(({ kind }) => kind !== "env");
+  if (secret === undefined) return referenceProblem(text, "program");
+  return `\${${secret.kind}:...} would put a secret into ${name}: use ${instead}`;
+}
+
+const COMMAND_LINE = { name: "a command line, which others can read", instead: "env" };
+const ADDRESS = { name: "a URL, which is logged", instead: "headers" };
+
+function problemOfVariable(value: string): string | undefined {
+  return value.includes("\0") ? "it contains a NUL byte" : undefined;
+}
+
+function problemOfFilled(options: ServerOptions): string | undefined {
+  const { command, args = [], env = {}, cwd, endpoints = [] } = options;
+  const texts = [command, ...args, cwd, ...Object.values(env)];
+  if (texts.some((text) => text !== undefined && problemOfVariable(text) !== undefined))
+    return "a value contains a NUL byte";
+  if (command === "" || cwd === "") return "command or cwd is empty";
+  for (const { url: address, headers: fields = {} } of [options, ...endpoints]) {
+    if (address !== undefined && problemOfUrl(address) !== undefined)
+      return "the URL is none that can be used";
+    const bad = Object.entries(fields).find(([, text]) => !headerValue.test(text));
+    if (bad !== undefined) return `the value of ${bad[0]} has a character no header may carry`;
+  }
+  return undefined;
+}
+
 function problemOfHeader(name: string, value: string): string | undefined {
   if (!headerName.test(name)) return `"${shortened(name)}" is not a header name`;
   if (ownHeaders.has(name.toLowerCase())) return `the header ${name} is set by the gateway itself`;
@@ -174,7 +263,7 @@ function problemOfHeader(name: string, value: string): string | undefined {
 }
 
 const onlyLocal = ["args", "env", "cwd", "env_allow", "process"] as const;
-const onlyRemote = ["headers", "transport", "endpoints"] as const;
+const onlyRemote = ["headers", "transport", "endpoints", "oauth"] as const;
 
 /** The options as far as the checks across fields need them. */
 type Together = { [K in (typeof onlyLocal)[number] | (typeof onlyRemote)[number]]?: unknown } & {
@@ -202,9 +291,23 @@ function problemsTogether(options: Together): { key: string; message: string }[]
     options.url === undefined
   )
     problems.push({ key: "endpoints", message: "name at least one endpoint, or give url" });
+  if (options.oauth !== undefined && carriesAuthorization(options))
+    problems.push({ key: "oauth", message: "give oauth or an Authorization header, not both" });
   if (options.transport === "http-sse" && options.protocol_era === "modern")
     problems.push({ key: "protocol_era", message: "http-sse servers are legacy, never modern" });
   return problems;
+}
+
+function carriesAuthorization(options: Together): boolean {
+  const { endpoints } = options;
+  const each = [options, ...(Array.isArray(endpoints) ? endpoints : [])].map(headersOf);
+  return each.some((one) =>
+    Object.keys(one ?? {}).some((name) => name.toLowerCase() === "authorization"),
+  );
+}
+
+function headersOf(one: unknown): unknown {
+  return typeof one === "object" && one !== null && "headers" in one ? one.headers : undefined;
 }
 
 function shortened(text: string): string {

@@ -23,6 +23,7 @@ import { Bulkhead } from "./guard/bulkhead.ts";
 import { Retries } from "./guard/retries.ts";
 import { RetryPolicies, type ToolPolicy } from "./guard/retry-policies.ts";
 import { guardDefaults, settingsOf, type GuardOptions } from "./guard-options.ts";
+import type { Credentials } from "./credentials.ts";
 import type { LaneKey } from "./lane-slot.ts";
 import type { ExchangeHandle, Lane } from "./lane.ts";
 import {
@@ -87,6 +88,8 @@ export interface UpstreamDeps {
   reconnects?: ReconnectRate;
   /** Where local processes take their turn to start; one for all servers of a gateway. */
   processes?: Processes;
+  /** Where the tokens come from that its calls carry; for a server with `oauth` options. */
+  credentials?: Credentials;
   /** 0 up to 1; default Math.random. */
   random?: () => number;
 }
@@ -208,6 +211,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
       pool: this.#pool,
       reconnects: deps.reconnects ?? new ReconnectRate(clock),
       ...(processes && { processes }),
+      ...(deps.credentials && { credentials: deps.credentials }),
       clientInfo: options.clientInfo,
       responseBytesMax: own.response_bytes_max ?? options.responseBytesMax ?? 64 * 1024 * 1024,
       inspectBytesMax: options.inspectBytesMax ?? 1024 * 1024,
@@ -372,6 +376,12 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   /** How many lanes are open. */
   get openLanes(): number {
     return this.links.reduce((sum, link) => sum + link.openLanes, 0);
+  }
+
+  /** Somebody connected to it by OAuth, or disconnected: what it offers may be other things now. */
+  credentialsChanged(): void {
+    for (const link of this.links) link.credentialsChanged();
+    for (const kind of LIST_KINDS) this.events.emit("listChanged", { kind });
   }
 
   /** The last lines of a local process's standard error. */
@@ -615,6 +625,7 @@ function impatient(signal: AbortSignal): AbortSignal {
 const TAKE_OVER_MS = 30_000;
 
 const BY_HAND = "opened by an operator";
+const LIST_KINDS: readonly ListKind[] = ["tools", "prompts", "resources"];
 
 function pickOf(
   key: string | undefined,

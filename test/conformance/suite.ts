@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { runNode } from "../support/child.ts";
 import { inRoot } from "../support/root.ts";
@@ -63,6 +63,57 @@ export const clientScenarios: readonly ClientScenario[] = [
   ].map((scenario) => ({ program: alpha, scenario, revision: "2026-07-28" })),
 ];
 
+// Both revisions score these.
+const sinceCimd = [
+  "metadata-default",
+  "metadata-var1",
+  "metadata-var2",
+  "metadata-var3",
+  "basic-cimd",
+  "scope-from-www-authenticate",
+  "scope-from-scopes-supported",
+  "scope-omitted-when-undefined",
+  "scope-step-up",
+  "scope-retry-limit",
+  "token-endpoint-auth-basic",
+  "token-endpoint-auth-post",
+  "token-endpoint-auth-none",
+  "pre-registration",
+];
+const onlyModern = [
+  "resource-mismatch",
+  "offline-access-scope",
+  "offline-access-not-supported",
+  "authorization-server-migration",
+  "iss-supported",
+  "iss-not-advertised",
+  "iss-supported-missing",
+  "iss-wrong-issuer",
+  "iss-unexpected",
+  "iss-normalized",
+  "metadata-issuer-mismatch",
+];
+// Scored by none, and played all the same: two of an extension, and one of a revision whose servers have no metadata of
+// their own. Those left out need a token exchange (enterprise-managed-authorization), a workload's identity
+// (wif-jwt-bearer), proofs of possession (dpop, dpop-nonce), or an authorization server without metadata, which cannot say
+// that it protects codes (2025-03-26-oauth-endpoint-fallback).
+const unscored = [
+  ["client-credentials-jwt", undefined],
+  ["client-credentials-basic", undefined],
+  ["2025-03-26-oauth-metadata-backcompat", "2025-03-26"],
+] as const;
+
+/** The scenarios in which the client has to get tokens. */
+export const authorizationScenarios: readonly ClientScenario[] = [
+  ...sinceCimd.map((name) => authorization(name, "2025-11-25")),
+  ...[...sinceCimd, ...onlyModern].map((name) => authorization(name, "2026-07-28")),
+  ...unscored.map(([name, revision]) => authorization(name, revision)),
+];
+
+function authorization(name: string, revision: string | undefined): ClientScenario {
+  return { program: alpha, scenario: `auth/${name}`, revision };
+}
+
 /** A check as a suite reports it. */
 export type Check = z.infer<typeof checkSchema>;
 
@@ -116,9 +167,10 @@ async function runSuite(
 
 async function readOutcome(folder: string): Promise<Outcome> {
   const outcome = new Map<string, Check[]>();
-  for (const name of (await readdir(folder)).toSorted()) {
-    const text = await readFile(join(folder, name, "checks.json"), "utf8");
-    outcome.set(scenarioOf(name), z.array(checkSchema).parse(JSON.parse(text)));
+  const files = await readdir(folder, { recursive: true });
+  for (const file of files.filter((name) => basename(name) === "checks.json").toSorted()) {
+    const text = await readFile(join(folder, file), "utf8");
+    outcome.set(scenarioOf(dirname(file)), z.array(checkSchema).parse(JSON.parse(text)));
   }
   return outcome;
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,7 +31,7 @@ test("kill -9 under load leaves no process behind and loses no acknowledged row"
   server = await startEverything();
   const setup = {
     servers: { http: { url: server.url }, lines: everythingOverStdio() },
-    env: { SIGNALBOX_ADMIN_KEY: `sbx_${"k".repeat(43)}` },
+    env: { SIGNALBOX_ADMIN_KEY: `sbx_${randomBytes(32).toString("base64url")}` },
   };
   const first = await startGateway(setup);
   gateway = first;

@@ -14,6 +14,7 @@ for (let written = 0; written < 100; written += 1) {
     id,
     at: Date.now(),
     principalId: "p",
+    project: "default",
     principalName: "crash test",
     method: "tools/call",
     outcome: "ok",

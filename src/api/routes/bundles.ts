@@ -1,7 +1,10 @@
 import { z } from "@hono/zod-openapi";
+import { projectOf } from "../../access/index.ts";
 import { bundleOptions } from "../../registry/index.ts";
+import type { ApiDeps } from "../ports.ts";
+import { bundleSeen, bundleWanted } from "../reach.ts";
 import { route } from "../route.ts";
-import type { Route } from "../route.ts";
+import type { AuditedThing, Route } from "../route.ts";
 
 const optionsExample = { include: ["files__*", "search__query"], title: "Coding" };
 const options = bundleOptions
@@ -30,20 +33,22 @@ const list: Route = route({
   path: "/api/bundles",
   scope: "read",
   tag: "Bundles",
-  summary: "Every bundle",
+  summary: "Every bundle of the asker's project",
   answer: {
     status: 200,
     description: "The bundles of the configuration file and of the store.",
     schema: z.object({ bundles: z.array(bundle) }),
     example: { bundles: [example] },
   },
-  handle: (_, { registry }) => ({ body: { bundles: registry.bundles() } }),
+  handle: ({ principal: { permissions } }, { registry }) => ({
+    body: { bundles: registry.bundles().filter((one) => permissions.owns(projectOf(one))) },
+  }),
 });
 
 const add: Route = route({
   method: "post",
   path: "/api/bundles",
-  scope: "admin",
+  scope: "manage",
   tag: "Bundles",
   summary: "Add a bundle",
   body: newBundle,
@@ -54,10 +59,21 @@ const add: Route = route({
     schema: bundle,
     example,
   },
-  errors: ["NAME_INVALID", "NAME_TAKEN", "BUNDLE_COLLISION", "STORE_UNAVAILABLE"],
-  handle: async ({ body: { name, ...rest } }, { registry }) => ({
+  errors: [
+    "NAME_INVALID",
+    "NAME_TAKEN",
+    "PROJECT_NOT_FOUND",
+    "BUNDLE_COLLISION",
+    "STORE_UNAVAILABLE",
+  ],
+  audit: {
+    action: "bundle.create",
+    target: ({ body }) => `bundle:${body.name}`,
+    state: ({ body }, deps) => thing(body.name, deps),
+  },
+  handle: async ({ body: { name, ...rest }, principal }, { registry }) => ({
     status: 201,
-    body: await registry.addBundle(name, rest),
+    body: await registry.addBundle(name, bundleWanted(principal, rest)),
   }),
 });
 
@@ -69,34 +85,53 @@ const get: Route = route({
   summary: "One bundle",
   answer: { status: 200, description: "The bundle.", schema: bundle, example },
   errors: ["BUNDLE_NOT_FOUND"],
-  handle: ({ params }, { registry }) => ({ body: registry.bundle(nameIn(params)) }),
+  handle: (request, deps) => ({ body: bundleSeen(request, deps) }),
 });
 
 const replace: Route = route({
   method: "put",
   path: "/api/bundles/{name}",
-  scope: "admin",
+  scope: "manage",
   tag: "Bundles",
   summary: "Replace a bundle's options",
+  description: "The project stays when it is left out.",
   body: options,
   bodyExample: optionsExample,
   answer: { status: 200, description: "Replaced.", schema: bundle, example },
-  errors: ["BUNDLE_NOT_FOUND", "BUNDLE_COLLISION", "CONFLICT", "STORE_UNAVAILABLE"],
-  handle: async ({ params, body }, { registry }) => ({
-    body: await registry.updateBundle(nameIn(params), body),
-  }),
+  errors: [
+    "BUNDLE_NOT_FOUND",
+    "PROJECT_NOT_FOUND",
+    "BUNDLE_COLLISION",
+    "CONFLICT",
+    "STORE_UNAVAILABLE",
+  ],
+  audit: {
+    action: "bundle.update",
+    target: ({ params }) => `bundle:${params["name"] ?? ""}`,
+    state: ({ params }, deps) => thing(params["name"], deps),
+  },
+  handle: async (request, deps) => {
+    const before = bundleSeen(request, deps);
+    const wanted = bundleWanted(request.principal, request.body, before);
+    return { body: await deps.registry.updateBundle(before.name, wanted) };
+  },
 });
 
 const remove: Route = route({
   method: "delete",
   path: "/api/bundles/{name}",
-  scope: "admin",
+  scope: "manage",
   tag: "Bundles",
   summary: "Remove a bundle",
   answer: { status: 204, description: "Removed." },
   errors: ["BUNDLE_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
-  handle: async ({ params }, { registry }) => {
-    await registry.removeBundle(nameIn(params));
+  audit: {
+    action: "bundle.delete",
+    target: ({ params }) => `bundle:${params["name"] ?? ""}`,
+    state: ({ params }, deps) => thing(params["name"], deps),
+  },
+  handle: async (request, deps) => {
+    await deps.registry.removeBundle(bundleSeen(request, deps).name);
     return { status: 204 };
   },
 });
@@ -104,6 +139,7 @@ const remove: Route = route({
 /** `/api/bundles`. */
 export const bundleRoutes: readonly Route[] = [list, add, get, replace, remove];
 
-function nameIn(params: Readonly<Record<string, string>>): string {
-  return params["name"] ?? "";
+function thing(name: string | undefined, { registry }: ApiDeps): AuditedThing {
+  const view = registry.bundle(name ?? "");
+  return { project: projectOf(view), shown: view.options };
 }

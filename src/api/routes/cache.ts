@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { SignalboxError } from "../../foundation/index.ts";
+import { serverNamed } from "../reach.ts";
 import { route } from "../route.ts";
 import type { Route } from "../route.ts";
 
@@ -50,6 +51,8 @@ const clearBody = z
   })
   .openapi("CacheClearing");
 
+const cleared = z.object({ cleared: z.int() });
+
 const clear: Route = route({
   method: "post",
   path: "/api/cache/clear",
@@ -63,12 +66,22 @@ const clear: Route = route({
   answer: {
     status: 200,
     description: "How many answers this gateway forgot.",
-    schema: z.object({ cleared: z.int() }),
+    schema: cleared,
     example: { cleared: 12 },
   },
-  errors: ["BODY_INVALID"],
-  handle: ({ body }, { cache }) => {
+  errors: ["BODY_INVALID", "SERVER_NOT_FOUND"],
+  audit: {
+    action: "cache.clear",
+    target: ({ body }) => (body?.server === undefined ? undefined : `server:${body.server}`),
+    details: ({ body }, answer) => ({ ...body, ...cleared.safeParse(answer?.body).data }),
+  },
+  handle: ({ body, ...request }, { cache, registry }) => {
     const { server, tool, uri } = body ?? {};
+    if (!request.principal.permissions.gatewayWide) {
+      if (server === undefined)
+        throw new SignalboxError("FORBIDDEN", "Name a server: the rest is of other projects, too.");
+      serverNamed(server, request, registry);
+    }
     if (server === undefined && (tool ?? uri) !== undefined) {
       throw new SignalboxError("BODY_INVALID", "Name the server of the tool or resource, too.");
     }

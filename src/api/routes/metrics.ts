@@ -5,6 +5,7 @@ const metrics: Route = route({
   method: "get",
   path: "/metrics",
   scope: "read",
+  gatewayWide: true,
   tag: "Metrics",
   summary: "Metrics in the text format of Prometheus",
   description: "The same as on the metrics port, for holders of a key.",

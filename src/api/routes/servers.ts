@@ -1,10 +1,12 @@
 import { z } from "@hono/zod-openapi";
+import { projectOf } from "../../access/index.ts";
 import { SignalboxError, isSignalboxError } from "../../foundation/index.ts";
-import { LINK_STATES, isFailing, serverOptions } from "../../registry/index.ts";
+import { LINK_STATES, isFailing, maskServer, serverOptions } from "../../registry/index.ts";
 import type { ServerFacts, ServerView, TestReport } from "../../registry/index.ts";
 import type { ApiDeps, LinkUptime } from "../ports.ts";
+import { requireManage, seesServer, serverManaged, serverSeen, serverWanted } from "../reach.ts";
 import { route } from "../route.ts";
-import type { Route } from "../route.ts";
+import type { Answer, AuditedThing, Route } from "../route.ts";
 
 const optionsExample = {
   command: "npx",
@@ -201,20 +203,23 @@ const list: Route = route({
   path: "/api/servers",
   scope: "read",
   tag: "Servers",
-  summary: "Every server with its state",
+  summary: "Every server of the asker's project with its state",
   answer: {
     status: 200,
     description: "The servers of the product, of the configuration file and of the store.",
     schema: z.object({ servers: z.array(server) }),
     example: { servers: [example] },
   },
-  handle: (_, { registry }) => ({ body: { servers: registry.servers().map(presented) } }),
+  handle: ({ principal }, { registry }) => {
+    const seen = registry.servers().filter((one) => seesServer(principal, one));
+    return { body: { servers: seen.map(presented) } };
+  },
 });
 
 const add: Route = route({
   method: "post",
   path: "/api/servers",
-  scope: "admin",
+  scope: "manage",
   tag: "Servers",
   summary: "Add a server",
   description:
@@ -228,9 +233,21 @@ const add: Route = route({
     schema: server.extend({ test: report.optional() }).openapi("AddedServer"),
     example,
   },
-  errors: ["NAME_INVALID", "NAME_TAKEN", "STORE_UNAVAILABLE", "SERVER_UNREACHABLE"],
-  handle: async ({ body, query, signal }, { registry }) => {
-    const { name, ...rest } = body;
+  errors: [
+    "NAME_INVALID",
+    "NAME_TAKEN",
+    "PROJECT_NOT_FOUND",
+    "STORE_UNAVAILABLE",
+    "SERVER_UNREACHABLE",
+  ],
+  audit: {
+    action: "server.create",
+    target: ({ body }) => `server:${body.name}`,
+    state: ({ body }, deps) => thing(body.name, deps),
+  },
+  handle: async ({ body, query, signal, principal }, { registry }) => {
+    const { name, ...given } = body;
+    const rest = serverWanted(principal, name, given);
     const test =
       query.test === "true"
         ? await registry.testServer({ name, options: rest }, within(signal))
@@ -244,7 +261,7 @@ const add: Route = route({
 const testCandidate: Route = route({
   method: "post",
   path: "/api/servers/test",
-  scope: "admin",
+  scope: "manage",
   tag: "Servers",
   summary: "Try a server that is not added",
   description:
@@ -256,10 +273,22 @@ const testCandidate: Route = route({
     description: "What was found; `ok` tells whether it answered.",
     schema: report,
   },
-  errors: ["NAME_INVALID"],
-  handle: async ({ body: { name, ...rest }, signal }, { registry }) => ({
-    body: await registry.testServer({ name, options: rest }, within(signal)),
-  }),
+  errors: ["NAME_INVALID", "PROJECT_NOT_FOUND"],
+  audit: {
+    action: "server.test",
+    target: ({ body }) => `server:${body.name}`,
+    details: ({ body: { name: _name, ...tried } }, answer) => ({
+      tried: maskServer(tried),
+      ...testedAs(answer),
+    }),
+  },
+  handle: async ({ body: { name, ...rest }, signal, principal }, { registry }) => {
+    // The masked values of a stored server are only for whoever may manage it.
+    const stored = registry.servers().find((one) => one.name === name);
+    if (stored !== undefined) requireManage(principal, name, projectOf(stored));
+    const wanted = serverWanted(principal, name, rest);
+    return { body: await registry.testServer({ name, options: wanted }, within(signal)) };
+  },
 });
 
 const get: Route = route({
@@ -275,9 +304,10 @@ const get: Route = route({
     example,
   },
   errors: ["SERVER_NOT_FOUND"],
-  handle: async ({ params }, deps) => {
-    const name = nameIn(params);
-    const body = presented(deps.registry.server(name));
+  handle: async (request, deps) => {
+    const seen = serverSeen(request, deps);
+    const { name } = seen;
+    const body = presented(seen);
     const facts = deps.registry.serverFacts(name);
     if (facts === undefined) return { body };
     const cache = deps.cache.statisticsOf(name);
@@ -335,8 +365,9 @@ const linkHistory: Route = route({
     },
   },
   errors: ["SERVER_NOT_FOUND", "STORE_UNAVAILABLE"],
-  handle: async ({ params, query }, deps) => {
-    const { name } = deps.registry.server(nameIn(params));
+  handle: async (request, deps) => {
+    const { query } = request;
+    const { name } = serverSeen(request, deps);
     const before = query.before === undefined ? undefined : Date.parse(query.before);
     const rows = await deps.linkHistory({
       server: name,
@@ -369,8 +400,15 @@ const setBreaker: Route = route({
   bodyExample: { state: "open" },
   answer: { status: 204, description: "Done." },
   errors: ["SERVER_NOT_FOUND", "SERVER_DISABLED"],
-  handle: ({ params, body }, { registry }) => {
-    registry.setBreaker(nameIn(params), body.state, body.tool);
+  audit: {
+    action: "breaker.set",
+    target: onServer,
+    state: ({ params }, deps) => ({ project: thing(params["name"], deps).project }),
+    details: ({ body }) => body,
+  },
+  handle: (request, deps) => {
+    const { state, tool } = request.body;
+    deps.registry.setBreaker(serverSeen(request, deps).name, state, tool);
     return { status: 204 };
   },
 });
@@ -378,31 +416,43 @@ const setBreaker: Route = route({
 const replace: Route = route({
   method: "put",
   path: "/api/servers/{name}",
-  scope: "admin",
+  scope: "manage",
   tag: "Servers",
   summary: "Replace a server's options",
   description:
-    "The body is the whole of the options. Where a masked value is sent back it keeps what is stored, as long as the program or address that receives it stays the same.",
+    "The body is the whole of the options, less the project, which stays when it is left out. Where a masked value is sent back it keeps what is stored, as long as the program or address that receives it stays the same.",
   body: options,
   bodyExample: optionsExample,
   answer: { status: 200, description: "Replaced.", schema: server, example },
-  errors: ["SERVER_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
-  handle: async ({ params, body }, { registry }) => ({
-    body: presented(await registry.updateServer(nameIn(params), body)),
-  }),
+  errors: ["SERVER_NOT_FOUND", "PROJECT_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
+  audit: {
+    action: "server.update",
+    target: onServer,
+    state: ({ params }, deps) => thing(params["name"], deps),
+  },
+  handle: async (request, deps) => {
+    const before = serverManaged(request, deps);
+    const wanted = serverWanted(request.principal, before.name, request.body, before);
+    return { body: presented(await deps.registry.updateServer(before.name, wanted)) };
+  },
 });
 
 const remove: Route = route({
   method: "delete",
   path: "/api/servers/{name}",
-  scope: "admin",
+  scope: "manage",
   tag: "Servers",
   summary: "Remove a server",
   description: "Calls in flight may end; new ones no longer find its tools.",
   answer: { status: 204, description: "Removed." },
   errors: ["SERVER_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE"],
-  handle: async ({ params }, { registry }) => {
-    await registry.removeServer(nameIn(params));
+  audit: {
+    action: "server.delete",
+    target: onServer,
+    state: ({ params }, deps) => thing(params["name"], deps),
+  },
+  handle: async (request, deps) => {
+    await deps.registry.removeServer(serverManaged(request, deps).name);
     return { status: 204 };
   },
 });
@@ -422,9 +472,16 @@ const testOne: Route = route({
     schema: report,
   },
   errors: ["SERVER_NOT_FOUND"],
-  handle: async ({ params, signal }, { registry }) => ({
-    body: await registry.testServer(nameIn(params), within(signal)),
-  }),
+  audit: {
+    action: "server.test",
+    target: onServer,
+    state: ({ params }, deps) => ({ project: thing(params["name"], deps).project }),
+    details: (_, answer) => testedAs(answer),
+  },
+  handle: async (request, deps) => {
+    const { name } = serverSeen(request, deps);
+    return { body: await deps.registry.testServer(name, within(request.signal)) };
+  },
 });
 
 const logs: Route = route({
@@ -440,10 +497,12 @@ const logs: Route = route({
     example: { lines: ["Secure MCP Filesystem Server running on stdio"] },
   },
   errors: ["SERVER_NOT_FOUND"],
-  handle: ({ params }, { registry }) => ({ body: { lines: registry.logs(nameIn(params)) } }),
+  handle: (request, deps) => ({
+    body: { lines: deps.registry.logs(serverSeen(request, deps).name) },
+  }),
 });
 
-/** `/api/servers`: whoever may add or change one may run programs on this machine, so that takes an admin. */
+/** `/api/servers`: a server that is a program on this machine takes an admin of the whole gateway. */
 export const serverRoutes: readonly Route[] = [
   list,
   add,
@@ -458,6 +517,22 @@ export const serverRoutes: readonly Route[] = [
   setBreaker,
   linkHistory,
 ];
+
+function onServer({ params }: { params: Readonly<Record<string, string>> }): string {
+  return `server:${params["name"] ?? ""}`;
+}
+
+function thing(name: string | undefined, { registry }: ApiDeps): Required<AuditedThing> {
+  const view = registry.server(name ?? "");
+  return { project: projectOf(view), shown: view.options };
+}
+
+const tested = z.object({ ok: z.boolean(), error: z.object({ code: z.string() }).optional() });
+
+function testedAs(answer: Answer | undefined): Record<string, unknown> {
+  const { ok, error } = tested.safeParse(answer?.body).data ?? {};
+  return { ...(ok !== undefined && { ok }), ...(error && { code: error.code }) };
+}
 
 // The rest is shown without it while the database is away.
 async function storedUptime(
@@ -522,8 +597,15 @@ function endpointRoute(about: {
     bodyOptional: true,
     answer: { status: 204, description: done },
     errors: ["SERVER_NOT_FOUND", "SERVER_DISABLED", "ENDPOINT_NOT_FOUND"],
-    handle: ({ params }, { registry }) => {
-      registry.drainEndpoint(nameIn(params), params["endpoint"] ?? "", verb === "drain");
+    audit: {
+      action: `endpoint.${verb}`,
+      target: onServer,
+      state: ({ params }, deps) => ({ project: thing(params["name"], deps).project }),
+      details: ({ params }) => ({ endpoint: params["endpoint"] }),
+    },
+    handle: (request, deps) => {
+      const { name } = serverSeen(request, deps);
+      deps.registry.drainEndpoint(name, request.params["endpoint"] ?? "", verb === "drain");
       return { status: 204 };
     },
   });
@@ -578,10 +660,6 @@ function requirePassed(name: string, test: TestReport): void {
 
 function iso(epochMs: number): string {
   return new Date(epochMs).toISOString();
-}
-
-function nameIn(params: Readonly<Record<string, string>>): string {
-  return params["name"] ?? "";
 }
 
 // A first start may download the server's package.

@@ -1,6 +1,8 @@
 import { z } from "@hono/zod-openapi";
+import { projectOf, type Principal } from "../../access/index.ts";
 import type { ServerView } from "../../registry/index.ts";
-import type { ApiDeps } from "../ports.ts";
+import type { ApiDeps, HealthReport } from "../ports.ts";
+import { seesServer } from "../reach.ts";
 import { route } from "../route.ts";
 import type { Route } from "../route.ts";
 
@@ -46,15 +48,19 @@ const status: Route = route({
       checks: { database: { status: "ok" }, mcp_servers: { status: "warning" } },
     },
   },
-  handle: (_, deps) => ({ body: statusOf(deps) }),
+  handle: ({ principal }, deps) => ({ body: statusOf(deps, principal) }),
 });
 
 /** `/api/status`. */
 export const statusRoutes: readonly Route[] = [status];
 
-function statusOf(deps: ApiDeps): object {
+// What the checks tell in detail names things of every project.
+function statusOf(deps: ApiDeps, principal: Principal): object {
+  const { permissions } = principal;
   const { ready, overall, checks } = deps.health();
   const { registry } = deps;
+  const servers = registry.servers().filter((one) => seesServer(principal, one));
+  const bundles = registry.bundles().filter((one) => permissions.owns(projectOf(one)));
   return {
     status: ready ? "ready" : "not_ready",
     version: deps.version,
@@ -62,11 +68,17 @@ function statusOf(deps: ApiDeps): object {
     uptimeSeconds: Math.floor((deps.clock.now() - deps.startedAt) / 1000),
     ...deps.describe?.(),
     configuration: { version: registry.version, stored: registry.loaded },
-    servers: countStates(registry.servers().map(stateOf)),
-    bundles: registry.bundles().length,
+    servers: countStates(servers.map(stateOf)),
+    bundles: bundles.length,
     overall,
-    checks,
+    checks: permissions.gatewayWide ? checks : withoutDetails(checks),
   };
+}
+
+function withoutDetails(checks: HealthReport["checks"]): object {
+  return Object.fromEntries(
+    Object.entries(checks).map(([name, { status: is }]) => [name, { status: is }]),
+  );
 }
 
 function stateOf(server: ServerView): string {

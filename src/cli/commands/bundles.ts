@@ -55,6 +55,7 @@ const createOptions = z.object({
   exclude: z.array(z.string()).optional(),
   names: z.enum(["prefixed", "bare"]).optional(),
   title: z.string().optional(),
+  project: z.string().optional(),
   description: z.string().optional(),
 });
 
@@ -70,6 +71,7 @@ function addCreate(bundles: Command, state: RunState): void {
     )
     .option("--exclude <pattern>", "public names it leaves out (repeatable)", repeatable)
     .option("--names <names>", "prefixed or bare: whether tools keep their server's prefix")
+    .option("--project <project>", "the project it belongs to, and whose servers it takes")
     .option("--title <title>", "shown to clients")
     .option("--description <text>", "shown to clients");
   handle(command, state, async ({ args, options, api, out }) => {

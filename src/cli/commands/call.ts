@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import type { Command } from "commander";
 import { z } from "zod";
+import { argumentText } from "../argument-text.ts";
 import { parseExact } from "../exact-json.ts";
 import { duration } from "../../foundation/index.ts";
 import { CliError, exitCodes, usageError } from "../exit-code.ts";
@@ -14,9 +13,6 @@ import { plain } from "../output.ts";
 import type { Output } from "../output.ts";
 import { remedyOf } from "../remedy.ts";
 import { renderResult, toolResult } from "../tool-result.ts";
-
-/** Arguments read from a file or stdin may be this large. */
-const argumentBytesMax = 4 * 1024 * 1024;
 
 /** `signalbox call <tool>`: one real tools/call through the gateway. */
 export function addCallCommand(program: Command, state: RunState): void {
@@ -114,7 +110,7 @@ function protocolError(error: NonNullable<Message["error"]>): CliError {
 }
 
 async function readArguments(given: string, { io }: Invocation): Promise<Record<string, unknown>> {
-  const text = await argumentText(given, io.stdin, io.cwd ?? process.cwd());
+  const text = await argumentText(given, io);
   try {
     const parsed = z.record(z.string(), z.unknown()).safeParse(parseExact(text));
     if (parsed.success) return parsed.data;
@@ -126,38 +122,6 @@ async function readArguments(given: string, { io }: Invocation): Promise<Record<
     });
   }
   throw usageError('The arguments must be a JSON object, such as \'{"message":"hello"}\'.');
-}
-
-async function argumentText(
-  given: string,
-  stdin: AsyncIterable<Buffer | string>,
-  cwd: string,
-): Promise<string> {
-  if (given === "-") return await readAll(stdin);
-  if (!given.startsWith("@")) return given;
-  const file = resolve(cwd, given.slice(1));
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    throw new CliError({
-      exitCode: exitCodes.usage,
-      code: "USAGE",
-      message: `${file} cannot be read.`,
-      cause,
-    });
-  }
-}
-
-async function readAll(stdin: AsyncIterable<Buffer | string>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of stdin) {
-    const bytes = Buffer.from(chunk);
-    size += bytes.length;
-    if (size > argumentBytesMax) throw usageError("The arguments on stdin are larger than 4 MiB.");
-    chunks.push(bytes);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 function deadlineAfter(ms: number, tool: string): Disposable & { signal: AbortSignal } {

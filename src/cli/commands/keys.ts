@@ -23,6 +23,7 @@ export function addKeysCommands(program: Command, state: RunState): void {
 Examples:
   $ signalbox keys create laptop
   $ signalbox keys create ci --role caller --bundle coding --expires-in 30d
+  $ signalbox keys create reader --project payments --allow-server 'ledger*' --read-only
   $ signalbox keys revoke laptop`,
   );
   addCreate(keys, state);
@@ -34,6 +35,11 @@ const createOptions = z.object({
   role: z.string(),
   bundle: z.array(z.string()).optional(),
   expiresIn: z.string().optional(),
+  project: z.string().optional(),
+  allowServer: z.array(z.string()).optional(),
+  allowTool: z.array(z.string()).optional(),
+  denyTool: z.array(z.string()).optional(),
+  readOnly: z.boolean().default(false),
 });
 
 function addCreate(keys: Command, state: RunState): void {
@@ -41,12 +47,17 @@ function addCreate(keys: Command, state: RunState): void {
     .command("create")
     .description("create a key; it is shown once")
     .argument("<name>", "what it is for")
-    .option("--role <role>", "caller, operator or admin", "caller")
+    .option("--role <role>", "caller, developer, operator, auditor, admin or an own one", "caller")
+    .option("--project <project>", "whose servers it sees; '*' for all")
     .option("--bundle <bundle>", "allow only this bundle (repeatable)", repeatable)
+    .option("--allow-server <pattern>", "allow only these servers (repeatable)", repeatable)
+    .option("--allow-tool <pattern>", "allow only these tools (repeatable)", repeatable)
+    .option("--deny-tool <pattern>", "deny these tools (repeatable)", repeatable)
+    .option("--read-only", "allow only what reads: read-only tools, prompts, resources")
     .option("--expires-in <duration>", "such as 30d or 12h; default: never");
   handle(command, state, async ({ args, options, api, out }) => {
     const [name = ""] = args;
-    const { role, bundle, expiresIn } = createOptions.parse(options);
+    const { role, bundle, expiresIn, project, ...limits } = createOptions.parse(options);
     const lifetimeMs = expiresIn === undefined ? undefined : duration.safeParse(expiresIn);
     if (lifetimeMs?.success === false)
       throw usageError(`--expires-in takes a duration such as 30d, not "${expiresIn ?? ""}".`);
@@ -54,12 +65,30 @@ function addCreate(keys: Command, state: RunState): void {
       name,
       role,
       bundles: bundle ?? "all",
+      project,
+      rules: rulesOf(limits),
       lifetimeMs: lifetimeMs?.data,
     });
     out.note("This key is shown once. Keep it safe:");
     out.result(created, () => created.key);
     return exitCodes.ok;
   });
+}
+
+// What limits the key, as rules: one that allows what is named, and those that deny.
+function rulesOf(limits: {
+  allowServer?: string[] | undefined;
+  allowTool?: string[] | undefined;
+  denyTool?: string[] | undefined;
+  readOnly: boolean;
+}): object[] {
+  const { allowServer: servers, allowTool: tools, denyTool, readOnly } = limits;
+  const allows = servers !== undefined || tools !== undefined;
+  return [
+    ...(allows ? [{ effect: "allow", ...(servers && { servers }), ...(tools && { tools }) }] : []),
+    ...(denyTool === undefined ? [] : [{ effect: "deny", tools: denyTool }]),
+    ...(readOnly ? [{ effect: "deny", actions: ["write"] }] : []),
+  ];
 }
 
 function addList(keys: Command, state: RunState): void {
@@ -71,7 +100,10 @@ function addList(keys: Command, state: RunState): void {
     out.result({ keys: list }, () =>
       list.length === 0
         ? ["No keys."]
-        : table(["ID", "NAME", "ROLE", "BUNDLES", "BEGINS", "LAST USED", "STATE"], list.map(row)),
+        : table(
+            ["ID", "NAME", "ROLE", "PROJECT", "BUNDLES", "BEGINS", "LAST USED", "STATE"],
+            list.map(row),
+          ),
     );
     return exitCodes.ok;
   });
@@ -82,6 +114,7 @@ function row(key: KeyView): string[] {
     key.id,
     key.name,
     key.role,
+    key.project ?? "",
     Array.isArray(key.bundles) ? key.bundles.join(" ") : (key.bundles ?? ""),
     key.prefix ?? "",
     day(key.lastUsedAt) || "never",

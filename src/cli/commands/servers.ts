@@ -13,9 +13,10 @@ import type { ServerOptionsSent } from "../server-definition.ts";
 import { describeTest, testServer } from "../server-test.ts";
 import { shellWords } from "../shell-words.ts";
 import { table } from "../table.ts";
+import { addLoginCommands } from "./server-login.ts";
 import { addRuntimeCommands } from "./server-runtime.ts";
 
-/** `signalbox servers list|add|test|remove|logs`, and those of server-runtime.ts. */
+/** `signalbox servers list|add|test|remove|logs`, and those of server-login.ts and server-runtime.ts. */
 export function addServersCommands(
   program: Command,
   state: RunState,
@@ -39,6 +40,7 @@ Examples:
   addTest(servers, state);
   addRemove(servers, state);
   addLogs(servers, state);
+  addLoginCommands(servers, state);
   addRuntimeCommands(servers, state);
 }
 
@@ -108,10 +110,12 @@ const addOptions = z.object({
   headerEnv: z.array(z.string()).default([]),
   era: z.string().optional(),
   transport: z.string().optional(),
+  oauth: z.string().optional(),
   env: z.array(z.string()).default([]),
   envFrom: z.array(z.string()).default([]),
   cwd: z.string().optional(),
   timeout: z.string().optional(),
+  project: z.string().optional(),
   preset: z.string().optional(),
   test: z.boolean().default(true),
 });
@@ -133,6 +137,10 @@ function addAdd(servers: Command, state: RunState, argv: readonly string[]): voi
       repeatable,
     )
     .option("--transport <kind>", "streamable-http or http-sse")
+    .option(
+      "--oauth <mode>",
+      "the server takes tokens: each caller's own (principal), or one connection for all (gateway)",
+    )
     .option("--era <era>", "auto, modern or legacy (default: auto)")
     .option("--env <NAME=value>", "environment variable of the command (repeatable)", repeatable)
     .option(
@@ -142,6 +150,7 @@ function addAdd(servers: Command, state: RunState, argv: readonly string[]): voi
     )
     .option("--cwd <folder>", "working directory of the command")
     .option("--timeout <duration>", "longest wait for a call, such as 30s")
+    .option("--project <project>", "the project it belongs to")
     .option(
       "--preset <preset>",
       `add a preset under another name: ${Object.keys(presets).join(", ")}`,

@@ -10,7 +10,7 @@
  * Clearing replaces a mark by a new random one, so that answers under the old one, also those that are only now being
  * stored, are never read again. What could not be cleared while Redis was down is cleared before it is read from again.
  */
-import { createClient, RESP_TYPES } from "@redis/client";
+import { RESP_TYPES } from "@redis/client";
 import {
   messageOf,
   type Clock,
@@ -19,6 +19,7 @@ import {
   type Metrics,
 } from "../../foundation/index.ts";
 import { isJsonObject, parseJson, stringify } from "../../protocol/index.ts";
+import { redisClient } from "../redis/redis-client.ts";
 import type { CacheKey } from "./cache-key.ts";
 import type { Freshness } from "./flight.ts";
 import { PendingInvalidations, readInvalidation } from "./pending-invalidations.ts";
@@ -55,7 +56,7 @@ export class RedisStore implements SecondLevel {
   readonly #log: Log;
   readonly #token: () => string;
   readonly #id: string;
-  readonly #client: ReturnType<typeof clientOf>;
+  readonly #client: ReturnType<typeof redisClient>;
   readonly #dropped: CounterSlot;
   readonly #pending = new PendingInvalidations();
   #listener: SecondLevelListener | undefined;
@@ -81,7 +82,7 @@ export class RedisStore implements SecondLevel {
     this.#dropped = metrics
       .counter("mcp_cache_writes_dropped_total", "Answers not written to Redis for want of room.")
       .slot();
-    this.#client = clientOf(options.url);
+    this.#client = redisClient(options.url);
     this.#client.on("error", (error: unknown) => this.#down(messageOf(error)));
     this.#client.on("ready", () => this.#connected());
   }
@@ -330,11 +331,6 @@ const GET_TIMEOUT_MS = 50;
 const LATE_MAX = 3;
 const PROBE_FIRST_MS = 1_000;
 const PROBE_MAX_MS = 30_000;
-/** A connection on which nothing comes for so long is made anew; pings see to it that something does. */
-const SILENCE_MAX_MS = 15_000;
-const PING_EVERY_MS = 5_000;
-const CONNECT_TIMEOUT_MS = 5_000;
-const COMMANDS_MAX = 10_000;
 const CLOSE_TIMEOUT_MS = 500;
 const TELL_AFTER_MS = 5;
 /** A Redis that refuses, as one without room does, is not pressed. */
@@ -345,19 +341,6 @@ const WRITE_BYTES_MAX = 16 * 1024 * 1024;
 /** Thirty days: marks of servers that are long gone vanish. */
 const MARK_TTL_MS = String(30 * 86_400_000);
 const CLEARED_MAX = 10_000;
-
-// oxlint-disable-next-line typescript/explicit-function-return-type -- the library's types have no short name
-function clientOf(url: string) {
-  return createClient({
-    url,
-    name: "signalbox",
-    disableOfflineQueue: true,
-    commandsQueueMaxLength: COMMANDS_MAX,
-    pingInterval: PING_EVERY_MS,
-    maintNotifications: "disabled",
-    socket: { connectTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SILENCE_MAX_MS },
-  });
-}
 
 const LATE = Symbol("late");
 

@@ -7,7 +7,7 @@ export function authorize(
   principal: Principal,
   bundle: string | undefined,
 ): SignalboxError | undefined {
-  if (!allows(principal.role, "call")) {
+  if (!allows(principal, "call")) {
     return new SignalboxError("FORBIDDEN", `The role "${principal.role}" may not call tools.`);
   }
   if (mayUseBundle(principal, bundle)) return undefined;

@@ -1,4 +1,5 @@
 /** What is remembered of a call: one record for the call log, and its metrics. Never throws, never waits. */
+import { everyProject } from "../../access/index.ts";
 import { parseTraceparent, type Clock, type Log } from "../../foundation/index.ts";
 import type { Call, CallEnd } from "../call.ts";
 import type { CallMeters, CallOutcome } from "../call-meters.ts";
@@ -10,6 +11,8 @@ export interface CallRecord {
   readonly at: number;
   readonly principalId: string;
   readonly principalName: string;
+  /** Whose the call is: the server's project, or the caller's where the server belongs to all. */
+  readonly project: string;
   readonly method: string;
   readonly server: string;
   readonly tool?: string;
@@ -100,6 +103,8 @@ export class Record implements CallEnd {
       at: this.#clock.now() - durationMs,
       principalId: start.principal.id,
       principalName: start.principal.name,
+      project:
+        route.catalog.project === everyProject ? start.principal.project : route.catalog.project,
       method: start.message.method,
       server: route.server.name,
       publicName: route.publicName,

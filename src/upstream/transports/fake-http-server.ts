@@ -141,6 +141,7 @@ export function discovery(
   request: Received,
   response: ServerResponse,
   capabilities: JsonObject = { tools: {} },
+  more: JsonObject = {},
 ): boolean {
   if (request.message["method"] !== "server/discover") return false;
   json(response, {
@@ -150,6 +151,7 @@ export function discovery(
       resultType: "complete",
       supportedVersions: ["2026-07-28"],
       capabilities,
+      ...more,
       _meta: { "io.modelcontextprotocol/serverInfo": { name: "fake", version: "2" } },
     },
   });

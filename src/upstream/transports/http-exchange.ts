@@ -12,10 +12,11 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import {
   HeldShare,
+  SignalboxError,
   UNCOUNTED_BYTES,
+  isSignalboxError,
   type ErrorCode,
   type HeldBytes,
-  type SignalboxError,
 } from "../../foundation/index.ts";
 import {
   isJsonObject,
@@ -36,6 +37,7 @@ import {
   type RequestId,
   type SseEvent,
 } from "../../protocol/index.ts";
+import { isAboutToken, REFUSALS_MAX, type LaneCredentials } from "../credentials.ts";
 import type { ExchangeHandle, ExchangeSink, OutboundRequest } from "../lane.ts";
 import { idAtInBytes, idAtInText, withIdBytes } from "./answer-id.ts";
 import type { HttpEndpoint, Timed } from "./http-endpoint.ts";
@@ -51,7 +53,9 @@ import { LargeAnswer } from "./large-answer.ts";
 import { lineMargin } from "./line-splitter.ts";
 import { findId, found, withFoundId } from "./minted-id.ts";
 import { callersToken, mintedBody } from "./minted-request.ts";
+import { challengeIn } from "./once-authorized.ts";
 import { WholeBody } from "./whole-body.ts";
+import { serverWords } from "../server-words.ts";
 
 /** What an exchange needs of its lane. */
 export interface ExchangeHost {
@@ -61,6 +65,8 @@ export interface ExchangeHost {
   readonly shared: boolean;
   readonly responseBytesMax: number;
   readonly inspectBytesMax: number;
+  /** Of a server that takes tokens. */
+  readonly credentials: LaneCredentials | undefined;
   readonly held: HeldBytes | undefined;
   /** The legacy session in use, if the server gave one. */
   readonly sessionId: string | undefined;
@@ -111,6 +117,12 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   #controller: Dispatcher.DispatchController | undefined;
   #status = 0;
   #retryAfterMs: number | undefined;
+  /** The value of `Authorization`; "" for none. */
+  #authorization = "";
+  #challenge: string | undefined;
+  #refusals = 0;
+  /** Credentials are being got. */
+  #authorizing = false;
   #first: Buffer | undefined;
   #whole: WholeBody | undefined;
   #share: HeldShare | undefined;
@@ -150,7 +162,9 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   /** Sends the request. */
   start(): this {
     this.#host.endpoint.watch(this);
-    this.#post();
+    const { credentials } = this.#host;
+    if (credentials === undefined) this.#post();
+    else this.#authorize(credentials);
     return this;
   }
 
@@ -176,7 +190,9 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
       this.#break("SERVER_TIMEOUT", `did not answer within ${seconds} s`);
       return;
     }
-    const sentence = `was not asked: no connection to it was free or could be made within ${seconds} s`;
+    const sentence = this.#authorizing
+      ? `was not asked: no token for it came within ${seconds} s`
+      : `was not asked: no connection to it was free or could be made within ${seconds} s`;
     const details = { delivered: "no" };
     this.#fail(failureOf(this.#host.serverName, "SERVER_TIMEOUT", sentence, { details }));
   }
@@ -195,6 +211,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
     this.#status = status;
     if (status === 429 || status === 503)
       this.#retryAfterMs = retryAfterMsOf(headers, this.#host.endpoint.clock.now());
+    if (status === 401 || status === 403) this.#challenge = challengeIn(headers);
     if (this.#lastEventId !== undefined) this.#resumed(status, headers);
     else if (status >= 300) this.#phase = "refusal";
     else this.#accepted(status, headers);
@@ -275,11 +292,51 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
       {
         path: endpoint.path,
         method: "POST",
-        headers: this.#host.postHeaders(this.#request),
+        headers: this.#authorized(this.#host.postHeaders(this.#request)),
         body: this.#body,
       },
       this,
     );
+  }
+
+  #authorize({ of, subject }: LaneCredentials): void {
+    const whose = this.#request.subject ?? subject;
+    const value = of.now(whose);
+    if (value === undefined) void this.#postWith(of.get(whose));
+    else {
+      this.#authorization = value;
+      this.#post();
+    }
+  }
+
+  async #postWith(authorization: Promise<string>): Promise<void> {
+    this.#authorizing = true;
+    try {
+      this.#authorization = await authorization;
+    } catch (error) {
+      if (!this.#isOver()) this.#fail(this.#notAuthorized(error));
+      return;
+    } finally {
+      this.#authorizing = false;
+    }
+    if (!this.#isOver()) this.#post();
+  }
+
+  // Either nothing was sent, or the server refused to look at it.
+  #notAuthorized(error: unknown): SignalboxError {
+    if (!isSignalboxError(error)) {
+      const more = { cause: error, details: { delivered: "no" } };
+      return failureOf(this.#host.serverName, "OAUTH_FAILED", "was given no token", more);
+    }
+    const details = { ...error.details, delivered: "no" };
+    return new SignalboxError(error.code, error.message, { cause: error, details });
+  }
+
+  // The lane's own headers are not to be added to.
+  #authorized(headers: string[]): string[] {
+    return this.#authorization === ""
+      ? headers
+      : [...headers, "authorization", this.#authorization];
   }
 
   #accepted(status: number, headers: IncomingHttpHeaders): void {
@@ -301,7 +358,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
         "SERVER_GARBAGE",
         type === ""
           ? "answered without saying what kind of content it sends"
-          : `answered with ${type.slice(0, 60)} where JSON or an event stream belongs`,
+          : `answered with ${serverWords(type, 60)} where JSON or an event stream belongs`,
       );
     }
   }
@@ -571,7 +628,7 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
       {
         path: endpoint.path,
         method: "GET",
-        headers: this.#host.resumeHeaders(this.#lastEventId),
+        headers: this.#authorized(this.#host.resumeHeaders(this.#lastEventId)),
       },
       this,
     );
@@ -598,8 +655,15 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
   // --- refusals
 
   #refused(body: Buffer): void {
-    const { era, serverName } = this.#host;
-    const refusal = refusalOf(this.#status, body, this.#retryAfterMs);
+    const { era, serverName, credentials } = this.#host;
+    if (credentials !== undefined && isAboutToken(this.#status, this.#challenge)) {
+      if (this.#refusals++ < REFUSALS_MAX) {
+        this.#resendAuthorized(credentials);
+        return;
+      }
+    }
+    const asksForOAuth = this.#challenge?.includes("resource_metadata") === true;
+    const refusal = { ...refusalOf(this.#status, body, this.#retryAfterMs), asksForOAuth };
     const { reply } = refusal;
     const ours = reply !== undefined && this.#isOurs(reply);
     const exact = ours && reply.id !== undefined && reply.id !== null;
@@ -630,12 +694,29 @@ export class HttpExchange implements ExchangeHandle, Timed, Dispatcher.DispatchH
       return;
     }
     this.#resends++;
+    this.#beginAnew();
+    void this.#resend(session);
+  }
+
+  #beginAnew(): void {
     this.#phase = "waiting";
     this.#controller?.abort(given);
     this.#controller = undefined;
     this.#bytes = 0;
     this.#whole = undefined;
-    void this.#resend(session);
+  }
+
+  // Who refuses a token has not looked at the request.
+  #resendAuthorized({ of, subject }: LaneCredentials): void {
+    this.#beginAnew();
+    const refusal = {
+      subject: this.#request.subject ?? subject,
+      used: this.#authorization,
+      status: this.#status,
+      challenge: this.#challenge,
+    };
+    this.#challenge = undefined;
+    void this.#postWith(of.refused(refusal));
   }
 
   async #resend(session: string): Promise<void> {

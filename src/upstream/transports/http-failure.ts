@@ -57,6 +57,7 @@ export function statusFailure(
   server: string,
   status: number,
   retryAfterMs?: number,
+  asksForOAuth = false,
 ): SignalboxError {
   const details = { status, ...(retryAfterMs !== undefined && { retryAfterMs }) };
   if (status === 429) {
@@ -71,7 +72,9 @@ export function statusFailure(
     return failureOf(
       server,
       "SERVER_UNAUTHORIZED",
-      `refused the gateway's credentials (HTTP ${status})`,
+      asksForOAuth
+        ? `asks for OAuth (HTTP ${status}): give it an oauth section, which may be empty`
+        : `refused the gateway's credentials (HTTP ${status})`,
       { details: refused },
     );
   }

@@ -9,12 +9,15 @@ import {
   type JsonRpcResponse,
 } from "../../protocol/index.ts";
 import { failureOf, statusFailure } from "./http-failure.ts";
+import { serverWords } from "../server-words.ts";
 
 /** One refused request. */
 export interface Refusal {
   readonly status: number;
   /** How long the server asks to be left in peace. */
   readonly retryAfterMs?: number;
+  /** It answered with a challenge that names where to get tokens. */
+  readonly asksForOAuth?: boolean;
   /** The JSON-RPC error in the body, where there is one that may count as an answer. */
   readonly reply?: JsonRpcResponse;
 }
@@ -59,14 +62,14 @@ export function contradictsEra({ status, reply }: Refusal, era: Era): boolean {
 /** The refusal as the gateway's own failure. */
 export function refusalFailure(
   server: string,
-  { status, reply, retryAfterMs }: Refusal,
+  { status, reply, retryAfterMs, asksForOAuth }: Refusal,
 ): SignalboxError {
-  if (reply?.error === undefined) return statusFailure(server, status, retryAfterMs);
+  if (reply?.error === undefined) return statusFailure(server, status, retryAfterMs, asksForOAuth);
   const { code, message } = reply.error;
   return failureOf(
     server,
     "SERVER_REFUSED",
-    `refused what the gateway sent: ${message.slice(0, 200)} (${code}, HTTP ${status})`,
+    `refused what the gateway sent: ${serverWords(message)} (${code}, HTTP ${status})`,
     { details: { status, rpcCode: code, delivered: "no" } },
   );
 }

@@ -21,6 +21,7 @@ import {
   type SseEvent,
 } from "../../protocol/index.ts";
 import { ask, resultOf } from "../ask.ts";
+import { isAboutToken, REFUSALS_MAX } from "../credentials.ts";
 import type {
   ExchangeHandle,
   ExchangeSink,
@@ -34,8 +35,9 @@ import { localAnswer, offeredCapabilities } from "../local-answers.ts";
 import type { ServerOptions } from "../server-options.ts";
 import { HttpEndpoint, type Timed } from "./http-endpoint.ts";
 import { connectionFailure, failureOf, statusFailure } from "./http-failure.ts";
-import { once } from "./http-once.ts";
+import type { OnceRequest } from "./http-once.ts";
 import { findId, found, withFoundId } from "./minted-id.ts";
+import { challengeIn, onceAuthorized } from "./once-authorized.ts";
 import { Exchange, type ExchangeOwner } from "./stdio-exchange.ts";
 
 const newestRevision = LEGACY_REVISIONS[0] ?? "2025-11-25";
@@ -59,13 +61,22 @@ export async function open(
       clock: deps.clock,
       connectTimeoutMs: deps.connectTimeoutMs,
     });
-  const lane = new HttpSseLane({ endpoint, options, context, listener, deps });
-  try {
-    await lane.open();
-    return lane;
-  } catch (error) {
-    await lane.close();
-    throw error;
+  const { credentials } = context;
+  let authorization = credentials && (await credentials.of.get(credentials.subject));
+  for (let refusals = 0; ; refusals++) {
+    const lane = new HttpSseLane({ endpoint, options, context, listener, deps });
+    try {
+      await lane.open(authorization ?? "");
+      return lane;
+    } catch (error) {
+      const { refused } = lane;
+      if (credentials === undefined || refused === undefined || refusals === REFUSALS_MAX) {
+        await lane.close();
+        throw error;
+      }
+      const { of, subject } = credentials;
+      authorization = await of.refused({ subject, used: authorization ?? "", ...refused });
+    }
   }
 }
 
@@ -85,6 +96,8 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
   serverInfo: JsonObject = {};
   declare instructions?: string;
   closed = false;
+  /** What the server said where it wants another token. */
+  refused: { status: number; challenge: string | undefined } | undefined;
   /** As a thing with deadlines it is always due: it looks through its exchanges itself. */
   readonly deadlineMs = -1;
   place = -1;
@@ -110,10 +123,10 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
   }
 
   /** Waits for the stream's address and opens the session. */
-  async open(): Promise<void> {
+  async open(authorization: string): Promise<void> {
     const { context, deps } = this.#parts;
     const signal = context.signal;
-    await this.#connect(signal);
+    await this.#connect(authorization, signal);
     const response = await ask(
       this,
       "initialize",
@@ -193,6 +206,8 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
     if (this.closed || status < 200) return;
     this.#answering = true;
     if (status === 200 && headers["content-type"]?.startsWith("text/event-stream")) return;
+    const challenge = challengeIn(headers);
+    if (isAboutToken(status, challenge)) this.refused = { status, challenge };
     this.#end(
       status === 200
         ? this.#failure("SERVER_REFUSED", "does not answer a GET with an event stream")
@@ -227,7 +242,7 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
     this.#end(connectionFailure(this.#serverName, origin, error, phase), true);
   }
 
-  async #connect(signal: AbortSignal | undefined): Promise<void> {
+  async #connect(authorization: string, signal: AbortSignal | undefined): Promise<void> {
     const { endpoint, deps } = this.#parts;
     signal?.throwIfAborted();
     const abort = (): void => this.#ready.reject(signal?.reason);
@@ -236,6 +251,7 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
     signal?.addEventListener("abort", abort, { once: true });
     const timer = setTimeout(late, deps.connectTimeoutMs);
     const headers = [...endpoint.headers, "accept", "text/event-stream"];
+    if (authorization !== "") headers.push("authorization", authorization);
     endpoint.streams.dispatch({ path: endpoint.path, method: "GET", headers }, this);
     try {
       await this.#ready.promise;
@@ -336,14 +352,15 @@ class HttpSseLane implements Lane, ExchangeOwner, Timed, Dispatcher.DispatchHand
     const { endpoint, deps } = this.#parts;
     if (this.closed || this.#postPath === undefined) return;
     try {
-      const reply = await once(endpoint, {
+      const request: OnceRequest = {
         server: this.#serverName,
         method: "POST",
         path: this.#postPath,
         headers: this.#headers,
         body,
         timeoutMs: postTimeoutMs,
-      });
+      };
+      const reply = await onceAuthorized(endpoint, request, this.#parts.context.credentials);
       if (reply.response !== undefined) this.#response(reply.response);
       else if (reply.status === 404 && this.#opened) this.#forgotten(exchange);
       else if (reply.status >= 300) throw statusFailure(this.#serverName, reply.status);

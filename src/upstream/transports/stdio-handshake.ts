@@ -13,6 +13,7 @@ import {
 } from "../../protocol/index.ts";
 import type { ExchangeSink, LaneContext } from "../lane.ts";
 import type { StdioChannel } from "./stdio-channel.ts";
+import { serverWords } from "../server-words.ts";
 
 /** What was agreed with the server. */
 export interface Agreement {
@@ -99,7 +100,7 @@ function readDiscovery(result: JsonObject): Opening {
   if (!Array.isArray(versions))
     return { kind: "refused", reason: "its answer to server/discover lists no versions" };
   if (!versions.includes(MODERN_REVISION)) {
-    const spoken = versions.slice(0, 10).map(String).join(", ");
+    const spoken = serverWords(versions.slice(0, 10).map(String).join(", "));
     return { kind: "refused", reason: `it speaks ${spoken}, not ${MODERN_REVISION}` };
   }
   const meta = objectOf(result["_meta"]);
@@ -113,7 +114,10 @@ function readInitialization(result: JsonObject): Opening {
     return { kind: "refused", reason: "its answer to initialize names no protocol version" };
   const oldest = LEGACY_REVISIONS.at(-1) ?? "";
   if (!LEGACY_REVISIONS.includes(revision) && revision >= oldest)
-    return { kind: "refused", reason: `it wants the unknown protocol version ${revision}` };
+    return {
+      kind: "refused",
+      reason: `it wants the unknown protocol version ${serverWords(revision, 40)}`,
+    };
   return agreed("legacy", revision, result, objectOf(result["serverInfo"]));
 }
 
@@ -168,7 +172,7 @@ function readReply(body: Buffer): Reply {
   try {
     answer = parseJson(body.toString());
   } catch (error) {
-    return { kind: "refused", reason: `its answer is not JSON: ${messageOf(error)}` };
+    return { kind: "refused", reason: `its answer is not JSON: ${serverWords(messageOf(error))}` };
   }
   if (!isJsonObject(answer)) return { kind: "refused", reason: "its answer is not an object" };
   if (isJsonObject(answer["result"])) return { kind: "result", result: answer["result"] };
@@ -176,7 +180,7 @@ function readReply(body: Buffer): Reply {
   const code = error["code"];
   return {
     kind: "refused",
-    reason: `it answered with error ${String(code)}: ${String(error["message"]).slice(0, 300)}`,
+    reason: `it answered with error ${String(code)}: ${serverWords(String(error["message"]), 300)}`,
     ...(typeof code === "number" ? { code } : {}),
   };
 }

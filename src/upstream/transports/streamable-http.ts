@@ -24,6 +24,7 @@ import {
 } from "../../protocol/index.ts";
 import { ask, resultOf } from "../ask.ts";
 import { probeEra } from "../era-probe.ts";
+import { authorized, type LaneCredentials } from "../credentials.ts";
 import { isFresh } from "../era-verdict.ts";
 import type {
   ExchangeHandle,
@@ -39,9 +40,11 @@ import type { ServerOptions } from "../server-options.ts";
 import { HttpEndpoint } from "./http-endpoint.ts";
 import { HttpExchange, type ExchangeHost } from "./http-exchange.ts";
 import { failureOf } from "./http-failure.ts";
-import { once } from "./http-once.ts";
+import { once, type OnceRequest } from "./http-once.ts";
 import { open as openHttpSse } from "./http-sse.ts";
+import { onceAuthorized } from "./once-authorized.ts";
 import { ServerStream, type ServerStreamHost } from "./server-stream.ts";
+import { serverWords } from "../server-words.ts";
 
 const closeTimeoutMs = 2000;
 const streamWaitMs = 300;
@@ -154,6 +157,7 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
   readonly serverName: string;
   readonly responseBytesMax: number;
   readonly inspectBytesMax: number;
+  readonly credentials: LaneCredentials | undefined;
   readonly held: HeldBytes | undefined;
   revision: string;
   capabilities: JsonObject = {};
@@ -180,6 +184,7 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
     this.serverName = nameOf(deps);
     this.responseBytesMax = deps.responseBytesMax;
     this.inspectBytesMax = deps.inspectBytesMax;
+    this.credentials = context.credentials;
     this.held = deps.held;
     this.#ignored = deps.metrics
       ?.counter(
@@ -243,7 +248,7 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
       throw failureOf(
         this.serverName,
         "SERVER_REFUSED",
-        `answered initialize with revision ${JSON.stringify(revision)?.slice(0, 40)}, which the gateway does not speak`,
+        `answered initialize with revision ${serverWords(JSON.stringify(revision) ?? "none", 40)}, which the gateway does not speak`,
       );
     }
     this.revision = revision;
@@ -285,7 +290,7 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
   }
 
   resumeHeaders(lastEventId: string): string[] {
-    return this.streamHeaders(lastEventId);
+    return this.#streamHeaders(lastEventId);
   }
 
   opened(headers: IncomingHttpHeaders): void {
@@ -328,6 +333,10 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
   // --- for its stream
 
   streamHeaders(lastEventId: string | undefined): string[] {
+    return authorized(this.#streamHeaders(lastEventId), this.credentials);
+  }
+
+  #streamHeaders(lastEventId: string | undefined): string[] {
     const headers = [...this.endpoint.headers, "accept", "text/event-stream"];
     if (this.sessionId !== undefined) headers.push("mcp-session-id", this.sessionId);
     if (this.revision !== "2025-03-26") headers.push("mcp-protocol-version", this.revision);
@@ -364,14 +373,15 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
   }
 
   async #announce(signal: AbortSignal | undefined): Promise<void> {
-    await once(this.endpoint, {
+    const announcement: OnceRequest = {
       server: this.serverName,
       method: "POST",
       headers: this.#headers,
       body: stringify({ jsonrpc: "2.0", method: "notifications/initialized" }),
       timeoutMs: this.#parts.deps.connectTimeoutMs,
       signal,
-    });
+    };
+    await onceAuthorized(this.endpoint, announcement, this.credentials);
   }
 
   async #renew(): Promise<SignalboxError | undefined> {
@@ -399,13 +409,14 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
       this.era === "modern" && method !== undefined
         ? [...this.#headers, "mcp-method", method]
         : this.#headers;
-    once(this.endpoint, {
+    const request: OnceRequest = {
       server: this.serverName,
       method: "POST",
       headers,
       body,
       timeoutMs: messageTimeoutMs,
-    }).catch((error: unknown) => {
+    };
+    onceAuthorized(this.endpoint, request, this.credentials).catch((error: unknown) => {
       const { log } = this.#parts.deps;
       log.debug({ serverId: this.serverName, err: error }, "a message did not reach the server");
     });
@@ -416,7 +427,7 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
       await once(this.endpoint, {
         server: this.serverName,
         method: "DELETE",
-        headers: this.#headers,
+        headers: authorized(this.#headers, this.credentials),
         timeoutMs: closeTimeoutMs,
       });
     } catch {
