@@ -3,6 +3,7 @@
  *
  *   npm run faults                    three seeds of each scenario
  *   npm run faults -- --seeds 20      more
+ *   npm run faults -- --page          nothing, but writes the page anew from the summary that is there
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -30,12 +31,28 @@ const runSchema = z.object({
   figures: z.record(z.string(), z.unknown()),
 });
 const partSchema = z.object({ of: z.string(), seeds: z.int(), runs: z.array(runSchema) });
+const summarySchema = z.object({
+  at: z.string(),
+  machine: z.string(),
+  seeds: z.int(),
+  runs: z.array(runSchema),
+});
 type Run = z.output<typeof runSchema>;
+type Summary = z.output<typeof summarySchema>;
 
 process.exitCode = main();
 
 function main(): number {
-  const { values } = parseArgs({ options: { seeds: { type: "string", default: "3" } } });
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: "string", default: "3" },
+      page: { type: "boolean", default: false },
+    },
+  });
+  if (values.page) {
+    writePage(summarySchema.parse(JSON.parse(readFileSync(summaryFile, "utf8"))));
+    return 0;
+  }
   const folder = mkdtempSync(join(tmpdir(), "fault-summary-"));
   try {
     const { status } = spawnSync(
@@ -61,9 +78,15 @@ function write(folder: string, seeds: string): void {
   const runs = parts.flatMap((part) => part.runs);
   const summary = { at: new Date().toISOString(), machine: machine(), seeds: Number(seeds), runs };
   writeFileSync(summaryFile, `${JSON.stringify(summary, undefined, 2)}\n`);
+  spawnSync(process.execPath, [formatter, summaryFile], { stdio: "ignore" });
+  process.stdout.write(`${summaryFile}\n`);
+  writePage(summary);
+}
+
+function writePage(summary: Summary): void {
   writeFileSync(pageFile, pageOf(summary));
-  spawnSync(process.execPath, [formatter, summaryFile, pageFile], { stdio: "ignore" });
-  process.stdout.write(`${summaryFile}\n${pageFile}\n`);
+  spawnSync(process.execPath, [formatter, pageFile], { stdio: "ignore" });
+  process.stdout.write(`${pageFile}\n`);
 }
 
 function machine(): string {
@@ -71,12 +94,7 @@ function machine(): string {
   return `${availableParallelism()} cores, ${memory} GiB, ${process.platform}, Node ${process.version}`;
 }
 
-function pageOf(summary: {
-  at: string;
-  machine: string;
-  seeds: number;
-  runs: readonly Run[];
-}): string {
+function pageOf(summary: Summary): string {
   const scenarios = Map.groupBy(summary.runs, ({ scenario }) => nameOf(scenario));
   return `# What was tested to fail
 
@@ -99,7 +117,7 @@ ${[...scenarios].map(([name, runs]) => rowOf(name, runs)).join("\n")}
 
 // A server that is made for each seed has it in its name.
 function nameOf(scenario: string): string {
-  return scenario.replace(/-\d+$/, "");
+  return scenario.replace(/(?<!^FS)-\d+$/, "");
 }
 
 function rowOf(name: string, runs: readonly Run[]): string {
