@@ -243,19 +243,6 @@ test("what is approved is served at once, and those who listen are told", async 
   stream.leave();
 });
 
-test("looking again where nothing is decided otherwise tells nobody", async () => {
-  const { url, running } = await held(["one a"]);
-  await list(url);
-  const client = await LegacyClient.open(url);
-  const stream = await client.stream();
-  // What changed before the server was listened to is not known, so that is told once.
-  await stream.until(({ messages }) => messages.length === 3);
-  for (let times = 0; times < 3; times++) running.gateway.reconsiderPins();
-  await call(url, "one__b");
-  expect(stream.messages).toHaveLength(3);
-  stream.leave();
-});
-
 test("a list is compared when it comes in and when decisions change, never at a call", async () => {
   const { url, guard, running } = await held([]);
   await list(url);

@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject } from "../protocol/index.ts";
 import { UpstreamServer, type LaneKey, type ServerOptions } from "../upstream/index.ts";
 import { discovery, fakeHttpServer, json } from "../upstream/transports/fake-http-server.ts";
 import { limitOptions } from "./options.ts";
+import type { PinGuard } from "./pins.ts";
 import { until } from "./running-gateway.ts";
 import { ServerCatalog, type Listing } from "./server-catalog.ts";
 
@@ -16,6 +17,7 @@ async function catalogOf(
   capabilities: JsonObject = { tools: {} },
   options: ServerOptions = {},
   log: Log = silentLog,
+  pins?: PinGuard,
 ) {
   const asked: string[] = [];
   const peer = await fakeHttpServer(async (request, response) => {
@@ -47,6 +49,7 @@ async function catalogOf(
     limits: limitOptions.parse({ list_timeout: 5_000, ...limits }),
     envelope: { clientInfo: {}, capabilities: {} },
     changed: (kind, news) => changes.push([kind, news]),
+    pins,
   });
   return { catalog, clock, changes, asked, tools: catalog.listing("tools") };
 }
@@ -72,6 +75,27 @@ describe("a listing", () => {
     await settled;
     expect(tools.view().missing).toMatchObject({ reason: "SERVER_CLOSED" });
     expect(warnings).toEqual([]);
+  });
+
+  test("that is looked at again tells of it only where other items are served than before", async () => {
+    let isHeld = true;
+    const pins: PinGuard = {
+      examine: async () => await Promise.resolve(),
+      admit: ({ items }) =>
+        isHeld
+          ? { served: [], held: [{ name: "a", reason: "it waits.", since: 0 }] }
+          : { served: items, held: [] },
+      gone: () => undefined,
+    };
+    const more = [{}, undefined, {}, undefined, pins] as const;
+    const { catalog, tools, changes } = await catalogOf(() => list("a"), ...more);
+    await tools.settle();
+    changes.length = 0;
+    catalog.reconsider(false);
+    expect([names(tools), changes]).toEqual([[], []]);
+    isHeld = false;
+    catalog.reconsider(false);
+    expect([names(tools), changes]).toEqual([["a"], [["tools", true]]]);
   });
 
   test("is waited for by its first reader, and then is there at once", async () => {
