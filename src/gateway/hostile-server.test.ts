@@ -44,6 +44,7 @@ async function before(
   });
   const running = await runGateway({
     servers: [remote("bad", upstream.url, { protocol_era: era })],
+    limits: { list_timeout: 10_000 },
   });
   onTestFinished(() => upstream.close());
   onTestFinished(() => running.close());
