@@ -42,10 +42,8 @@ async function before(
       result({ tools: [{ name: "t", inputSchema: { type: "object" } }] });
     } else answer(response, JSON.stringify(id));
   });
-  const running = await runGateway({
-    servers: [remote("bad", upstream.url, { protocol_era: era })],
-    limits: { list_timeout: 10_000 },
-  });
+  const servers = [remote("bad", upstream.url, { protocol_era: era })];
+  const running = await runGateway({ servers }, { limits: { list_timeout: 10_000 } });
   onTestFinished(() => upstream.close());
   onTestFinished(() => running.close());
   return running;
