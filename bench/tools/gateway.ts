@@ -1,4 +1,7 @@
-/** A gateway as `npm start` runs it: keys, catalog, metrics and call log on, its own home, ports and database. */
+/**
+ * A gateway as a team runs it: keys, permissions, rate limits that nobody reaches, pins that block, audit trail, metrics and call
+ * log on, its own home, ports and database.
+ */
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -38,6 +41,7 @@ const servingFlags = [
   "--initial-old-space-size=64",
   "--external-memory-accounted-in-global-limit",
 ];
+const guards = { rate_limit: { max: 1_000_000_000 }, pins: { policy: "block" } };
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 /** Starts a gateway on a new home and waits until it is ready and lists the tools of all its servers. */
@@ -60,7 +64,7 @@ async function runOn(
 ): Promise<RunningGateway> {
   const configFile = join(home, "signalbox.toml");
   const configure = (changed: GatewaySettings): Promise<void> =>
-    writeFile(configFile, stringify({ ...changed }));
+    writeFile(configFile, stringify({ ...guards, ...changed }));
   await configure(settings);
   const [port, metricsPort] = await Promise.all([freePort(), freePort()]);
   const url = `http://127.0.0.1:${port}`;
