@@ -74,9 +74,8 @@ test.each(seeds)(
     const ledgerFile = join(folder, "ledger");
     await using over = await LedgerServer.start({ name: "over" });
     const setup = {
-      settings: { call_log: { arguments: true } },
       servers: { over: { url: over.url }, lines: linesOf(folder) },
-      env: { SIGNALBOX_ADMIN_KEY: `sbx_${"k".repeat(43)}` },
+      env: { SIGNALBOX_ADMIN_KEY: `sbx_${randomBytes(32).toString("base64url")}` },
     };
     gateway = await startGateway(setup);
     const violations = await runScenario("FS-01", seed, gateway, {

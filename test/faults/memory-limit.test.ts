@@ -27,7 +27,6 @@ const callers = 10;
 /** All that the gateway may take, its database beside it included. */
 const limitBytes = 300 * MB;
 const settings = {
-  call_log: { arguments: true },
   limits: {
     response_bytes_max: 2 * answerBytes,
     held_bytes_max: 32 * MB,

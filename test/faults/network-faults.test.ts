@@ -18,7 +18,6 @@ import {
   type ScenarioRun,
 } from "./scenario-run.ts";
 
-const settings = { call_log: { arguments: true } };
 const scenarioMs = 60_000;
 const recoveryMs = 20_000;
 /** Long enough that a slow machine makes some calls meanwhile, short enough that what is ejected comes back in time. */
@@ -47,7 +46,6 @@ describe("bytes on a bad line", () => {
         proxies.set(name, open.use(await FaultProxy.start(server.port, { seed })));
       }
     gateway = await startGateway({
-      settings,
       servers: {
         quiet: { url: quiet.url },
         ...Object.fromEntries(
@@ -188,7 +186,7 @@ describe("a server with three endpoints", () => {
       servers.push(server);
       proxies.push(open.use(await FaultProxy.start(server.port)));
     }
-    gateway = await startGateway({ settings, servers: replicas(proxies.map(({ port }) => port)) });
+    gateway = await startGateway({ servers: replicas(proxies.map(({ port }) => port)) });
     open.defer(async () => await gateway.stop());
   }, 120_000);
 
@@ -283,7 +281,7 @@ describe("a server with three endpoints", () => {
     const sets = [[first], [first, second], [second, third], [first, second, third]];
     try {
       for (const ports of sets) {
-        await gateway.configure({ settings, servers: replicas(ports) });
+        await gateway.configure({ servers: replicas(ports) });
         await until(
           "the change is served",
           async () => (await endpointsOf(gateway)).length === ports.length,

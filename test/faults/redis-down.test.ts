@@ -32,7 +32,6 @@ describe.skipIf(program === "")("FS-23: a gateway whose Redis", () => {
     const server = open.use(await LedgerServer.start({ name: "kept", ledger }));
     redis = open.use(await TestRedis.start(program));
     gateway = await startGateway({
-      settings: { call_log: { arguments: true } },
       servers: {
         kept: {
           url: server.url,

@@ -10,7 +10,14 @@ import type { TestGateway } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
 import type { FaultProxy } from "./fault-proxy.ts";
 import { History, type Operation } from "./history.ts";
-import { isWritten, violationsOf, type Recovery, type Span, type Violation } from "./invariants.ts";
+import {
+  isWritten,
+  violationsOf,
+  type LoggedCall,
+  type Recovery,
+  type Span,
+  type Violation,
+} from "./invariants.ts";
 import { LedgerCalls, loggedCalls } from "./ledger-calls.ts";
 import type { LedgerEntry } from "./ledger.ts";
 import { ledgerToolNames, type LedgerToolName } from "./ledger-tools.ts";
@@ -123,15 +130,20 @@ export class ScenarioRun {
     await until("the call log is written", async () => await this.#has(due), loggedWithinMs).catch(
       () => undefined,
     );
-    const log = await loggedCalls(this.#gateway, this.#logSince);
+    const log = await this.#log(operations);
     const { recoveries } = this;
     const gatewayDied = unwritten !== undefined;
     return violationsOf({ operations, ledger, log, recoveries, gatewayDied, unwritten });
   }
 
   async #has(operations: readonly Operation[]): Promise<boolean> {
-    const ids = new Set((await loggedCalls(this.#gateway, this.#logSince)).map(({ id }) => id));
+    const ids = new Set((await this.#log(operations)).map(({ id }) => id));
     return operations.every(({ id }) => ids.has(id));
+  }
+
+  async #log(operations: readonly Operation[]): Promise<LoggedCall[]> {
+    const ids = operations.map(({ id }) => id);
+    return await loggedCalls(this.#gateway, this.#logSince, ids);
   }
 }
 

@@ -48,7 +48,6 @@ describe("sessions of a server that end at any moment", () => {
       open.use(await ForgetfulServer.start({ name: "slow-to-open", dialect: "404", ledger })),
     );
     gateway = await startGateway({
-      settings: { call_log: { arguments: true } },
       servers: Object.fromEntries([...servers].map(([name, { url }]) => [name, { url }])),
     });
     open.defer(async () => await gateway.stop());

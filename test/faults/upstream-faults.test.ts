@@ -30,7 +30,6 @@ import { pick } from "./seeded-random.ts";
 const scenarioMs = 20_000;
 const recoveryMs = 15_000;
 
-const settings = { call_log: { arguments: true } };
 // What keeps a scenario short: a breaker that tries again soon, and connections that do.
 const soon = {
   circuit_breaker: { open_for: "1s" },
@@ -78,7 +77,6 @@ describe("one gateway before broken servers and broken networks", () => {
     farModern = await proxied(open, "modern", "far modern", ledger);
     const farUrl = (index: number): string => urlOf(index % 2 === 0 ? farLegacy : farModern);
     gateway = await startGateway({
-      settings,
       servers: {
         quiet: { url: quiet.url },
         slow: { url: urlOf(slow), timeout: "3s", ...soon },
@@ -294,7 +292,6 @@ describe("once lost links reconnect by themselves", () => {
     const connection_pool = { reconnect_backoff: "500ms", max_reconnect_backoff: "2s" };
     const options = { protocol_era: "legacy", connection_pool };
     gateway = await startGateway({
-      settings,
       servers: Object.fromEntries(
         many.map((name) => [name, { url: `${urlOf(proxy)}?${name}`, ...options }]),
       ),
@@ -358,7 +355,7 @@ describe("once calls are repeated", () => {
         const quick = { preset: "quick" };
         return [era, { url: urlOf(proxy), timeout: "5s", retry_policy: quick, ...soon }];
       });
-      gateway = await startGateway({ settings, servers: Object.fromEntries(servers) });
+      gateway = await startGateway({ servers: Object.fromEntries(servers) });
       open.defer(async () => await gateway.stop());
     }, 120_000);
 
@@ -446,7 +443,6 @@ describe("once calls are repeated", () => {
       for (const [index, name] of names.entries())
         endpoints.set(name, open.use(await LedgerServer.start({ name, ledger, seed: index + 1 })));
       gateway = await startGateway({
-        settings,
         servers: {
           replicas: {
             endpoints: [...endpoints.values()].map(({ url }) => ({ url, weight: 1, priority: 0 })),
