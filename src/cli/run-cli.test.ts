@@ -472,7 +472,7 @@ describe("removing", () => {
     api.answer({ "DELETE /api/servers/files": [204] });
     const no = await run(["servers", "remove", "files"], {
       tty: true,
-      answers: [[/Remove files\? \[y\/N\] $/, "n"]],
+      answers: [[/Remove the server files\? \[y\/N\] $/, "n"]],
     });
     expect(no.code).toBe(2);
     expect(api.requests).toEqual([]);
