@@ -1,5 +1,5 @@
 /**
- * A gateway as a team runs it: keys, permissions, rate limits that nobody reaches, pins that block, audit trail, metrics and call
+ * A gateway as a team runs it: keys, permissions, rate limits and quotas that nobody reaches, pins that block, audit trail, metrics and call
  * log on, its own home, ports and database.
  */
 import { randomBytes } from "node:crypto";
@@ -41,7 +41,11 @@ const servingFlags = [
   "--initial-old-space-size=64",
   "--external-memory-accounted-in-global-limit",
 ];
-const guards = { rate_limit: { max: 1_000_000_000 }, pins: { policy: "block" } };
+const guards = {
+  rate_limit: { max: 1_000_000_000 },
+  quotas: { day: 1_000_000_000 },
+  pins: { policy: "block" },
+};
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 /** Starts a gateway on a new home and waits until it is ready and lists the tools of all its servers. */
