@@ -228,8 +228,8 @@ describe("a server with three endpoints", () => {
     return { silent, later: durationsOf(later, ["replicas"]) };
   }
 
-  // Calls that went into the silence time out, until the endpoint is ejected for it; those that follow go elsewhere, for as
-  // long as it is.
+  // Calls that went into the silence time out, until the endpoint is ejected for it or its connection is lost; those that
+  // follow go elsewhere, for as long as that lasts.
   async function elsewhere(run: ScenarioRun, silent: number): Promise<readonly Operation[]> {
     const id = `127.0.0.1:${proxies[silent]?.port}`;
     proxies[silent]?.setBoth({ blackhole: "swallow" });
@@ -240,8 +240,8 @@ describe("a server with three endpoints", () => {
         await run.load({ servers: ["replicas"], workers: 4, enough, tools: ["read"] });
     })();
     ejectedUntil = await until(
-      "it is ejected",
-      async () => (await endpointsOf(gateway)).find((one) => one.id === id)?.balance.ejectedUntil,
+      "it is out",
+      async () => outUntil((await endpointsOf(gateway)).find((one) => one.id === id)),
       2 * recoveryMs,
     ).finally(() => (ejectedUntil ??= 0));
     await load;
@@ -347,11 +347,17 @@ const detailSchema = z.object({
   }),
 });
 
-async function endpointsOf(
-  gateway: TestGateway,
-): Promise<z.output<typeof detailSchema>["runtime"]["endpoints"]> {
+async function endpointsOf(gateway: TestGateway): Promise<readonly Endpoint[]> {
   const { body } = await gateway.api("GET", "/api/servers/replicas");
   return detailSchema.parse(body).runtime.endpoints;
+}
+
+type Endpoint = z.output<typeof detailSchema>["runtime"]["endpoints"][number];
+
+/** Until when an endpoint takes no calls; a lost one for as long as nobody heals it. */
+function outUntil(endpoint: Endpoint | undefined): number | undefined {
+  const isLost = endpoint?.state === "error" || endpoint?.state === "reconnecting";
+  return isLost ? Number.POSITIVE_INFINITY : endpoint?.balance.ejectedUntil;
 }
 
 /** Makes calls whose answers nobody believes; how many were answered at all. */
