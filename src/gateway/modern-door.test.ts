@@ -311,6 +311,8 @@ describe("a call", () => {
       },
     );
     await expect(going).rejects.toThrow("socket hang up");
+    // What comes later is answered later: by then the gateway has seen the client go.
+    await (await fetch(`${running.url}/elsewhere`)).text();
     lists.resolve();
     await until("the record", () => running.calls.length === 1);
     expect(running.calls).toMatchObject([{ outcome: "cancelled", upstreamMs: 0 }]);
