@@ -426,12 +426,13 @@ export class GatewayProcess {
       start: () => this.#shareCache(),
       stop: async () => this.#redis?.close(),
     });
+    // Before the checks, whose first round asks whether it listens.
+    if (this.#metricsEnabled) this.lifecycle.add(this.#metricsListener);
     this.lifecycle.add({
       name: "health checks",
       start: async () => this.#startHealth(),
       stop: async () => this.#health.stop(),
     });
-    if (this.#metricsEnabled) this.lifecycle.add(this.#metricsListener);
     this.lifecycle.add({
       name: "listener",
       start: () => this.#listen(),
