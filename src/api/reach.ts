@@ -8,11 +8,25 @@ import type { BundleOptions, BundleView, ServerOptions, ServerView } from "../re
 import type { ApiDeps } from "./ports.ts";
 import type { RouteRequest } from "./route.ts";
 
-type Asking = Pick<RouteRequest<unknown, unknown>, "params" | "principal" | "hid">;
+export type Asking = Pick<RouteRequest<unknown, unknown>, "params" | "principal" | "hid">;
 
 /** Whether a principal may know of a server. */
 export function seesServer({ permissions }: Principal, server: ServerView): boolean {
   return permissions.sees({ name: server.name, project: projectOf(server) });
+}
+
+/** The names of the servers that a principal may know of. */
+export function serverNamesSeen(
+  principal: Principal,
+  registry: ApiDeps["registry"],
+): ReadonlySet<string> {
+  const seen = registry.servers().filter((one) => seesServer(principal, one));
+  return new Set(seen.map(({ name }) => name));
+}
+
+/** The name of the server in the path of what belongs to one. Throws SERVER_NOT_FOUND as `serverNamed` does. */
+export function ownerSeen(asking: Asking, registry: ApiDeps["registry"]): string {
+  return serverNamed(asking.params["server"] ?? "", asking, registry).name;
 }
 
 /** The server that the path names. Throws SERVER_NOT_FOUND. */

@@ -1,9 +1,6 @@
 import { SignalboxError } from "../foundation/index.ts";
 import { secretNameShape } from "../gateway/index.ts";
 
-/** The project of what names none. */
-export const DEFAULT_PROJECT = "default";
-
 /** A secret as it is kept: sealed. Times are epoch milliseconds. */
 export interface SecretRecord {
   id: string;

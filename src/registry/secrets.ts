@@ -1,10 +1,10 @@
-import { keyIdOfSealed, type Vault } from "../access/index.ts";
+import { defaultProject, keyIdOfSealed, type Vault } from "../access/index.ts";
 import { messageOf, newId, SignalboxError } from "../foundation/index.ts";
 import type { AuditActor, Clock, Log } from "../foundation/index.ts";
 import type { LiveConfiguration } from "./live-configuration.ts";
 import type { RegistryStore } from "./ports.ts";
 import { reseal, type Resealing, type SealedTable } from "./resealing.ts";
-import { DEFAULT_PROJECT, placeOf, requireSecret } from "./secret-record.ts";
+import { placeOf, requireSecret } from "./secret-record.ts";
 import type { SecretName, SecretRecord, SecretView } from "./secret-record.ts";
 import { secretsOf, type ServerReferences } from "./server-references.ts";
 
@@ -147,7 +147,7 @@ export class Secrets {
   #view({ sealed, ...record }: SecretRecord, users: ReadonlyMap<string, string[]>): SecretView {
     const { vault } = this.#deps;
     const { name, project, owner } = record;
-    const shared = owner === undefined && project === DEFAULT_PROJECT;
+    const shared = owner === undefined && project === defaultProject;
     return {
       ...record,
       current: vault.unlocked && keyIdOfSealed(sealed) === vault.keyId,

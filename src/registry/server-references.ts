@@ -1,7 +1,7 @@
 // Puts secrets, variables and files in place of the references in servers' options, at the moment the data plane is given them.
 // What the registry keeps, shows and compares has the references; only what is given on has what they stand for.
 import { createHash } from "node:crypto";
-import type { Sealer } from "../access/index.ts";
+import { defaultProject, type Sealer } from "../access/index.ts";
 import {
   GATEWAY_ACTOR,
   hideSecret,
@@ -12,7 +12,7 @@ import {
 import type { AuditSink, Clock } from "../foundation/index.ts";
 import { withReferences } from "../gateway/index.ts";
 import type { GatewayConfiguration, Reference, ServerDefinition } from "../gateway/index.ts";
-import { DEFAULT_PROJECT, placeOf, type SecretRecord } from "./secret-record.ts";
+import { placeOf, type SecretRecord } from "./secret-record.ts";
 
 export interface ServerReferencesDeps {
   sealer: Sealer;
@@ -127,7 +127,7 @@ export class ServerReferences {
 
   #findSecret(name: string, secrets: readonly SecretRecord[]): Found {
     const secret = secrets.find(
-      (one) => one.name === name && one.project === DEFAULT_PROJECT && one.owner === undefined,
+      (one) => one.name === name && one.project === defaultProject && one.owner === undefined,
     );
     if (secret === undefined) return { problem: "is not there" };
     try {

@@ -4,9 +4,9 @@ import { errorTable, isSignalboxError } from "../../foundation/index.ts";
 import type { ErrorCode } from "../../foundation/index.ts";
 import { connectFailedPage, connectPage, connectPagePolicy } from "../connect-page.ts";
 import type { ApiDeps } from "../ports.ts";
-import { seesServer, serverNamed } from "../reach.ts";
+import { ownerSeen, serverNamesSeen } from "../reach.ts";
 import { route } from "../route.ts";
-import type { Answer, Route, RouteRequest } from "../route.ts";
+import type { Answer, Route } from "../route.ts";
 
 const connection = z
   .object({
@@ -55,8 +55,7 @@ const list: Route = route({
   },
   errors: ["STORE_UNAVAILABLE"],
   handle: async ({ principal }, { connections, registry }) => {
-    const servers = registry.servers().filter((one) => seesServer(principal, one));
-    const seen = new Set(servers.map(({ name }) => name));
+    const seen = serverNamesSeen(principal, registry);
     const listed = await connections.list(principal);
     return {
       body: { connections: listed.filter(({ server }) => seen.has(server)).map(presented) },
@@ -83,7 +82,7 @@ const begin: Route = route({
   },
   errors: ["SERVER_NOT_FOUND", "FORBIDDEN", "CONFLICT"],
   handle: (asking, { connections, registry }) => {
-    const wish = { server: serverOf(asking, registry), scopes: [] };
+    const wish = { server: ownerSeen(asking, registry), scopes: [] };
     const { url, expiresAt } = connections.begin(asking.principal, wish);
     return { body: { url, expiresAt: iso(expiresAt) } };
   },
@@ -105,7 +104,7 @@ const remove: Route = route({
   errors: ["SERVER_NOT_FOUND", "FORBIDDEN", "CONFLICT", "STORE_UNAVAILABLE"],
   handle: async (asking, { connections, registry }) => ({
     body: {
-      removed: await connections.remove(asking.principal, serverOf(asking, registry)),
+      removed: await connections.remove(asking.principal, ownerSeen(asking, registry)),
     },
   }),
 });
@@ -230,13 +229,6 @@ function cookieOf(headers: Headers, deps: ApiDeps): string | undefined {
 }
 
 const COOKIES_LENGTH_MAX = 16_384;
-
-function serverOf(
-  asking: Pick<RouteRequest<unknown, unknown>, "params" | "principal" | "hid">,
-  registry: ApiDeps["registry"],
-): string {
-  return serverNamed(asking.params["server"] ?? "", asking, registry).name;
-}
 
 function presented({ connectedAt, expiresAt, ...rest }: ConnectionView): object {
   return {

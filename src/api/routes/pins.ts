@@ -3,9 +3,9 @@ import { actorOf } from "../../access/index.ts";
 import { PINNED_KINDS, pinStates, severities } from "../../registry/index.ts";
 import type { PinDetailView, PinKey, PinView } from "../../registry/index.ts";
 import type { ApiDeps } from "../ports.ts";
-import { seesServer, serverNamed } from "../reach.ts";
+import { ownerSeen, serverNamesSeen, type Asking } from "../reach.ts";
 import { route } from "../route.ts";
-import type { Route, RouteRequest } from "../route.ts";
+import type { Route } from "../route.ts";
 
 const finding = z
   .object({
@@ -106,12 +106,7 @@ const list: Route = route({
   },
   handle: ({ query, principal }, { pins, registry }) => {
     const { findings, ...filter } = query;
-    const servers = new Set(
-      registry
-        .servers()
-        .filter((one) => seesServer(principal, one))
-        .map(({ name }) => name),
-    );
+    const servers = serverNamesSeen(principal, registry);
     const found = pins.list({ ...filter, servers, suspect: findings === "true" });
     return { body: { ...found, pins: found.pins.map(shown) } };
   },
@@ -227,7 +222,7 @@ const approveAll: Route = route({
   },
   errors: ["SERVER_NOT_FOUND", "STORE_UNAVAILABLE"],
   handle: async (asking, { pins, registry }) => {
-    const server = serverOf(asking, registry);
+    const server = ownerSeen(asking, registry);
     const approved = await pins.approveAll(server, { actor: actorOf(asking.principal) });
     return { body: { approved: approved.map(shown) } };
   },
@@ -249,21 +244,15 @@ const forget: Route = route({
   errors: ["SERVER_NOT_FOUND", "STORE_UNAVAILABLE"],
   handle: async (asking, { pins, registry }) => ({
     body: {
-      forgotten: await pins.forget(serverOf(asking, registry), actorOf(asking.principal)),
+      forgotten: await pins.forget(ownerSeen(asking, registry), actorOf(asking.principal)),
     },
   }),
 });
 
 export const pinRoutes: readonly Route[] = [list, show, approve, reject, approveAll, forget];
 
-type Asking = Pick<RouteRequest<unknown, unknown>, "params" | "principal" | "hid">;
-
-function serverOf(asking: Asking, registry: ApiDeps["registry"]): string {
-  return serverNamed(asking.params["server"] ?? "", asking, registry).name;
-}
-
 function keyOf(asking: Asking, kind: PinKey["kind"], registry: ApiDeps["registry"]): PinKey {
-  return { server: serverOf(asking, registry), kind, name: asking.params["tool"] ?? "" };
+  return { server: ownerSeen(asking, registry), kind, name: asking.params["tool"] ?? "" };
 }
 
 function shown({ firstSeen, changedAt, decidedAt, ...view }: PinView): z.input<typeof pin> {
