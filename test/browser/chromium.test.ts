@@ -1,6 +1,9 @@
 // The browser of the tests itself: that it ends, and that it tells what it is watched for.
 import { createServer } from "node:http";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Chromium, hasChromium } from "../support/chromium.ts";
 import { runNode } from "../support/child.ts";
@@ -15,8 +18,13 @@ setInterval(() => {}, 60_000);`;
 
 describe.skipIf(!hasChromium())("the browser of the tests", () => {
   test("ends with the process that started it, however that ends", async () => {
-    const holder = runNode(["--input-type=module", "--eval", holdsBrowser]);
-    onTestFinished(() => holder.kill());
+    const folder = await mkdtemp(join(tmpdir(), "signalbox-test-"));
+    const env = { TMPDIR: folder };
+    const holder = runNode(["--input-type=module", "--eval", holdsBrowser], { env });
+    onTestFinished(async () => {
+      await holder.kill();
+      await rm(folder, { recursive: true, force: true });
+    });
     await until("it is started", () => holder.stdout().includes("started"), 60_000);
     const processes = await descendantsOf(holder.pid);
     expect(processes.length).toBeGreaterThan(0);
