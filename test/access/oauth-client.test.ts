@@ -1,5 +1,5 @@
 // The gateway as an OAuth client of MCP servers, with a real authorization server: a person consents over HTTP.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import {
   startAuthorizationServer,
@@ -218,6 +218,18 @@ describe("a link", () => {
     expect(page.text).toContain("<b>oli</b>");
     expect(page.text).not.toContain("<script");
   });
+});
+
+test("the gateway's own pages may send forms, also behind a proxy that names another host", async () => {
+  const outside = "https://gateway.example.com";
+  const behind = await startGateway({ settings: { connections: { public_url: outside } } });
+  onTestFinished(() => behind.stop());
+  const send = (origin: string): Promise<Response> =>
+    fetch(`${behind.url}/connect/end?ticket=none`, { method: "POST", headers: { origin } });
+  const ours = await send(outside);
+  expect(ours.status).toBe(410);
+  expect(ours.headers.get("content-type")).toContain("text/html");
+  expect((await send("https://elsewhere.example.com")).status).toBe(403);
 });
 
 describe("an answer of the authorization server", () => {

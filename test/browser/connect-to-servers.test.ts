@@ -119,10 +119,13 @@ describe.skipIf(!hasChromium())("a person who connects to servers in a browser",
     const { page } = person;
     await person.tabTo("Connect calendar");
     await leaving(page, () => page.keyboard.press("Enter"));
+    // The authorization server's pages put the focus where one begins.
+    await page.locator("input:focus").waitFor();
     await page.keyboard.type("kim");
     await page.keyboard.press("Tab");
     await page.keyboard.type("any");
     await leaving(page, () => page.keyboard.press("Enter"));
+    await page.locator("button:focus").waitFor();
     await leaving(page, () => page.keyboard.press("Enter"));
     expect(await statusOf(person)).toContain("Connected to calendar.");
     expect(await called(key, "calendar__whoami")).toBe("You are kim");
