@@ -251,7 +251,11 @@ export class GatewayProcess {
       hostPolicy: hostPolicy({
         host: values.host,
         allowedHosts: values.allowed_hosts,
-        allowedOrigins: values.allowed_origins,
+        // Behind a proxy that names another host, its own pages are known by the address that browsers have.
+        allowedOrigins: [
+          ...values.allowed_origins,
+          ...[values.public_url, values.connections.public_url].filter((own) => own !== undefined),
+        ],
       }),
       callerLimits: this.#limits,
       record: (call) => this.#record(call),

@@ -20,7 +20,13 @@ export { Permissions } from "./permissions.ts";
 export type { Owned } from "./permissions.ts";
 export type { AccessItem, AccessRequest, Action, Decision, PolicyEngine } from "./policy.ts";
 export { Connections } from "./oauth-client/connections.ts";
-export type { ConnectLink, ConnectionView, PageView } from "./oauth-client/connections.ts";
+export { connectOutcomes } from "./oauth-client/connections.ts";
+export type {
+  ConnectLink,
+  ConnectionView,
+  ConnectResult,
+  PageView,
+} from "./oauth-client/connections.ts";
 export { connectionOptions } from "./oauth-client/connection-options.ts";
 export { lateConnectionStore } from "./oauth-client/connection-store.ts";
 export type { ConnectionStore } from "./oauth-client/connection-store.ts";

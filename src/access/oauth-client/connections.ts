@@ -25,7 +25,14 @@ import { clientFor, clientMetadata, type ClientIdentity } from "./registration.t
 import { wantedScopes } from "./scopes.ts";
 import { ServerTokens } from "./server-tokens.ts";
 import { isShared, type ProtectedServer } from "./settings.ts";
-import { TICKET_MS, Tickets, hashOf, isBrowserOf, type Wish } from "./tickets.ts";
+import {
+  TICKET_MS,
+  Tickets,
+  hashOf,
+  isBrowserOf,
+  type ActionTicket,
+  type Wish,
+} from "./tickets.ts";
 
 export interface ConnectionsDeps {
   /** Rejects with STORE_UNAVAILABLE while the database is away. */
@@ -70,8 +77,20 @@ export interface PageView {
   readonly servers: readonly (ConnectionView & {
     /** Leads to the authorization server. */
     readonly start: string;
+    /** Where a form ends the connection; absent where there is none. */
+    readonly end?: string;
     readonly wanted: boolean;
   })[];
+}
+
+/** What came of something that a person began on the page: `denied` is the person's own no, or the authorization server's. */
+export const connectOutcomes = ["connected", "denied", "ended"] as const;
+
+export interface ConnectResult {
+  readonly server: string;
+  readonly outcome: (typeof connectOutcomes)[number];
+  /** A link to the page. */
+  readonly page: string;
 }
 
 export interface ConnectLink {
@@ -172,8 +191,13 @@ export class Connections {
       .map((view) => {
         const wanted = view.server === opened.wish?.server;
         const wish = this.#wishAt(view.server, wanted ? opened.wish : undefined);
-        const start = this.#tickets.start({ principalId: principal.id, wish, browserHash }, now);
-        return { ...view, wanted, start: `${CONNECT_PATH}/start?ticket=${start}` };
+        const action = this.#tickets.action({ principalId: principal.id, wish, browserHash }, now);
+        return {
+          ...view,
+          wanted,
+          start: `${CONNECT_PATH}/start?ticket=${action}`,
+          ...(view.state !== "needed" && { end: `${CONNECT_PATH}/end?ticket=${action}` }),
+        };
       })
       .toSorted((one, other) => Number(other.wanted) - Number(one.wanted));
     return { view: { principal: principal.name, servers }, cookie: own };
@@ -182,11 +206,7 @@ export class Connections {
   /** Where the browser goes to consent. Throws CONNECT_LINK_INVALID, OAUTH_FAILED and what fetching throws. */
   async start(ticket: string, cookie: string | undefined): Promise<string> {
     const now = this.#deps.clock.now();
-    const opened = this.#tickets.openStart(ticket, now);
-    const principal = opened && this.#deps.principal(opened.principalId);
-    if (opened === undefined || principal === undefined || !isBrowserOf(cookie, opened.browserHash))
-      throw invalidLink();
-    const { wish } = opened;
+    const { principal, wish, browserHash, nonce } = this.#action(ticket, cookie, now);
     const server = this.#connectable(principal, wish.server);
     const tokens = this.tokensFor(server);
     const { metadata, resource, scopesSupported } = await tokens.discovery(wish.resourceMetadata);
@@ -208,7 +228,7 @@ export class Connections {
       principalId: principal.id,
       server: server.name,
       serverUrl: server.url,
-      browserHash: opened.browserHash,
+      browserHash,
       codeVerifier: asked.codeVerifier,
       redirectUri: identity.redirectUri,
       metadata,
@@ -219,20 +239,16 @@ export class Connections {
     const stateHash = hashOf(asked.state);
     const sealed = this.#flowSealer.seal(JSON.stringify(flow), stateHash);
     const until = now + TICKET_MS;
-    if (!(await store.putFlow({ stateHash, nonce: opened.nonce, sealed, expiresAt: until })))
-      throw invalidLink();
+    if (!(await store.putFlow({ stateHash, nonce, sealed, expiresAt: until }))) throw invalidLink();
     this.#tell("connection.start", principal, server.name, "ok");
     return asked.url;
   }
 
   /**
-   * The browser is back from the authorization server: the connection is made, or it is said why not. The answer is a link
-   * to the page. Throws CONNECT_LINK_INVALID, OAUTH_FAILED.
+   * The browser is back from the authorization server: the connection is made, or it is said why not.
+   * Throws CONNECT_LINK_INVALID, OAUTH_FAILED.
    */
-  async finish(
-    answer: URLSearchParams,
-    cookie: string | undefined,
-  ): Promise<{ server: string; page: string }> {
+  async finish(answer: URLSearchParams, cookie: string | undefined): Promise<ConnectResult> {
     const now = this.#deps.clock.now();
     const state = answer.get("state") ?? "";
     const stateHash = hashOf(state);
@@ -250,11 +266,21 @@ export class Connections {
     } catch (error) {
       const failure = await this.#finishFailed(flow, error);
       this.#tell("connection.complete", principal, server.name, "failed", failure.code);
-      throw failure;
+      // RFC 6749, section 4.1.2.1: nothing is broken, somebody said no.
+      if (oauthErrorOf(error) !== "access_denied") throw failure;
+      const { requested: scopes } = flow;
+      return this.#result(principal, { server: server.name, scopes }, "denied", now);
     }
     this.#tell("connection.complete", principal, server.name, "ok");
-    const wish = { server: server.name, scopes: [] };
-    return { server: server.name, page: this.#pageLink(principal, wish, now).url };
+    return this.#result(principal, { server: server.name, scopes: [] }, "connected", now);
+  }
+
+  /** A person ends a connection on the page. Throws CONNECT_LINK_INVALID, and as `remove`. */
+  async end(ticket: string, cookie: string | undefined): Promise<ConnectResult> {
+    const now = this.#deps.clock.now();
+    const { principal, wish } = this.#action(ticket, cookie, now);
+    await this.remove(principal, wish.server);
+    return this.#result(principal, { server: wish.server, scopes: [] }, "ended", now);
   }
 
   /** Ends a principal's connection, here and at the authorization server. False where there was none. Throws SERVER_NOT_FOUND, FORBIDDEN. */
@@ -341,6 +367,29 @@ export class Connections {
       redirectUri: `${publicUrl}${CONNECT_PATH}/callback`,
       ...(metadataUrl !== undefined && { metadataUrl }),
     };
+  }
+
+  // What stands on the page works only in the browser that was shown it.
+  #action(
+    ticket: string,
+    cookie: string | undefined,
+    now: number,
+  ): ActionTicket & { readonly principal: Principal } {
+    const opened = this.#tickets.openAction(ticket, now);
+    const principal = opened && this.#deps.principal(opened.principalId);
+    if (opened === undefined || principal === undefined || !isBrowserOf(cookie, opened.browserHash))
+      throw invalidLink();
+    return { ...opened, principal };
+  }
+
+  #result(
+    principal: Principal,
+    wish: Wish,
+    outcome: ConnectResult["outcome"],
+    now: number,
+  ): ConnectResult {
+    const { url } = this.#pageLink(principal, wish, now);
+    return { server: wish.server, outcome, page: url };
   }
 
   #pageLink({ id }: Principal, wish: Wish, now: number): ConnectLink {
