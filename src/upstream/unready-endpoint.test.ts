@@ -64,7 +64,7 @@ test("an endpoint that did not open is opened again beside the calls, and takes 
   const server = serverOf([well1, black], {}, 1_200);
   const [, dead] = server.links;
   await Promise.all([deliver(server), deliver(server)]);
-  await expect.poll(() => dead?.lastError, { timeout: 10_000 }).toBeDefined();
+  await expect.poll(() => dead?.lastError).toBeDefined();
   while (openingsOf(black) < 3) {
     // Each is over before an opening is.
     const { error } = await deliver(server, { timeoutMs: 1_000 });
@@ -72,7 +72,7 @@ test("an endpoint that did not open is opened again beside the calls, and takes 
     await delay(5);
   }
   open();
-  await expect.poll(() => dead?.state, { timeout: 10_000 }).toBe("connected");
+  await expect.poll(() => dead?.state).toBe("connected");
   await expect
     .poll(async () => {
       await deliver(server);
