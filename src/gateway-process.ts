@@ -254,7 +254,7 @@ export class GatewayProcess {
         // Behind a proxy that names another host, its own pages are known by the address that browsers have.
         allowedOrigins: [
           ...values.allowed_origins,
-          ...[values.public_url, values.connections.public_url].filter((own) => own !== undefined),
+          ...(values.public_url === undefined ? [] : [values.public_url]),
         ],
       }),
       callerLimits: this.#limits,
@@ -846,8 +846,8 @@ export class GatewayProcess {
   }
 
   #createConnections(): Connections {
-    const { connections, outbound } = this.#values;
-    const { client_name: clientName, client_metadata_url, public_url } = connections;
+    const { connections, outbound, public_url } = this.#values;
+    const { client_name: clientName, client_metadata_url } = connections;
     return new Connections({
       store: lateConnectionStore(() => this.#requireStore().connections),
       http: new OutboundFetch({

@@ -222,7 +222,7 @@ describe("a link", () => {
 
 test("the gateway's own pages may send forms, also behind a proxy that names another host", async () => {
   const outside = "https://gateway.example.com";
-  const behind = await startGateway({ settings: { connections: { public_url: outside } } });
+  const behind = await startGateway({ settings: { public_url: outside } });
   onTestFinished(() => behind.stop());
   const send = (origin: string): Promise<Response> =>
     fetch(`${behind.url}/connect/end?ticket=none`, { method: "POST", headers: { origin } });
