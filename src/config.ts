@@ -7,4 +7,5 @@ export type { Config } from "./config/load.ts";
 export { printConfig } from "./config/print.ts";
 export { problemTextsOf } from "./config/problem.ts";
 export type { ConfigValues } from "./config/schema.ts";
+export { servedAs } from "./config/service-tables.ts";
 export { watchConfigFile } from "./config/watch.ts";

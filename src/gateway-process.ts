@@ -2,6 +2,7 @@
 import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { join } from "node:path";
+import { systemClock as serviceClock } from "@signalbox/kit";
 import {
   CallerLimits,
   Connections,
@@ -14,6 +15,7 @@ import {
   anonymous,
   bearerTokens,
   callsSeenBy,
+  defaultProject,
   encryptionKeyFile,
   fetchJson,
   hostPolicy,
@@ -34,6 +36,7 @@ import {
   loadConfigAside,
   problemTextsOf,
   readEnvironment,
+  servedAs,
   settingsThatWait,
   watchConfigFile,
   type Config,
@@ -71,6 +74,7 @@ import {
   type CallRecord,
   type RedisRates,
   type RedisStore,
+  type ServerDefinition,
   type ServerStatus,
 } from "./gateway/index.ts";
 import {
@@ -86,12 +90,14 @@ import {
   type CheckResult,
 } from "./ops/index.ts";
 import { KeyLimitBook, Pins, Registry } from "./registry/index.ts";
+import { ServiceShelf } from "./services/index.ts";
 import {
   signalboxService,
   type ServerDetail,
   type SignalboxPorts,
 } from "./services/signalbox/index.ts";
 import { openStore, type CallFilter, type LinkTransitionRow, type Store } from "./store/index.ts";
+import { OutboundClient } from "./upstream/index.ts";
 
 const DATABASE_LABEL = "db:signalbox";
 const POOL_HELP =
@@ -112,6 +118,7 @@ const PRIVATE_FILES = [
 const PRUNE_FIRST_MS = 10_000;
 const PRUNE_EVERY_MS = 3_600_000;
 const MINUTE_MS = 60_000;
+const SERVICE_HEALTH_EVERY_MS = 30_000;
 /** The setting under which the place of the audit trail's shipping is kept. */
 const SHIPPED_TO = "audit.shipped_to";
 /** Usage of quotas is kept for two years. */
@@ -144,6 +151,10 @@ export class GatewayProcess {
   #countsIn: Store | undefined;
   readonly #connections: Connections;
   readonly #pins: Pins;
+  readonly #outbound: OutboundClient;
+  readonly #services: ServiceShelf;
+  /** The product's services as they are configured. */
+  #serviceDefinitions: readonly ServerDefinition[] = [];
   readonly #gateway: Gateway;
   readonly #resources: ProtectedResources;
   readonly #registry: Registry;
@@ -230,6 +241,18 @@ export class GatewayProcess {
       initialScopes: values.auth.oauth.initial_scopes,
     });
     this.#connections = this.#createConnections();
+    this.#outbound = this.#createOutbound();
+    this.#services = new ServiceShelf({
+      now: () => clock.now(),
+      contextOf: (name, { places, secrets }) => {
+        for (const secret of secrets) hideSecret(secret);
+        return {
+          fetch: this.#outbound.fetchFor(places),
+          clock: serviceClock,
+          log: log.child({ area: "services", serverId: name }),
+        };
+      },
+    });
     this.#pins = new Pins({
       options: values.pins,
       clock,
@@ -289,6 +312,7 @@ export class GatewayProcess {
       configBundles: () => new Map(Object.entries(this.#values.bundles)),
       configProjects: () => new Map(Object.entries(this.#values.projects)),
       configRoles: () => new Map(Object.entries(this.#values.roles)),
+      configServices: () => this.#serviceDefinitions,
       pins: this.#pins,
       builtin: [
         {
@@ -417,6 +441,7 @@ export class GatewayProcess {
       stop: async () => {
         await this.#registry.stop();
         await this.#gateway.close();
+        await this.#outbound.close();
         await this.#pins.stop();
       },
     });
@@ -598,7 +623,9 @@ export class GatewayProcess {
       await this.#pins.attachStore(this.#store);
       await this.#registry.attachStore(this.#store);
     }
+    this.#serviceDefinitions = await this.#definedServices(this.#values.services);
     await this.#registry.start();
+    this.#watchServices();
     const { created } = await this.#registry.seedAdminKey(this.#values.auth.admin_key);
     if (created !== undefined) {
       await writePrivateFile(this.#keyFile(), `${created}\n`);
@@ -609,7 +636,26 @@ export class GatewayProcess {
     });
   }
 
-  // Servers, bundles, projects and roles are taken over at once; other settings are read at the start.
+  async #definedServices(tables: Config["values"]["services"]): Promise<ServerDefinition[]> {
+    const services = await this.#services.configure(tables);
+    return services.map((service) => ({
+      ...service,
+      origin: "service",
+      options: servedAs(tables[service.name]),
+    }));
+  }
+
+  #watchServices(): void {
+    const { signal } = this.#stopping;
+    repeat(() => this.#services.checkHealth(signal), {
+      firstMs: SERVICE_HEALTH_EVERY_MS,
+      everyMs: SERVICE_HEALTH_EVERY_MS,
+      signal,
+      failed: (error) => this.log.warn({ error: messageOf(error) }, "Services were not asked"),
+    });
+  }
+
+  // Servers, services, bundles, projects and roles are taken over at once; other settings are read at the start.
   async #reloadConfig(): Promise<void> {
     try {
       const { values } = await loadConfigAside(
@@ -618,19 +664,25 @@ export class GatewayProcess {
         this.#stopping.signal,
       );
       this.#environment = readEnvironment(process.env, process.cwd());
+      const defined = await this.#definedServices(values.services);
       await this.#registry.reloadConfig(
         new Map(Object.entries(values.servers)),
         new Map(Object.entries(values.bundles)),
         {
           projects: new Map(Object.entries(values.projects)),
           roles: new Map(Object.entries(values.roles)),
+          services: defined,
         },
       );
-      const { servers, bundles, projects, roles } = values;
+      this.#serviceDefinitions = defined;
+      const { servers, services, bundles, projects, roles } = values;
       const details = changedNames(this.#values, values);
       this.#tell({ action: "config.reload", outcome: "ok", details });
-      this.#values = { ...this.#values, servers, bundles, projects, roles };
-      this.log.info({}, "The servers and bundles of the changed configuration file are served");
+      this.#values = { ...this.#values, servers, services, bundles, projects, roles };
+      this.log.info(
+        {},
+        "The servers, services and bundles of the changed configuration file are served",
+      );
       this.#sayWhatWaits(values);
     } catch (error) {
       if (!this.#stopping.signal.aborted) this.#sayWhatIsBroken(error);
@@ -662,6 +714,7 @@ export class GatewayProcess {
       databaseCheck(async (signal) => this.#requireStore().ping(signal)),
     );
     this.#health.add("mcp_servers", async () => this.#serversHealth());
+    this.#health.add("services", async () => this.#servicesHealth());
     this.#health.add("connection_pool", async () => this.#linksHealth());
     this.#health.add("cache", async () => this.#cacheHealth());
     this.#health.add("metrics", async () => this.#metricsHealth());
@@ -755,6 +808,14 @@ export class GatewayProcess {
     return listening ? { status: "ok", url } : { status: "critical", message: "does not listen" };
   }
 
+  // Of those that were used: nobody asks the others how they are.
+  #servicesHealth(): CheckResult {
+    if (this.#serviceDefinitions.every(({ needs }) => needs !== undefined))
+      return { status: "ok", type: "not_configured" };
+    const unwell = this.#services.unwell().map(({ name }) => name);
+    return { status: unwell.length === 0 ? "ok" : "warning", failing: unwell };
+  }
+
   #serversHealth(): { status: "ok" | "warning"; failing: string[] } {
     const failing = this.#gateway
       .serverStatus()
@@ -845,6 +906,16 @@ export class GatewayProcess {
     });
   }
 
+  // Where services go beyond what their settings name is judged as what servers name is.
+  #createOutbound(): OutboundClient {
+    const guard = new OutboundGuard(this.#values.outbound);
+    return new OutboundClient({
+      problemOfUrl: (url) => guard.problemOfUrl(url),
+      problemOfAddress: (url, address) => guard.problemOfAddress(url, address),
+      connectTimeoutMs: this.#values.outbound.timeout,
+    });
+  }
+
   #createConnections(): Connections {
     const { connections, outbound, public_url } = this.#values;
     const { client_name: clientName, client_metadata_url } = connections;
@@ -921,6 +992,7 @@ export class GatewayProcess {
             ...(subjects !== undefined && { subjects }),
           }),
       },
+      serviceFacts: (name) => this.#services.facts(name),
       cache: {
         statistics: () => ({
           enabled: this.#values.cache.enabled,
@@ -964,15 +1036,18 @@ export class GatewayProcess {
     return {
       servers: (caller) => {
         const principal = principalOf(caller);
-        return this.#gateway
+        const served = this.#gateway
           .serverStatus()
           .filter(({ name }) => this.#gateway.sees(principal, name))
           .map(summaryOf);
+        return [...served, ...this.#unconfigured(principal)];
       },
       server: (name, caller) => {
+        const principal = principalOf(caller);
+        const lacking = this.#unconfigured(principal).find((one) => one.name === name);
+        if (lacking !== undefined) return lacking;
         const status = this.#gateway.statusOf(name);
-        if (status === undefined || !this.#gateway.sees(principalOf(caller), name))
-          return undefined;
+        if (status === undefined || !this.#gateway.sees(principal, name)) return undefined;
         return summaryOf(status);
       },
       recentCalls: async (caller, filter) => {
@@ -992,6 +1067,17 @@ export class GatewayProcess {
         }));
       },
     };
+  }
+
+  // Services that nobody has configured, for whoever may call them once somebody has.
+  #unconfigured({ permissions }: Principal): ServerDetail[] {
+    const since = new Date(this.#startedAt).toISOString();
+    return this.#registry.servers().flatMap(({ name, options, needs }) => {
+      const { project = defaultProject } = options;
+      if (needs === undefined || !permissions.sees({ name, project })) return [];
+      const figures = { since, calls: 0, errors: 0 };
+      return [{ name, state: "not_configured", transport: "in-process", needs, ...figures }];
+    });
   }
 
   #requireStore(): Store {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { ToolError, defineService, defineTool, failure, text, toolResult } from "./index.ts";
-import { callTool, textOf } from "./testing.ts";
+import { callTool, testContext, textOf } from "./testing.ts";
 
 const add = defineTool({
   name: "add",
@@ -45,12 +45,7 @@ test("output is answered as structured content and as text", async () => {
 });
 
 test("a handler that returns a plain value is answered without a promise", () => {
-  const context = {
-    principal: { id: "p", name: "p", role: "caller", bundles: "all" as const },
-    signal: AbortSignal.abort(),
-    requestId: "r",
-  };
-  expect(add.run({ a: 1 }, context)).toHaveProperty("structuredContent", { sum: 2 });
+  expect(add.run({ a: 1 }, testContext())).toHaveProperty("structuredContent", { sum: 2 });
 });
 
 test("arguments that do not fit are answered with a sentence that names the fields", async () => {

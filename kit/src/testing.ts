@@ -1,29 +1,7 @@
-import type { Service } from "./service.ts";
-import type { ToolContext } from "./tool.ts";
-import type { ToolResult } from "./tool-result.ts";
-
-/** Calls a tool as the gateway would, and throws where a structured answer does not fit the tool's output schema. */
-export async function callTool(
-  service: Service,
-  name: string,
-  args: unknown,
-  context: Partial<ToolContext> = {},
-): Promise<ToolResult> {
-  const tool = service.tools.find((one) => one.name === name);
-  if (tool === undefined) throw new TypeError(`"${service.name}" has no tool "${name}"`);
-  const result = await tool.run(args, { ...someone, ...context });
-  if (tool.output !== undefined && result.isError !== true)
-    tool.output.parse(result.structuredContent);
-  return result;
-}
-
-/** The text of an answer, its text parts joined by newlines. */
-export function textOf(result: ToolResult): string {
-  return result.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n");
-}
-
-const someone: ToolContext = {
-  principal: { id: "tester", name: "tester", role: "admin", bundles: "all" },
-  signal: new AbortController().signal,
-  requestId: "test",
-};
+export { callTool, testContext, textOf } from "./testing/call-tool.ts";
+export { fakeClock } from "./testing/fake-clock.ts";
+export type { FakeClock } from "./testing/fake-clock.ts";
+export { fakeFetch, jsonResponse } from "./testing/fake-fetch.ts";
+export type { FakeFetch, SeenRequest } from "./testing/fake-fetch.ts";
+export { hostService } from "./testing/host-service.ts";
+export type { HostedService } from "./testing/host-service.ts";

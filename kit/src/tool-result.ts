@@ -47,12 +47,43 @@ export function toolResult(parts: ToolResultParts): ToolResult {
   return new ToolResult(parts);
 }
 
+/** What may stand beside the sentence of a failure; it becomes `_meta["signalbox/error"]` of the answer. */
+export interface FailureFacts {
+  /** In capitals, such as `SQL_REFUSED`; it also stands at the end of the sentence. */
+  readonly code?: string;
+  /** Nothing secret. */
+  readonly details?: Record<string, unknown>;
+}
+
 /** An answer that says the tool could not do it, in a sentence the caller can act on. */
-export function failure(sentence: string): ToolResult {
-  return new ToolResult({ content: [{ type: "text", text: sentence }], isError: true });
+export function failure(sentence: string, facts: FailureFacts = {}): ToolResult {
+  const { code, details } = facts;
+  return new ToolResult({
+    content: [{ type: "text", text: code === undefined ? sentence : `${sentence} (${code})` }],
+    isError: true,
+    ...((code ?? details) !== undefined && {
+      meta: { "signalbox/error": { ...(code !== undefined && { code }), ...details } },
+    }),
+  });
 }
 
 /** Throw it in a handler: the caller reads its message. The message of any other error stays inside. */
 export class ToolError extends Error {
   override readonly name = "ToolError";
+  readonly code: string | undefined;
+  readonly details: Record<string, unknown> | undefined;
+
+  constructor(sentence: string, facts: FailureFacts & { readonly cause?: unknown } = {}) {
+    super(sentence, facts.cause === undefined ? {} : { cause: facts.cause });
+    this.code = facts.code;
+    this.details = facts.details;
+  }
+
+  /** As the caller is told. */
+  get answer(): ToolResult {
+    return failure(this.message, {
+      ...(this.code !== undefined && { code: this.code }),
+      ...(this.details !== undefined && { details: this.details }),
+    });
+  }
 }

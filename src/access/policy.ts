@@ -3,7 +3,7 @@ import type { Rule } from "./rule.ts";
 
 /**
  * What is done to a server: `read` uses what only reads (read-only tools, prompts, resources), `write` uses its other tools,
- * `manage` changes its configuration.
+ * `manage` changes its configuration, and uses the tools of services that change how a system works.
  */
 export type Action = "read" | "write" | "manage";
 
@@ -16,6 +16,8 @@ export interface AccessItem {
   readonly publicNames: readonly string[];
   readonly readOnly: boolean;
   readonly destructive: boolean;
+  /** A tool that changes how its system works rather than what is in it. */
+  readonly manages?: boolean;
 }
 
 export interface AccessRequest {

@@ -78,6 +78,8 @@ export interface ApiDeps {
   }): Promise<readonly LinkHistoryEntry[]>;
   /** What the stored changes of state say of how long a server's links were up. Throws STORE_UNAVAILABLE. */
   linkUptime(server: string): Promise<readonly LinkUptime[]>;
+  /** How a service of the gateway fares; undefined where it is not open. */
+  serviceFacts?(name: string): ServiceFacts | undefined;
   limits: LimitsPort;
   /** Answers that are kept. */
   cache: CachePort;
@@ -176,6 +178,28 @@ export interface LinkUptime {
   readonly day?: number;
   readonly week?: number;
   readonly month?: number;
+}
+
+/** How a service of the gateway fares. */
+export interface ServiceFacts {
+  readonly connected: boolean;
+  /** What it last said of itself, and when (epoch milliseconds). */
+  readonly health?: {
+    readonly status: "ok" | "degraded" | "down";
+    readonly message?: string;
+    readonly details?: Readonly<Record<string, unknown>>;
+    readonly at: number;
+  };
+  readonly rates: readonly {
+    readonly key: string;
+    readonly name: string;
+    readonly limit: number;
+    readonly remaining: number;
+    /** Epoch milliseconds. */
+    readonly resetsAt?: number;
+    readonly inFlight: number;
+    readonly waiting: number;
+  }[];
 }
 
 export interface CachePort {

@@ -18,6 +18,7 @@ export const serverView = z.looseObject({
       lastError: failure.optional(),
     })
     .optional(),
+  needs: z.array(z.string()).optional(),
   missing: z.looseObject({ reason: z.string(), message: z.string().optional() }).optional(),
 });
 export type ServerView = z.infer<typeof serverView>;

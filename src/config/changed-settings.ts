@@ -3,7 +3,7 @@ import type { ConfigValues } from "./schema.ts";
 import { isTable, pathText } from "./setting-path.ts";
 
 /** Taken over while the gateway runs. */
-const liveNames = ["servers", "bundles", "projects", "roles"] as const;
+const liveNames = ["servers", "services", "bundles", "projects", "roles"] as const;
 const LIVE: ReadonlySet<string> = new Set(liveNames);
 type LiveValues = Pick<ConfigValues, (typeof liveNames)[number]>;
 

@@ -62,14 +62,16 @@ function crossFindings(values: ConfigValues): Finding[] {
 // What the file places in a project must find it there: projects that are stored come and go without the file.
 function unknownProjects(values: ConfigValues): Finding[] {
   const known = [defaultProject, ...Object.keys(values.projects)];
-  return (["servers", "bundles"] as const).flatMap((table) =>
-    Object.entries<{ project?: string | undefined }>(values[table]).flatMap(([name, options]) => {
-      const { project = defaultProject } = options;
-      if (known.includes(project)) return [];
-      const path = [table, name, "project"];
-      const message = "names no project of this file; define it as [projects.<name>]";
-      return [{ path, message, ...suggest(nearestName(project, known)) }];
-    }),
+  return (["servers", "services", "bundles"] as const).flatMap((table) =>
+    Object.entries<{ project?: string | undefined } | undefined>(values[table]).flatMap(
+      ([name, options]) => {
+        const { project = defaultProject } = options ?? {};
+        if (known.includes(project)) return [];
+        const path = [table, name, "project"];
+        const message = "names no project of this file; define it as [projects.<name>]";
+        return [{ path, message, ...suggest(nearestName(project, known)) }];
+      },
+    ),
   );
 }
 

@@ -2,13 +2,15 @@ import { readFileSync, statSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { messageOf, readSecretFile, SignalboxError } from "../foundation/index.ts";
-import { referenceProblem, replaceReferences } from "../gateway/index.ts";
+import { referenceProblem, referencesIn, replaceReferences } from "../gateway/index.ts";
 import type { Reference } from "../gateway/index.ts";
+import { isSecretSchema } from "@signalbox/kit";
 import type { Environment } from "./environment.ts";
 import { fromFile } from "./origin.ts";
 import type { Assignment } from "./origin.ts";
 import type { Problem } from "./problem.ts";
 import type { SettingPath } from "./setting-path.ts";
+import { schemaAt } from "./schema-node.ts";
 import { isTable, longestPrefix, pathText } from "./setting-path.ts";
 import { linesOfKeys } from "./toml-lines.ts";
 
@@ -106,6 +108,11 @@ function shortName(path: string, cwd: string): string {
   return short === "" || short === ".." || short.startsWith(`..${sep}`) ? path : short;
 }
 
+function isServiceSecret(path: SettingPath): boolean {
+  const schema = path[0] === "services" ? schemaAt(path) : undefined;
+  return schema !== undefined && isSecretSchema(schema);
+}
+
 /** Puts the environment's values and the content of files in place of `${env:NAME}` and `${file:/path}`; `$${` is `${`. */
 class ReferenceFiller {
   readonly problems: Problem[] = [];
@@ -138,6 +145,9 @@ class ReferenceFiller {
   #fillText(text: string, path: SettingPath): string {
     const problem = referenceProblem(text, "setting");
     if (problem !== undefined) this.#problem(path, problem);
+    // The vault opens later than this: a service is given its secrets when it is opened.
+    else if (isServiceSecret(path) && referencesIn(text).some(({ kind }) => kind === "secret"))
+      return text;
     const filled = replaceReferences(
       text,
       (reference) => this.#resolve(reference, path) ?? reference.text,

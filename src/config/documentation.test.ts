@@ -15,11 +15,11 @@ for (const [at, [, name = ""]] of headings.entries()) {
   sections.set(name, page.slice(starts[at], starts[at + 1]));
 }
 
-const tables = namesAt([]).filter((name) => namesAt([name]).length > 0);
+const tables = namesAt([]).filter((name) => name !== "services" && namesAt([name]).length > 0);
 const plain = namesAt([]).filter((name) => !tables.includes(name));
 
 test.each(plain)("%s is documented", (name) => {
-  const named = ["servers", "bundles", "projects", "roles"].includes(name);
+  const named = ["servers", "services", "bundles", "projects", "roles"].includes(name);
   const text = named ? page : sections.get("");
   const shown = named ? `\`[${name}.<name>]\`` : `\`${name}\``;
   expect(text).toContain(shown);

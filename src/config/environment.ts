@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
+import { chosenName } from "@signalbox/kit";
 import { messageOf, SignalboxError } from "../foundation/index.ts";
+import { builtinServices } from "../services/index.ts";
 import { nearestName } from "./nearest-name.ts";
 import { fromEnvironment } from "./origin.ts";
 import type { Assignment } from "./origin.ts";
@@ -100,7 +102,7 @@ export function environmentLayer(environment: Environment): {
 } {
   const assignments: Assignment[] = [];
   const problems: Problem[] = [];
-  for (const { name, path, kind } of variables) {
+  for (const { name, path, kind } of [...variables, ...serviceVariables(environment)]) {
     const text = environment.get(name);
     if (text === undefined) continue;
     const origin = fromEnvironment(name, environment.fileOf(name));
@@ -116,6 +118,22 @@ export function environmentLayer(environment: Environment): {
     }
   }
   return { assignments, problems };
+}
+
+// What a service is set by; of some a part of the name is chosen, such as a database's.
+function serviceVariables(environment: Environment): Variable[] {
+  const names = [...environment.names()];
+  return builtinServices.flatMap(({ name: service, settings }) =>
+    settings.env.flatMap((setting) =>
+      names.flatMap((name) => {
+        const chosen = chosenName(setting, name);
+        if (chosen === undefined) return [];
+        const { path, kind = "text" } = setting;
+        const at = typeof path === "function" ? path(chosen) : path;
+        return [{ name, path: ["services", service, ...at], kind }];
+      }),
+    ),
+  );
 }
 
 /** A sentence for every variable that looks like one of ours and is none. */

@@ -1,3 +1,4 @@
+import { isSecretSchema } from "@signalbox/kit";
 import { formatDuration, isDuration, isSecretName, redactText } from "../foundation/index.ts";
 import { openlyReferring } from "../gateway/index.ts";
 import type { Config } from "./load.ts";
@@ -73,6 +74,10 @@ function tableShown(
 function isSecret(path: readonly string[]): boolean {
   // An entry of a list is as secret as the list.
   const name = path.findLast((segment) => !/^\d+$/.test(segment)) ?? "";
+  if (path[0] === "services") {
+    const schema = schemaAt(path);
+    return isSecretName(name) || (schema !== undefined && isSecretSchema(schema));
+  }
   if (path[0] !== "servers") return isSecretName(name);
   return path.at(-2) === "env" || path.at(-2) === "headers" || isSecretName(name);
 }

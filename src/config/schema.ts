@@ -27,6 +27,7 @@ import {
 import { auditOptions } from "../ops/index.ts";
 import { databaseOptions } from "../store/index.ts";
 import { profileNames } from "./profiles.ts";
+import { serviceTables } from "./service-tables.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -78,6 +79,7 @@ export const configSchema = z.strictObject({
   cache: cacheOptions.prefault({}),
   pins: pinOptions.prefault({}),
   servers: z.record(serverName, serverOptions).default({}),
+  services: serviceTables.default({}),
   bundles: z.record(bundleName, bundleOptions).default({}),
   projects: z.record(projectName, projectOptions).default({}),
   roles: z.record(roleName, roleOptions).default({}),

@@ -352,6 +352,12 @@ export const errorTable = {
     remedy:
       "Set `enabled = true` in its options, or leave that out, where it is switched off. `signalbox servers show` tells which endpoints are draining; `signalbox servers resume` takes one back.",
   },
+  SERVICE_NOT_CONFIGURED: {
+    status: 503,
+    summary: "The service has no credentials, so it is not served.",
+    remedy:
+      "The message names what it needs. Set the variables in the gateway's environment (or in `.env`) and start it again, or write the settings under `[services.<name>]` of signalbox.toml, which is read again at once. docs/services.md lists them.",
+  },
   SERVER_THROTTLED: {
     status: 503,
     summary: "The server asks for fewer calls.",

@@ -91,7 +91,11 @@ function decided(
   if (route !== undefined) {
     const use = useOf(server, accessItemOf(route));
     if (action === "call" || action === use.action) return toldOf(permissions.decide(use), role);
-    const why = use.action === "read" ? "only reads" : "is not marked as one that only reads";
+    const why = {
+      read: "only reads",
+      write: "is not marked as one that only reads",
+      manage: "changes how a system works",
+    }[use.action];
     return { allowed: false, reason: `This ${kind} ${why}: the action is "${use.action}".` };
   }
   if (action !== "call") return toldOf(permissions.decide({ server, action }), role);

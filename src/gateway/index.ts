@@ -32,6 +32,7 @@ export {
   isOwnSecret,
   openlyReferring,
   referenceProblem,
+  referencesIn,
   replaceReferences,
   secretNameShape,
   pinOptions,
@@ -49,4 +50,5 @@ export type {
   ServerFacts,
   ServerOptions,
   ServerStatus,
+  ServiceSettingsGiven,
 } from "../upstream/index.ts";

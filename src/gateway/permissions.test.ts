@@ -1,5 +1,7 @@
 // What a principal may not use is not there for it, on every way into the gateway, and says so to the operator alone.
+import { defineService, defineTool } from "@signalbox/kit";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import {
   hashKey,
   type KeyRecord,
@@ -427,5 +429,32 @@ describe("why", () => {
     expect(may("mail")).toEqual([false, false]);
     expect(may("none")).toEqual([false, false]);
     expect(gateway.keyHolder("id-none")).toBeUndefined();
+  });
+});
+
+describe("a tool that changes how a system works", () => {
+  const admin = { name: "migrate", description: "", input: z.object({}), handler: () => "done" };
+  const system = builtin(
+    defineService({
+      name: "system",
+      version: "1",
+      description: "",
+      tools: [defineTool({ ...admin, scope: "manage" }), defineTool({ ...admin, name: "change" })],
+    }),
+  );
+  const boss = key("boss", { role: "admin" });
+
+  test("is for those who may manage its server, and for others is not there", async () => {
+    const { url } = await start({ servers: [system, mail], keys: [ann, boss] }, closed);
+    expect(await toolNames(`${url}/mcp`, "boss")).toEqual([
+      "system__migrate",
+      "system__change",
+      "mail__send",
+    ]);
+    expect(await toolNames(`${url}/mcp`, "ann")).toEqual(["system__change", "mail__send"]);
+    expect((await call(`${url}/mcp`, "system__migrate", "ann")).error["code"]).toBe(-32602);
+    expect((await call(`${url}/mcp`, "system__migrate", "boss")).result["content"]).toEqual([
+      { type: "text", text: "done" },
+    ]);
   });
 });

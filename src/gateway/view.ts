@@ -135,7 +135,11 @@ export class View {
   narrowedTo(permissions: Permissions): View {
     const everything =
       permissions.allowsEveryUse &&
-      this.catalogs.every((catalog) => permissions.inProject(catalog.project));
+      this.catalogs.every(
+        (catalog) =>
+          permissions.inProject(catalog.project) &&
+          (!hasManaged(catalog) || permissions.reaches(ownedOf(catalog), "manage")),
+      );
     if (everything) return this;
     return new View(this.#bundle, this.catalogs, this.#deps, { from: this, permissions });
   }
@@ -412,7 +416,7 @@ export class View {
   #addServer(index: Index, kind: ListKind, catalog: ServerCatalog, audience: Audience): void {
     const view = this.#listing(catalog, kind, audience).view();
     if (view.missing !== undefined) index.missing.push(view.missing);
-    if (view.held.length > 0) this.#hold(index, kind, catalog.server.name, view.held);
+    if (view.held.length > 0) this.#hold(index, kind, catalog.server, view.held);
     if (view.cacheScope === "private") index.cacheScope = "private";
     for (const item of view.items) {
       const route = this.#route(kind, catalog, item);
@@ -435,13 +439,14 @@ export class View {
   }
 
   // What the view would offer under a name were it approved; what it leaves out anyway is not mentioned.
-  #hold(index: Index, kind: ListKind, server: string, listed: readonly Held[]): void {
+  #hold(index: Index, kind: ListKind, of: UpstreamServer, listed: readonly Held[]): void {
+    const server = of.name;
     const names: string[] = [];
     let since = Infinity;
     for (const held of listed) {
       const prefixed = publicName(server, held.name);
       if (!this.#selection.takesName(server, held.name, prefixed)) continue;
-      if (!this.#permitsHeld(kind, server, held.name)) continue;
+      if (!this.#permitsHeld(kind, of, held.name)) continue;
       const overlay = kind === "tools" ? this.options?.tools[prefixed] : undefined;
       const shown = overlay?.name ?? (this.bare ? held.name : prefixed);
       index.held.set(shown, { server, why: held.reason });
@@ -477,8 +482,7 @@ export class View {
       return undefined;
     }
     const described = kind === "tools" ? this.#describe(server, item, prefixed) : item;
-    if (!this.#permits(server.name, itemOf(kind, server.name, original, described)))
-      return undefined;
+    if (!this.#permits(server.name, itemOf(kind, server, original, described))) return undefined;
     const cache =
       kind === "tools"
         ? this.#deps.cachePolicy?.(server, "tools/call", original, described["annotations"])
@@ -536,11 +540,11 @@ export class View {
   }
 
   // What is held back is not looked at, so it is named to whoever might use it, whatever it declares.
-  #permitsHeld(kind: ListKind, server: string, name: string): boolean {
+  #permitsHeld(kind: ListKind, server: UpstreamServer, name: string): boolean {
     return (
       (kind !== "tools" && kind !== "prompts") ||
       READ_ONLY_OR_NOT.some((annotations) =>
-        this.#permits(server, itemOf(kind, server, name, { annotations })),
+        this.#permits(server.name, itemOf(kind, server, name, { annotations })),
       )
     );
   }
@@ -571,8 +575,9 @@ function ownedOf({ server, project }: ServerCatalog): Owned {
   return { name: server.name, project };
 }
 
-/** What it is to use something of a server: to read where it only reads, else to write. */
+/** What it is to use something of a server: to read where it only reads, else to write; of some tools of services to manage it. */
 export function useOf(server: string, item: AccessItem): AccessRequest {
+  if (item.manages === true) return { server, action: "manage", item };
   return { server, action: item.readOnly ? "read" : "write", item };
 }
 
@@ -580,14 +585,18 @@ export function useOf(server: string, item: AccessItem): AccessRequest {
 export function accessItemOf(route: Route): AccessItem {
   const { kind, original, server, item } = route;
   if (kind === "resources" || kind === "templates") return resourceOf(original);
-  return itemOf(kind, server.name, original, item);
+  return itemOf(kind, server, original, item);
+}
+
+function hasManaged({ server }: ServerCatalog): boolean {
+  return server.definition.service?.tools.some(({ scope }) => scope === "manage") === true;
 }
 
 // The names are the server's own and the public one without a bundle's changes: whoever renames a tool in a bundle does not
 // change who may use it.
 function itemOf(
   kind: "tools" | "prompts",
-  server: string,
+  { name: server, definition }: UpstreamServer,
   original: string,
   item: JsonObject,
 ): AccessItem {
@@ -599,7 +608,9 @@ function itemOf(
   const readOnly = hints["readOnlyHint"] === true;
   // As the protocol has it: what says nothing of itself may destroy.
   const destructive = !readOnly && hints["destructiveHint"] !== false;
-  return { kind: "tool", ...names, readOnly, destructive };
+  const own = definition.service?.tools.find(({ name }) => name === original);
+  const manages = own?.scope === "manage";
+  return { kind: "tool", ...names, readOnly, destructive, ...(manages && { manages }) };
 }
 
 function resourceOf(uri: string): AccessItem {

@@ -19,12 +19,14 @@ export interface StoredState {
   readonly secrets: readonly SecretRecord[];
 }
 
-/** What the configuration file defines. */
+/** What the configuration file defines, and the environment beside it. */
 export interface FileState {
   readonly servers: ReadonlyMap<string, ServerOptions>;
   readonly bundles: ReadonlyMap<string, BundleOptions>;
   readonly projects: ReadonlyMap<string, ProjectOptions>;
   readonly roles: ReadonlyMap<string, RoleOptions>;
+  /** The product's services, those included that are not configured. */
+  readonly services: readonly ServerDefinition[];
 }
 
 /** What the configuration file and the product itself define: the registry shows it and does not change it. */
@@ -32,18 +34,20 @@ export interface FixedState extends FileState {
   readonly builtin: readonly ServerDefinition[];
 }
 
-export const emptyState: StoredState = {
+export const emptyState: StoredState & FileState = {
   servers: new Map(),
   bundles: new Map(),
   projects: new Map(),
   roles: new Map(),
   keys: [],
   secrets: [],
+  services: [],
 };
 
 /**
  * What the gateway shall serve. Names of the product itself come first, then those of the configuration file, then
- * stored ones; a later definition of a taken name is left out. Throws NAME_TAKEN when the file takes a built-in name.
+ * stored ones, then services; a later definition of a taken name is left out, so that what somebody has added is never
+ * replaced because a variable was set. Throws NAME_TAKEN when the file takes a built-in name.
  */
 export function configurationOf(
   fixed: FixedState,
@@ -58,6 +62,9 @@ export function configurationOf(
   }
   for (const [name, options] of stored.servers) {
     if (!servers.has(name)) servers.set(name, { name, options, origin: "store" });
+  }
+  for (const definition of fixed.services) {
+    if (!servers.has(definition.name)) servers.set(definition.name, definition);
   }
   return {
     servers: [...servers.values()],

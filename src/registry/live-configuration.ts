@@ -255,8 +255,8 @@ export class LiveConfiguration {
     const version = this.#version + 1;
     const bundles = new Map([...stored.bundles].filter(([name]) => !aside.has(name)));
     this.onBeforeServe?.();
-    const configuration = configurationOf(fixed, { ...stored, bundles }, version);
-    await this.#deps.gateway.apply(this.#deps.references.fill(configuration, stored.secrets));
+    const served = withoutUnconfigured(configurationOf(fixed, { ...stored, bundles }, version));
+    await this.#deps.gateway.apply(this.#deps.references.fill(served, stored.secrets));
     this.#version = version;
     this.#fixed = fixed;
     this.#stored = stored;
@@ -267,6 +267,12 @@ export class LiveConfiguration {
     this.#stopListening?.();
     this.#stopListening = this.#store?.onChange(() => void this.reload());
   }
+}
+
+// A service that lacks something is shown and not served.
+function withoutUnconfigured(configuration: GatewayConfiguration): GatewayConfiguration {
+  const servers = configuration.servers.filter(({ needs }) => needs === undefined);
+  return { ...configuration, servers };
 }
 
 function unavailable(cause?: unknown): SignalboxError {

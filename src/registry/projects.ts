@@ -110,7 +110,9 @@ export class Projects {
       origin,
       readOnly: origin !== "store",
       options,
-      servers: servers.filter((one) => one.origin !== "builtin" && has(one)).length,
+      servers: servers.filter(
+        (one) => one.origin !== "builtin" && one.needs === undefined && has(one),
+      ).length,
       bundles: bundles.filter(has).length,
       keys: keys.length,
     };

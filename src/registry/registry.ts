@@ -36,6 +36,8 @@ export interface RegistryDeps {
   configBundles(): ReadonlyMap<string, BundleOptions>;
   configProjects?(): ReadonlyMap<string, ProjectOptions>;
   configRoles?(): ReadonlyMap<string, RoleOptions>;
+  /** The product's services as they are configured at start. */
+  configServices?(): readonly ServerDefinition[];
   builtin: readonly ServerDefinition[];
   /** What seals secrets; without one none can be stored. */
   vault?: Vault;
@@ -98,6 +100,7 @@ export class Registry {
       bundles: this.#deps.configBundles(),
       projects: this.#deps.configProjects?.() ?? new Map(),
       roles: this.#deps.configRoles?.() ?? new Map(),
+      services: this.#deps.configServices?.() ?? [],
     });
     this.#flushing = setInterval(() => void this.flushLastUsed(), lastUsedEveryMs).unref();
   }
@@ -137,10 +140,10 @@ export class Registry {
   async reloadConfig(
     servers: ReadonlyMap<string, ServerOptions>,
     bundles: ReadonlyMap<string, BundleOptions>,
-    access: Partial<Pick<FileState, "projects" | "roles">> = {},
+    others: Partial<Pick<FileState, "projects" | "roles" | "services">> = {},
   ): Promise<void> {
-    const { projects, roles } = this.#live.fixed;
-    await this.#live.replaceFixed({ servers, bundles, projects, roles, ...access });
+    const { projects, roles, services } = this.#live.fixed;
+    await this.#live.replaceFixed({ servers, bundles, projects, roles, services, ...others });
   }
 
   /** Reads the store again and serves what changed there; a failure is logged and tried again later. */
@@ -180,7 +183,7 @@ export class Registry {
   async addServer(name: string, options: ServerOptions): Promise<ServerView> {
     requireServerName(name);
     await this.#live.change((now) => {
-      if (this.#live.merged.servers.some((one) => one.name === name)) throw taken("server", name);
+      if (this.#isTaken(name)) throw taken("server", name);
       this.#requireProject(options);
       return {
         next: { ...now, servers: new Map(now.servers).set(name, options) },
@@ -339,12 +342,22 @@ export class Registry {
   }
 
   async #test(definition: ServerDefinition, signal: AbortSignal): Promise<TestReport> {
+    const { name, needs } = definition;
+    if (needs !== undefined) {
+      const { code, message } = notConfigured(name, needs);
+      return { ok: false, ms: 0, error: { code, message } };
+    }
     const filled = this.#references.fillOne(definition, this.#live.stored.secrets);
     return await this.#deps.gateway.testServer(filled, signal);
   }
 
   #requireProject({ project = defaultProject }: { project?: string | undefined }): void {
     if (!this.projects.has(project)) throw projectNotFound(project);
+  }
+
+  // A service that is not configured leaves its name to whoever wants it.
+  #isTaken(name: string): boolean {
+    return this.#live.merged.servers.some((one) => one.name === name && one.needs === undefined);
   }
 
   #definition(name: string): ServerDefinition {
@@ -355,7 +368,8 @@ export class Registry {
 
   // What is switched off does not run: there is nothing that could be steered.
   #enabled(name: string): string {
-    const { options } = this.#definition(name);
+    const { options, needs } = this.#definition(name);
+    if (needs !== undefined) throw notConfigured(name, needs);
     if (options.enabled !== false) return name;
     throw new SignalboxError("SERVER_DISABLED", `The server "${name}" is switched off.`);
   }
@@ -376,10 +390,20 @@ function writable<T extends { name: string; origin: ServerDefinition["origin"] }
   const home =
     origin === "config"
       ? "is defined in signalbox.toml; change it there"
-      : "is part of the gateway";
+      : origin === "service"
+        ? `is a service of the gateway; change it under [services.${definition.name}] or in the environment`
+        : "is part of the gateway";
   throw new SignalboxError("CONFLICT", `The ${kind} "${name}" ${home}.`, {
     details: { name, origin },
   });
+}
+
+function notConfigured(name: string, needs: readonly string[]): SignalboxError {
+  return new SignalboxError(
+    "SERVICE_NOT_CONFIGURED",
+    `The service "${name}" is not configured: it needs ${needs.join("; ")}.`,
+    { details: { name, needs: [...needs] } },
+  );
 }
 
 function taken(kind: string, name: string): SignalboxError {

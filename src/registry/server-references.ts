@@ -10,8 +10,13 @@ import {
   readSecretFile,
 } from "../foundation/index.ts";
 import type { AuditSink, Clock } from "../foundation/index.ts";
-import { withReferences } from "../gateway/index.ts";
-import type { GatewayConfiguration, Reference, ServerDefinition } from "../gateway/index.ts";
+import { replaceReferences, withReferences } from "../gateway/index.ts";
+import type {
+  GatewayConfiguration,
+  Reference,
+  ServerDefinition,
+  ServiceSettingsGiven,
+} from "../gateway/index.ts";
 import { placeOf, type SecretRecord } from "./secret-record.ts";
 
 export interface ServerReferencesDeps {
@@ -93,13 +98,19 @@ export class ServerReferences {
   ): { filled: ServerDefinition; found: Map<Reference, Found> } {
     const found = new Map<Reference, Found>();
     const missing = new Set<string>();
-    const { options, problem } = withReferences(definition.options, (reference) => {
+    const put = (reference: Reference): string => {
       const value = this.#find(reference, secrets);
       found.set(reference, value);
       if ("text" in value) return value.text;
       missing.add(`${reference.text}, which ${value.problem}`);
       return "";
-    });
+    };
+    const { settings } = definition;
+    if (settings !== undefined) {
+      const values = withTexts(settings.values, (text) => replaceReferences(text, put));
+      if (missing.size === 0) return { filled: opened(definition, settings, values), found };
+    }
+    const { options, problem } = withReferences(definition.options, put);
     if (missing.size === 0 && problem === undefined)
       return { filled: { ...definition, options }, found };
     const why =
@@ -167,11 +178,44 @@ export class ServerReferences {
 /** The names of the secrets a server refers to. */
 export function secretsOf(definition: ServerDefinition): Set<string> {
   const names = new Set<string>();
-  withReferences(definition.options, ({ kind, name }) => {
+  const note = ({ kind, name }: Reference): string => {
     if (kind === "secret") names.add(name);
     return "";
-  });
+  };
+  withReferences(definition.options, note);
+  withTexts(definition.settings?.values ?? {}, (text) => replaceReferences(text, note));
   return names;
+}
+
+// A service whose settings do not fit is shown as failing, like a server that cannot be opened.
+function opened(
+  definition: ServerDefinition,
+  settings: ServiceSettingsGiven,
+  values: Record<string, unknown>,
+): ServerDefinition {
+  try {
+    return { ...definition, service: settings.open(values) };
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const message = `cannot use its settings: ${error.message}`;
+    return { ...definition, problem: { code: "CONFIG_INVALID", message } };
+  }
+}
+
+function withTexts(
+  table: Readonly<Record<string, unknown>>,
+  put: (text: string) => string,
+): Record<string, unknown> {
+  const copy = (value: unknown): unknown => {
+    if (typeof value === "string") return put(value);
+    if (Array.isArray(value)) return value.map(copy);
+    return isTable(value) ? withTexts(value, put) : value;
+  };
+  return Object.fromEntries(Object.entries(table).map(([name, value]) => [name, copy(value)]));
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 // A secret that is written out is to be masked no less: a server that fails may say what it was given.
@@ -183,7 +227,9 @@ function hideWritten({ options: { env, headers, endpoints = [] } }: ServerDefini
   }
 }
 
-function refers({ service, options }: ServerDefinition): boolean {
+function refers({ service, settings, options }: ServerDefinition): boolean {
+  // A service with settings is opened here, whether or not they refer to anything.
+  if (settings !== undefined) return true;
   if (service !== undefined) return false;
   return JSON.stringify(options).includes("${");
 }

@@ -14,6 +14,8 @@ export interface ServerView {
   readOnly: boolean;
   title?: string;
   options: ServerOptions;
+  /** What a service still needs before it can be served. */
+  needs?: readonly string[];
   /** Absent for the moment between a change and the gateway's first look at the server. */
   status?: CatalogStatus;
 }
@@ -28,13 +30,14 @@ export function viewOfServer(
   definition: ServerDefinition,
   status: CatalogStatus | undefined,
 ): ServerView {
-  const { name, origin, options, service } = definition;
+  const { name, origin, options, service, needs } = definition;
   return {
     name,
     origin,
     readOnly: origin !== "store",
     ...(service?.title !== undefined && { title: service.title }),
     options: maskServer(options),
+    ...(needs !== undefined && { needs }),
     ...(status !== undefined && { status }),
   };
 }

@@ -184,12 +184,24 @@ export function withReferences(
 /** A service that runs in the gateway's own process. */
 export type InProcessService = Service;
 
+/** The settings of a service, with references in them, and what makes a service of them once those are put in place. */
+export interface ServiceSettingsGiven {
+  readonly values: Readonly<Record<string, unknown>>;
+  /** The same service for the same values. Throws TypeError, which names the settings, where they do not fit. */
+  open(values: Readonly<Record<string, unknown>>): InProcessService;
+}
+
 /** One configured server: its public name, its options, and where it was configured. */
 export interface ServerDefinition {
   name: string;
   options: ServerOptions;
-  origin: "config" | "store" | "builtin";
+  /** The configuration file, the store, the product itself, or a service of the product that is configured. */
+  origin: "config" | "store" | "builtin" | "service";
+  /** Of a service with settings it stands in until those are put in place. */
   service?: InProcessService;
+  settings?: ServiceSettingsGiven;
+  /** What a service still needs before it can be served: it is shown, and nothing of it is started. */
+  needs?: readonly string[];
   /** Why it cannot be opened as it is configured: it is shown as failing with this, and nothing of it is started. */
   problem?: { readonly code: ErrorCode; readonly message: string };
 }

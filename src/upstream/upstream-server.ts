@@ -144,6 +144,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
   #calls = 0;
   #errors = 0;
   #closed = false;
+  readonly #held: AsyncDisposable | undefined;
 
   constructor(definition: ServerDefinition, deps: UpstreamDeps) {
     const { clock, options, random = Math.random } = deps;
@@ -191,6 +192,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     const [first] = this.links;
     if (first === undefined)
       throw failureOf(definition.name, "SERVER_UNREACHABLE", "has no address");
+    this.#held = definition.service?.hold?.();
     this.#primary = first;
     this.#state = first.state;
     this.#since = clock.now();
@@ -482,6 +484,7 @@ export class UpstreamServer implements LinkOwner, DeliveryHost {
     this.bulkhead.refuseAll(
       failureOf(this.name, "SERVER_CLOSED", "was disconnected by the gateway"),
     );
+    await this.#held?.[Symbol.asyncDispose]();
   }
 
   // --- what deliveries ask

@@ -66,14 +66,20 @@ const server = z
   .object({
     name: z.string(),
     origin: z
-      .enum(["config", "store", "builtin"])
-      .describe("Who defines it: signalbox.toml, this API, or the product."),
+      .enum(["config", "store", "builtin", "service"])
+      .describe(
+        "Who defines it: signalbox.toml, this API, the product, or the settings of one of its services.",
+      ),
     readOnly: z.boolean().describe("True where it cannot be changed over this API."),
     title: z.string().optional(),
     options: options.describe('With secrets masked: values of env and headers read "***".'),
     status: z
       .looseObject({
-        state: linkState,
+        state: z
+          .enum([...LINK_STATES, "not_configured"])
+          .describe(
+            "`not_configured` is a service of the gateway whose settings `needs` names; the others are states of links.",
+          ),
         transport: z.string(),
         since: z.iso.datetime().optional().describe("Since when it is in this state."),
         era: z.enum(["modern", "legacy"]).optional(),
@@ -88,6 +94,34 @@ const server = z
           .optional(),
       })
       .optional(),
+    needs: z
+      .array(z.string())
+      .optional()
+      .describe("What a service of the gateway still needs before it can be served."),
+    service: z
+      .object({
+        connected: z.boolean().describe("Whether it was used since its settings changed."),
+        health: z
+          .looseObject({
+            status: z.enum(["ok", "degraded", "down"]),
+            message: z.string().optional(),
+            at: z.iso.datetime(),
+          })
+          .optional(),
+        rates: z
+          .array(
+            z.looseObject({
+              key: z.string(),
+              name: z.string(),
+              limit: z.number(),
+              remaining: z.number(),
+              resetsAt: z.iso.datetime().optional(),
+            }),
+          )
+          .describe("What is left of the vendor's limits."),
+      })
+      .optional()
+      .describe("How one of the gateway's services fares."),
     missing: z
       .object({ reason: z.string(), message: z.string().optional(), since: z.iso.datetime() })
       .optional()
@@ -210,9 +244,11 @@ const list: Route = route({
     schema: z.object({ servers: z.array(server) }),
     example: { servers: [example] },
   },
-  handle: ({ principal }, { registry }) => {
-    const seen = registry.servers().filter((one) => seesServer(principal, one));
-    return { body: { servers: seen.map(presented) } };
+  handle: ({ principal }, deps) => {
+    const seen = deps.registry.servers().filter((one) => seesServer(principal, one));
+    return {
+      body: { servers: seen.map((one) => ({ ...presented(one), ...serviceFigures(one, deps) })) },
+    };
   },
 });
 
@@ -307,7 +343,7 @@ const get: Route = route({
   handle: async (request, deps) => {
     const seen = serverSeen(request, deps);
     const { name } = seen;
-    const body = presented(seen);
+    const body = { ...presented(seen), ...serviceFigures(seen, deps) };
     const facts = deps.registry.serverFacts(name);
     if (facts === undefined) return { body };
     const cache = deps.cache.statisticsOf(name);
@@ -573,9 +609,30 @@ function failure({ since, lastError }: Pick<Status, "since" | "lastError">): obj
 }
 
 // The gateway keeps nothing running for a server that is switched off.
-function unstarted({ options: { enabled, command, transport } }: ServerView): object {
+function unstarted({ options: own, origin, needs }: ServerView): object {
+  const { enabled, command, transport } = own;
+  const figures = { calls: 0, errors: 0 };
+  if (needs !== undefined) return { state: "not_configured", transport: "in-process", ...figures };
+  if (origin === "service")
+    return { state: enabled === false ? "disabled" : "idle", transport: "in-process", ...figures };
   const kind = transport ?? (command === undefined ? "streamable-http" : "stdio");
-  return { state: enabled === false ? "disabled" : "idle", transport: kind, calls: 0, errors: 0 };
+  return { state: enabled === false ? "disabled" : "idle", transport: kind, ...figures };
+}
+
+function serviceFigures({ name, origin }: ServerView, deps: ApiDeps): object {
+  const known = origin === "service" ? deps.serviceFacts?.(name) : undefined;
+  if (known === undefined) return {};
+  const { health, rates, connected } = known;
+  return {
+    service: {
+      connected,
+      ...(health !== undefined && { health: { ...health, at: iso(health.at) } }),
+      rates: rates.map(({ resetsAt, ...rate }) => ({
+        ...rate,
+        ...(resetsAt !== undefined && { resetsAt: iso(resetsAt) }),
+      })),
+    },
+  };
 }
 
 function endpointRoute(about: {

@@ -58,8 +58,12 @@ function addList(servers: Command, state: RunState): void {
       list.length === 0
         ? ["No servers yet. A first one: signalbox servers add everything"]
         : [
-            ...table(["NAME", "STATE", "SPEAKS", "TOOLS", "FROM", "ADDRESS"], list.map(row)),
+            ...table(
+              ["NAME", "STATE", "SPEAKS", "TOOLS", "FROM", "ADDRESS"],
+              list.filter(({ needs }) => needs === undefined).map(row),
+            ),
             ...reasons(list, out.paint.yellow),
+            ...unconfigured(list),
           ],
     );
     return exitCodes.ok;
@@ -98,6 +102,16 @@ function reasons(list: readonly ServerView[], paint: (text: string) => string): 
     const reason = reasonOf(server);
     return reason === undefined ? [] : [paint(`${plain(server.name)}: ${plain(reason)}`)];
   });
+}
+
+// What nobody has asked for is no row of its own.
+function unconfigured(list: readonly ServerView[]): string[] {
+  const lacking = list.flatMap(({ name, needs }) =>
+    needs === undefined ? [] : [`  ${plain(name)}: ${plain(needs.join("; "))}`],
+  );
+  return lacking.length === 0
+    ? []
+    : ["Services that are not configured, and what they need:", ...lacking];
 }
 
 // A server may be connected and yet not have listed its tools.

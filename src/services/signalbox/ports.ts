@@ -18,6 +18,7 @@ export const serverStates = [
   "draining",
   "disabled",
   "needs_auth",
+  "not_configured",
 ] as const;
 export type ServerState = (typeof serverStates)[number];
 
@@ -30,6 +31,8 @@ export interface ServerSummary {
   /** How many tools it offers, where that is known. */
   tools?: number | undefined;
   lastError?: ServerFailure | undefined;
+  /** What a service still needs before it can be served. */
+  needs?: readonly string[] | undefined;
 }
 
 export interface ServerFailure {

@@ -23,6 +23,11 @@ export const serverSummary = z.object({
   era: z.string().optional().describe("modern (2026-07-28) or legacy"),
   tools: z.int().optional().describe("How many tools it offers, where known"),
   lastError: failure.optional(),
+  needs: z
+    .array(z.string())
+    .readonly()
+    .optional()
+    .describe("What a service still needs before it can be served"),
 });
 
 export const serverDetail = serverSummary.extend({

@@ -5,11 +5,11 @@ const OPERATORS: ReadonlySet<string> = new Set(["admin", "operator"]);
 
 /** What a caller sees of a server: never its process, its addresses or what it wrote to its log. */
 export function summaryFor(
-  { name, state, transport, era, tools, lastError }: ServerSummary,
+  { name, state, transport, era, tools, lastError, needs }: ServerSummary,
   principal: Caller,
 ): ServerSummary {
   const failure = lastError === undefined ? undefined : failureFor(lastError, principal);
-  return { name, state, transport, era, tools, lastError: failure };
+  return { name, state, transport, era, tools, lastError: failure, needs };
 }
 
 export function detailFor(server: ServerDetail, principal: Caller): ServerDetail {

@@ -10,13 +10,16 @@ import { open, type InProcessLane } from "./in-process.ts";
 class Answer implements ExchangeSink {
   bodies: string[] = [];
   errors: SignalboxError[] = [];
+  messages: unknown[] = [];
   answer(body: Buffer): void {
     this.bodies.push(body.toString());
   }
   fail(error: SignalboxError): void {
     this.errors.push(error);
   }
-  message(): void {}
+  message(message: unknown): void {
+    this.messages.push(message);
+  }
   begin(): void {}
   chunk(): boolean {
     return true;
@@ -252,4 +255,103 @@ test("closing fails what runs and what comes after", async () => {
   expect(running.errors.map((error) => error.code)).toEqual(["SERVER_CLOSED"]);
   expect(later.errors.map((error) => error.code)).toEqual(["SERVER_CLOSED"]);
   expect(lane.closed).toBe(true);
+});
+
+test("progress reaches the caller who asked for it, only forward and only while the call runs, and puts its end off", async () => {
+  const clock = manualClock();
+  let said: ((done: number, total?: number) => void) | undefined;
+  const work = defineTool({
+    name: "work",
+    description: "",
+    input: z.object({}),
+    handler: (_input, context) => {
+      said = (done, total) => context.progress(done, total, "still at it");
+      return new Promise<string>(() => {});
+    },
+  });
+  const lane = await laneOf([work], { clock });
+  const params = { name: "work", _meta: { progressToken: "p1" } };
+  const { sink } = send(lane, "tools/call", params, { timeoutMaxMs: 2_500 });
+  said?.(1, 3);
+  said?.(1, 3);
+  expect(sink.messages).toEqual([
+    {
+      jsonrpc: "2.0",
+      method: "notifications/progress",
+      params: { progressToken: "p1", progress: 1, total: 3, message: "still at it" },
+    },
+  ]);
+  for (const done of [2, 3]) {
+    clock.advance(900);
+    said?.(done, 3);
+  }
+  clock.advance(900);
+  await vi.waitFor(() => expect(sink.errors).toHaveLength(1));
+  said?.(4);
+  expect(sink.messages).toHaveLength(3);
+  const silent = send(lane, "tools/call", { name: "work" });
+  said?.(1);
+  expect(silent.sink.messages).toEqual([]);
+});
+
+test("a call's key is the same for its attempts, or as the caller wants it, and never another caller's", async () => {
+  const keys: string[] = [];
+  const pay = (name: string) =>
+    defineTool({
+      name,
+      description: "",
+      input: z.object({ n: z.int().optional() }),
+      handler: (_input, { idempotencyKey }) => {
+        keys.push(idempotencyKey);
+        return "";
+      },
+    });
+  const lane = await laneOf([pay("pay"), pay("refund")]);
+  const callOf = (id: string, requestId: string, given?: string, tool = "pay", n = 1): void => {
+    const principal = { id, name: id, role: "caller", bundles: [] };
+    const meta = given === undefined ? {} : { _meta: { "signalbox/idempotencyKey": given } };
+    const params = { name: tool, arguments: { n }, ...meta };
+    send(lane, "tools/call", params, { caller: { principal, requestId } });
+  };
+  callOf("ada", "r1");
+  callOf("ada", "r1");
+  callOf("ada", "r2");
+  callOf("ada", "r3", "k");
+  callOf("ada", "r4", "k", "pay", 2);
+  callOf("bob", "r5", "k");
+  callOf("ada", "r6", "k", "refund");
+  const [first, again, another, given, same, bobs, refund] = keys;
+  expect(again).toBe(first);
+  expect(same).toBe(given);
+  expect(new Set([first, another, given, bobs, refund]).size).toBe(5);
+  expect(keys.every((key) => /^[\w-]{43}$/.test(key))).toBe(true);
+});
+
+test("a handler's lines carry the service, the tool and the request", async () => {
+  const lines: string[] = [];
+  const destination = { write: (line: string) => lines.push(line) };
+  const log = createLog({ level: "info", format: "json", destination });
+  const tool = defineTool({
+    name: "says",
+    description: "",
+    input: z.object({}),
+    handler: (_input, context) => {
+      context.log.info({ rows: 3 }, "Looked");
+      return "";
+    },
+  });
+  const principal = { id: "k", name: "k", role: "caller", bundles: [] };
+  send(
+    await laneOf([tool], { log }),
+    "tools/call",
+    { name: "says" },
+    { caller: { principal, requestId: "r9" } },
+  );
+  expect(JSON.parse(lines[0] ?? "")).toMatchObject({
+    serverId: "demo",
+    tool: "says",
+    requestId: "r9",
+    rows: 3,
+    message: "Looked",
+  });
 });

@@ -1,7 +1,8 @@
 // A built-in service as a lane: no bytes travel, no process, no session. It speaks as a modern server does.
 // What never changes is written once when the lane opens, and a handler that returns a plain value is
 // answered before `send` returns. One object per call is the handler's context and the caller's handle.
-import type { Service, Tool, ToolContext, ToolResult } from "@signalbox/kit";
+import { hash } from "node:crypto";
+import type { Service, ServiceLog, Tool, ToolContext, ToolResult } from "@signalbox/kit";
 import { SignalboxError, messageOf } from "../../foundation/index.ts";
 import {
   META,
@@ -123,7 +124,7 @@ export class InProcessLane implements Lane {
       refuse(sink, id, RPC.invalidParams, `Unknown tool: ${String(name).slice(0, 100)}`);
       return nothingToCancel;
     }
-    const call = new Call(this.#running, tool, id, sink, request.caller ?? nobody);
+    const call = new Call(this, tool, id, sink, request);
     let result: ToolResult | Promise<ToolResult>;
     try {
       result = tool.run(params?.["arguments"], call);
@@ -134,6 +135,35 @@ export class InProcessLane implements Lane {
     if (result instanceof Promise) this.#await(call, result, request.timeoutMs);
     else this.#answer(call, result);
     return call;
+  }
+
+  /** Takes a call off those that run; false where it was none. */
+  forget(call: Call): boolean {
+    return this.#running.delete(call);
+  }
+
+  /** For one call's lines. */
+  logOf({ tool, requestId }: Call): ServiceLog {
+    return this.#deps.log.child({ serverId: this.#service.name, tool: tool.name, requestId });
+  }
+
+  /** The same for every attempt at one call; a key that the caller gives stands for all calls of its own with it. */
+  keyOf({ tool, principal, requestId }: Call, params: JsonObject | undefined): string {
+    const meta = params?.["_meta"];
+    const given = isJsonObject(meta) ? meta[IDEMPOTENCY_KEY] : undefined;
+    const what = typeof given === "string" ? [given] : [requestId, params?.["arguments"]];
+    return hash(
+      "sha256",
+      stringify([this.#service.name, tool.name, principal.id, ...what]),
+      "base64url",
+    );
+  }
+
+  /** Puts off the end of a call that still runs. */
+  extend(call: Call, { timeoutMs, timeoutMaxMs = progressMaxMs }: OutboundRequest): void {
+    const now = this.#deps.clock.monotonicMs();
+    call.lastDeadlineMs ??= now + timeoutMaxMs;
+    call.deadlineMs = Math.min(now + timeoutMs, call.lastDeadlineMs);
   }
 
   #await(call: Call, result: Promise<ToolResult>, timeoutMs: number): void {
@@ -154,6 +184,7 @@ export class InProcessLane implements Lane {
   }
 
   #answer(call: Call, result: ToolResult): void {
+    call.over = true;
     let text: string;
     try {
       text =
@@ -176,6 +207,7 @@ export class InProcessLane implements Lane {
 
   /** What went wrong inside stays in the log: its message may name what the caller must not see. */
   #answerFailed(call: Call, error: unknown): void {
+    call.over = true;
     const { requestId, tool } = call;
     this.#deps.log.error(
       { serverId: this.#service.name, tool: tool.name, requestId, err: error },
@@ -224,36 +256,67 @@ export class InProcessLane implements Lane {
   }
 }
 
-/** One call: what its handler sees and what its caller holds. The signal is made when it is first asked for. */
+/** One call: what its handler sees and what its caller holds. What few handlers ask for is made when they do. */
 class Call implements ToolContext, ExchangeHandle {
   readonly tool: Tool;
   readonly id: RequestId;
   readonly sink: ExchangeSink;
+  readonly runtime = undefined;
   deadlineMs = Number.POSITIVE_INFINITY;
-  readonly #running: Set<Call>;
-  readonly #caller: LaneCaller;
+  /** Answered, or given up. */
+  over = false;
+  /** Progress does not put the deadline off beyond this. */
+  lastDeadlineMs: number | undefined;
+  readonly #lane: InProcessLane;
+  readonly #request: OutboundRequest;
   #controller: AbortController | undefined;
+  #progress = 0;
 
   constructor(
-    running: Set<Call>,
+    lane: InProcessLane,
     tool: Tool,
     id: RequestId,
     sink: ExchangeSink,
-    caller: LaneCaller,
+    request: OutboundRequest,
   ) {
-    this.#running = running;
+    this.#lane = lane;
     this.tool = tool;
     this.id = id;
     this.sink = sink;
-    this.#caller = caller;
+    this.#request = request;
   }
 
   get principal(): LaneCaller["principal"] {
-    return this.#caller.principal;
+    return (this.#request.caller ?? nobody).principal;
   }
 
   get requestId(): string {
-    return this.#caller.requestId;
+    return (this.#request.caller ?? nobody).requestId;
+  }
+
+  get idempotencyKey(): string {
+    return this.#lane.keyOf(this, this.#request.message.params);
+  }
+
+  get log(): ServiceLog {
+    return this.#lane.logOf(this);
+  }
+
+  /** Told only while the call runs, and only forward, as the protocol has it. */
+  progress(done: number, total?: number, message?: string): void {
+    if (this.over) return;
+    this.#lane.extend(this, this.#request);
+    const meta = this.#request.message.params?.["_meta"];
+    const progressToken = isJsonObject(meta) ? meta["progressToken"] : undefined;
+    if (progressToken === undefined || done <= this.#progress) return;
+    this.#progress = done;
+    const params = {
+      progressToken,
+      progress: done,
+      ...(total !== undefined && { total }),
+      ...(message !== undefined && { message }),
+    };
+    this.sink.message({ jsonrpc: "2.0", method: "notifications/progress", params });
   }
 
   get signal(): AbortSignal {
@@ -262,10 +325,11 @@ class Call implements ToolContext, ExchangeHandle {
   }
 
   cancel(reason: string): void {
-    if (this.#running.delete(this)) this.abort(new SignalboxError("SERVER_CLOSED", reason));
+    if (this.#lane.forget(this)) this.abort(new SignalboxError("SERVER_CLOSED", reason));
   }
 
   abort(reason: SignalboxError): void {
+    this.over = true;
     this.#controller ??= new AbortController();
     this.#controller.abort(reason);
   }
@@ -274,7 +338,9 @@ class Call implements ToolContext, ExchangeHandle {
   resume(): void {}
 }
 
+const IDEMPOTENCY_KEY = "signalbox/idempotencyKey";
 const listTtlMs = 3_600_000;
+const progressMaxMs = 600_000;
 const runningMax = 10_000;
 const sweepMs = 50;
 
@@ -286,8 +352,13 @@ const nobody: LaneCaller = {
 const nothingToCancel: ExchangeHandle = { cancel() {}, resume() {} };
 
 function listed(tool: Tool): JsonObject {
-  const { name, title, description, inputSchema, outputSchema, annotations } = tool;
-  return { name, title, description, inputSchema, outputSchema, annotations };
+  const { name, title, description, inputSchema, outputSchema, annotations, scope, cost } = tool;
+  const meta = {
+    ...(scope === "manage" && { "signalbox/scope": scope }),
+    ...(cost !== undefined && { "signalbox/cost": cost }),
+  };
+  const _meta = Object.keys(meta).length === 0 ? undefined : meta;
+  return { name, title, description, inputSchema, outputSchema, annotations, _meta };
 }
 
 function answer(sink: ExchangeSink, id: RequestId, result: string): void {
