@@ -24,6 +24,7 @@ export type { ConnectLink, ConnectionView, PageView } from "./oauth-client/conne
 export { connectionOptions } from "./oauth-client/connection-options.ts";
 export { lateConnectionStore } from "./oauth-client/connection-store.ts";
 export type { ConnectionStore } from "./oauth-client/connection-store.ts";
+export { sealedClients, sealedFlows, sealedTokens } from "./oauth-client/sealed-places.ts";
 export type { ProtectedServer } from "./oauth-client/settings.ts";
 export { wishOf } from "./oauth-client/tickets.ts";
 export type { Wish } from "./oauth-client/tickets.ts";

@@ -30,5 +30,5 @@ export type { RegistryDeps } from "./registry.ts";
 export type { ProjectView } from "./projects.ts";
 export type { RoleView } from "./role-book.ts";
 export type { SecretName, SecretView } from "./secret-record.ts";
-export type { Resealing, SealedRow, SealedTable } from "./resealing.ts";
+export type { Resealing } from "./resealing.ts";
 export type { BundleView, ServerView } from "./views.ts";

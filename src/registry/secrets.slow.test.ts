@@ -228,9 +228,9 @@ test("a row that was moved to another name does not open there", async () => {
   await registry.putSecret({ ...named("harmless"), value: "harmless-value" }, ada);
   await registry.putSecret({ ...named("precious"), value: "precious-value" }, ada);
   await registry.addServer("uses", remote("${secret:harmless}"));
-  const [harmless, precious] = [...store.sealed.values()];
+  const [harmless, precious] = [...store.secretRows.values()];
   if (harmless === undefined || precious === undefined) throw new Error("nothing stored");
-  store.sealed.set(harmless.id, { ...harmless, sealed: precious.sealed, updatedAt: 9_999 });
+  store.secretRows.set(harmless.id, { ...harmless, sealed: precious.sealed, updatedAt: 9_999 });
   await registry.reload();
   expect(problem("uses")).toContain("cannot be opened (SECRET_UNREADABLE)");
 });
@@ -260,7 +260,8 @@ test("after a change of keys everything is sealed anew, in portions that may be 
   }
   expect(resealed).toBe(5);
   expect(during.registry.listSecrets().every(({ current }) => current)).toBe(true);
-  await expect(portion("nowhere:1")).rejects.toMatchObject({ code: "BODY_INVALID" });
+  for (const nowhere of ["nowhere:1", "secrets:1", "connections:[1]", 'consents:["a","b"]'])
+    await expect(portion(nowhere)).rejects.toMatchObject({ code: "BODY_INVALID" });
   const after = await setup({ store, keys: [second], servers: { a: remote("${secret:s3}") } });
   expect(after.options("a")?.headers).toEqual({ Authorization: "Bearer value-number-3" });
 });
@@ -271,8 +272,10 @@ test("what no key opens is named and passed over", async () => {
   await before.registry.putSecret({ ...named("lost"), value: "lost-value" }, ada);
   const { registry } = await setup({ store });
   expect(await registry.resealSecrets({ after: "", limit: 1 })).toMatchObject({
+    table: "secrets",
     resealed: 0,
     unreadable: ["lost"],
+    left: 1,
     next: expect.any(String),
   });
 });

@@ -23,6 +23,7 @@ import { areFor, openTokens, sealTokens, type KeptTokens } from "./kept-tokens.t
 import { oauthErrorOf, oauthFailure } from "./library-fetch.ts";
 import { clientFor, clientMetadata, type ClientIdentity } from "./registration.ts";
 import { wantedScopes } from "./scopes.ts";
+import { sealedClients, sealedFlows, sealedTokens } from "./sealed-places.ts";
 import { ServerTokens } from "./server-tokens.ts";
 import { isShared, type ProtectedServer } from "./settings.ts";
 import { TICKET_MS, Tickets, hashOf, isBrowserOf, type Wish } from "./tickets.ts";
@@ -217,7 +218,7 @@ export class Connections {
       requested,
     };
     const stateHash = hashOf(asked.state);
-    const sealed = this.#flowSealer.seal(JSON.stringify(flow), stateHash);
+    const sealed = this.#flowSealer.seal(JSON.stringify(flow), sealedFlows.place(stateHash));
     const until = now + TICKET_MS;
     if (!(await store.putFlow({ stateHash, nonce: opened.nonce, sealed, expiresAt: until })))
       throw invalidLink();
@@ -238,7 +239,9 @@ export class Connections {
     const stateHash = hashOf(state);
     const row = stateShape.test(state) ? await this.#deps.store.takeFlow(stateHash) : undefined;
     const text =
-      row && row.expiresAt > now ? this.#flowSealer.open(row.sealed, stateHash) : undefined;
+      row && row.expiresAt > now
+        ? this.#flowSealer.open(row.sealed, sealedFlows.place(stateHash))
+        : undefined;
     if (text === undefined) throw invalidLink();
     const flow: Flow = JSON.parse(text);
     const principal = this.#deps.principal(flow.principalId);
@@ -314,15 +317,15 @@ export class Connections {
   }
 
   get #tokenSealer(): TextSealer {
-    return this.#sealer("oauth-tokens");
+    return this.#sealer(sealedTokens.purpose);
   }
 
   get #flowSealer(): TextSealer {
-    return this.#sealer("oauth-flows");
+    return this.#sealer(sealedFlows.purpose);
   }
 
   get #clientSealer(): TextSealer {
-    return this.#sealer("oauth-clients");
+    return this.#sealer(sealedClients.purpose);
   }
 
   #sealer(purpose: string): TextSealer {
