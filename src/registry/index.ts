@@ -24,7 +24,7 @@ export type { DefinitionTable, RegistryGateway, RegistryStore, StoredDefinition 
 export { pinStates, type PinKey, type PinState } from "./pins/pin.ts";
 export { severities } from "./pins/lint/finding.ts";
 export { Pins } from "./pins/pins.ts";
-export type { PinDetailView, PinView } from "./pins/pins.ts";
+export type { PinDecider, PinDetailView, PinView } from "./pins/pins.ts";
 export { Registry } from "./registry.ts";
 export type { RegistryDeps } from "./registry.ts";
 export type { ProjectView } from "./projects.ts";

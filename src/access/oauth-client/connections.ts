@@ -3,7 +3,7 @@
 // asked and for which server, and only a browser that was shown it can go on (its cookie is bound to what it starts).
 import { isDeepStrictEqual } from "node:util";
 import { GATEWAY_ACTOR, SignalboxError, messageOf, randomToken } from "../../foundation/index.ts";
-import type { AuditActor, AuditSink, Clock, Log } from "../../foundation/index.ts";
+import type { AuditActor, AuditOrigin, AuditSink, Clock, Log } from "../../foundation/index.ts";
 import type { OutboundFetch } from "../outbound-fetch.ts";
 import type { Principal } from "../principal.ts";
 import { allows } from "../principal.ts";
@@ -101,8 +101,7 @@ export class Connections {
     const known = this.#tokens.get(server.name) ?? [];
     const same = known.find((one) => isDeepStrictEqual(one.server, server));
     if (same !== undefined) return same;
-    const { store, http, clock, log } = this.#deps;
-    const made = new ServerTokens(server, { store, http, sealer: this.#tokenSealer, clock, log });
+    const made = new ServerTokens(server, { ...this.#deps, sealer: this.#tokenSealer });
     this.#tokens.set(server.name, [...known.slice(1 - DEFINITIONS_MAX), made]);
     return made;
   }
@@ -181,7 +180,11 @@ export class Connections {
   }
 
   /** Where the browser goes to consent. Throws CONNECT_LINK_INVALID, OAUTH_FAILED and what fetching throws. */
-  async start(ticket: string, cookie: string | undefined): Promise<string> {
+  async start(
+    ticket: string,
+    cookie: string | undefined,
+    origin: AuditOrigin = {},
+  ): Promise<string> {
     const now = this.#deps.clock.now();
     const opened = this.#tickets.openStart(ticket, now);
     const principal = opened && this.#deps.principal(opened.principalId);
@@ -222,7 +225,7 @@ export class Connections {
     const until = now + TICKET_MS;
     if (!(await store.putFlow({ stateHash, nonce: opened.nonce, sealed, expiresAt: until })))
       throw invalidLink();
-    this.#tell("connection.start", principal, server.name, "ok");
+    this.#tell("connection.start", { principal, origin }, server.name);
     return asked.url;
   }
 
@@ -233,6 +236,7 @@ export class Connections {
   async finish(
     answer: URLSearchParams,
     cookie: string | undefined,
+    origin: AuditOrigin = {},
   ): Promise<{ server: string; page: string }> {
     const now = this.#deps.clock.now();
     const state = answer.get("state") ?? "";
@@ -252,20 +256,20 @@ export class Connections {
       await this.#redeem(server, subjectOf(server, principal), flow, answer, state);
     } catch (error) {
       const failure = await this.#finishFailed(flow, error);
-      this.#tell("connection.complete", principal, server.name, "failed", failure.code);
+      this.#tell("connection.complete", { principal, origin }, server.name, failure.code);
       throw failure;
     }
-    this.#tell("connection.complete", principal, server.name, "ok");
+    this.#tell("connection.complete", { principal, origin }, server.name);
     const wish = { server: server.name, scopes: [] };
     return { server: server.name, page: this.#pageLink(principal, wish, now).url };
   }
 
   /** Ends a principal's connection, here and at the authorization server. False where there was none. Throws SERVER_NOT_FOUND, FORBIDDEN. */
-  async remove(principal: Principal, name: string): Promise<boolean> {
+  async remove(principal: Principal, name: string, origin: AuditOrigin = {}): Promise<boolean> {
     const server = this.#connectable(principal, name);
     const row = await this.#deps.store.remove(name, subjectOf(server, principal));
     if (row === undefined) return false;
-    this.#tell("connection.remove", principal, name, "ok");
+    this.#tell("connection.remove", { principal, origin }, name);
     await this.#end([row]);
     return true;
   }
@@ -480,22 +484,23 @@ export class Connections {
     }
   }
 
-  #tell(
-    action: string,
-    { id, name }: Principal,
-    server: string,
-    outcome: "ok" | "failed",
-    code?: string,
-  ): void {
+  /** With a code, that it failed. */
+  #tell(action: string, by: Asker, server: string, code?: string): void {
+    const { id, name } = by.principal;
     const actor: AuditActor = { id, name, kind: "person" };
     this.#deps.audit?.({
       action,
       actor,
       target: `server:${server}`,
-      outcome,
-      ...(code !== undefined && { code }),
+      ...(code === undefined ? { outcome: "ok" } : { outcome: "failed", code }),
+      ...by.origin,
     });
   }
+}
+
+interface Asker {
+  readonly principal: Principal;
+  readonly origin: AuditOrigin;
 }
 
 /** What is remembered between the way to the authorization server and the way back. */

@@ -4,6 +4,7 @@ import { errorTable, isSignalboxError } from "../../foundation/index.ts";
 import type { ErrorCode } from "../../foundation/index.ts";
 import { connectFailedPage, connectPage, connectPagePolicy } from "../connect-page.ts";
 import type { ApiDeps } from "../ports.ts";
+import { originOf } from "../recorded.ts";
 import { ownerSeen, serverNamesSeen } from "../reach.ts";
 import { route } from "../route.ts";
 import type { Answer, Route } from "../route.ts";
@@ -104,7 +105,11 @@ const remove: Route = route({
   errors: ["SERVER_NOT_FOUND", "FORBIDDEN", "CONFLICT", "STORE_UNAVAILABLE"],
   handle: async (asking, { connections, registry }) => ({
     body: {
-      removed: await connections.remove(asking.principal, ownerSeen(asking, registry)),
+      removed: await connections.remove(
+        asking.principal,
+        ownerSeen(asking, registry),
+        originOf(asking),
+      ),
     },
   }),
 });
@@ -153,9 +158,15 @@ const start: Route = route({
   query: z.object({ ticket }),
   answer: { status: 303, description: "To the authorization server." },
   errors: [...linkErrors, "OAUTH_FAILED", "OUTBOUND_REFUSED", "OUTBOUND_FAILED"],
-  handle: ({ query, headers }, deps) =>
+  handle: (asking, deps) =>
     asPage(async () =>
-      redirect(await deps.connections.start(query.ticket, cookieOf(headers, deps))),
+      redirect(
+        await deps.connections.start(
+          asking.query.ticket,
+          cookieOf(asking.headers, deps),
+          originOf(asking),
+        ),
+      ),
     ),
 });
 
@@ -168,11 +179,12 @@ const back: Route = route({
   query: z.looseObject({}),
   answer: { status: 303, description: "To the page, which says that it is connected." },
   errors: [...linkErrors, "OAUTH_FAILED", "OUTBOUND_REFUSED", "OUTBOUND_FAILED"],
-  handle: ({ query, headers }, deps) =>
+  handle: (asking, deps) =>
     asPage(async () => {
       const answer = new URLSearchParams();
-      for (const [name, value] of Object.entries(query)) answer.set(name, String(value));
-      const { page, server } = await deps.connections.finish(answer, cookieOf(headers, deps));
+      for (const [name, value] of Object.entries(asking.query)) answer.set(name, String(value));
+      const cookie = cookieOf(asking.headers, deps);
+      const { page, server } = await deps.connections.finish(answer, cookie, originOf(asking));
       return redirect(`${page}&done=${encodeURIComponent(server)}`);
     }),
 });
