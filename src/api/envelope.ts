@@ -19,7 +19,7 @@ export function enveloped<Data>(
 }
 
 /** The shape of a success. */
-export function envelopeOf<Data extends z.ZodType>(data: Data): z.ZodObject {
+export function envelopeOf(data: z.ZodType): z.ZodObject {
   return z.object({ success: z.literal(true), data, timestamp: z.iso.datetime() });
 }
 

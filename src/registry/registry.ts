@@ -44,6 +44,8 @@ export interface RegistryDeps {
   variable?(name: string): string | undefined;
   /** Files, and folders of files, that no server may be given. */
   closedPaths?: readonly string[];
+  /** Variables that no server may be given, beside those whose names say so. */
+  closedVariables?: ReadonlySet<string>;
   audit?: AuditSink | undefined;
   /** What was approved of a server goes with it. */
   pins?: { forget(server: string): Promise<unknown> } | undefined;
@@ -62,12 +64,20 @@ export class Registry {
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
-    const { vault = new Vault(), clock, log, audit, closedPaths = [] } = deps;
+    const {
+      vault = new Vault(),
+      clock,
+      log,
+      audit,
+      closedPaths = [],
+      closedVariables = new Set(),
+    } = deps;
     const references = new ServerReferences({
       sealer: vault.for(SECRETS),
       clock,
       variable: (name) => deps.variable?.(name),
       closedPaths,
+      closedVariables,
       audit,
     });
     this.#references = references;

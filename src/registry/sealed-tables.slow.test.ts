@@ -9,7 +9,7 @@ import { sealedTables } from "./sealed-tables.ts";
 
 test("the list has every sealed column of the database, with its primary key", async () => {
   await using database = await openTestDatabase();
-  await using _store = await openTestStore(database);
+  await (await openTestStore(database)).close();
   const columns = await namesIn(
     database.url,
     `SELECT table_schema || '.' || table_name AS name FROM information_schema.columns

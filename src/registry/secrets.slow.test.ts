@@ -23,6 +23,7 @@ async function setup(
     keys?: Buffer[];
     store?: RegistryStore;
     closedPaths?: string[];
+    closedVariables?: string[];
   } = {},
 ): Promise<{
   registry: Registry;
@@ -49,6 +50,7 @@ async function setup(
     vault,
     variable: (name) => given.variables?.[name],
     closedPaths: given.closedPaths ?? [],
+    closedVariables: new Set(given.closedVariables),
     audit: (event) => void events.push(event),
   });
   await registry.start();
@@ -131,6 +133,23 @@ test("a server whose reference is not there fails by itself, naming it, until it
   await expect(registry.removeSecret(named("later"))).rejects.toMatchObject({
     code: "NOT_FOUND",
   });
+});
+
+test("a variable from which the gateway has a secret of its own is given to no server, by neither way", async () => {
+  const { problem, options } = await setup({
+    variables: { IDP_WORD: "the-gateways-own", OTHER: "for-all" },
+    closedVariables: ["IDP_WORD"],
+    servers: {
+      refers: remote("${env:IDP_WORD}"),
+      inherits: serverOptions.parse({ command: "tool", env_allow: ["OTHER", "IDP_WORD"] }),
+      fine: serverOptions.parse({ command: "tool", env_allow: ["OTHER"] }),
+    },
+  });
+  const why = "which holds a secret of the gateway itself";
+  expect(problem("refers")).toBe(`needs \${env:IDP_WORD}, ${why}`);
+  expect(JSON.stringify(options("refers"))).not.toContain("the-gateways-own");
+  expect(problem("inherits")).toBe(`needs the variable IDP_WORD, ${why}`);
+  expect(problem("fine")).toBeUndefined();
 });
 
 test("variables and files are put in place, and a changed file is noticed", async () => {

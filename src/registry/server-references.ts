@@ -21,6 +21,8 @@ export interface ServerReferencesDeps {
   variable(name: string): string | undefined;
   /** Files, and folders of files, that no server may be given: the gateway's own. */
   closedPaths: readonly string[];
+  /** Variables that no server may be given: the gateway has secrets of its own from them. */
+  closedVariables: ReadonlySet<string>;
   audit?: AuditSink | undefined;
 }
 
@@ -100,6 +102,8 @@ export class ServerReferences {
       missing.add(`${reference.text}, which ${value.problem}`);
       return "";
     });
+    for (const name of definition.options.env_allow ?? [])
+      if (this.#deps.closedVariables.has(name)) missing.add(`the variable ${name}, which ${OWN}`);
     if (missing.size === 0 && problem === undefined)
       return { filled: { ...definition, options }, found };
     const why =
@@ -119,6 +123,7 @@ export class ServerReferences {
       if ("text" in file) hideSecret(file.text);
       return file;
     }
+    if (this.#deps.closedVariables.has(name)) return { problem: OWN };
     const text = this.#deps.variable(name);
     if (text === undefined) return { problem: "is not set" };
     if (isSecretName(name)) hideSecret(text);
@@ -164,6 +169,8 @@ export class ServerReferences {
   }
 }
 
+const OWN = "holds a secret of the gateway itself";
+
 /** The names of the secrets a server refers to. */
 export function secretsOf(definition: ServerDefinition): Set<string> {
   const names = new Set<string>();
@@ -185,7 +192,7 @@ function hideWritten({ options: { env, headers, endpoints = [] } }: ServerDefini
 
 function refers({ service, options }: ServerDefinition): boolean {
   if (service !== undefined) return false;
-  return JSON.stringify(options).includes("${");
+  return options.env_allow !== undefined || JSON.stringify(options).includes("${");
 }
 
 function hashOf(found: Found): string {

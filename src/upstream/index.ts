@@ -15,7 +15,13 @@ export { breakerStates } from "./guard/breaker.ts";
 export { guardOptions, type GuardOptions } from "./guard-options.ts";
 export { serverCacheOptions, type ServerCacheOptions } from "./server-cache-options.ts";
 export { pinOptions, pinOptionsFor, type PinOptions } from "./pin-options.ts";
-export { isOwnSecret, openlyReferring, referenceProblem, replaceReferences } from "./reference.ts";
+export {
+  isOwnSecret,
+  openlyReferring,
+  referenceProblem,
+  referencesIn,
+  replaceReferences,
+} from "./reference.ts";
 export { secretNameShape, type Reference, type ReferenceKind } from "./reference.ts";
 export { serverName, serverOptions, withReferences } from "./server-options.ts";
 export type { InProcessService, ServerDefinition, ServerOptions } from "./server-options.ts";
