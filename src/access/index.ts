@@ -31,7 +31,14 @@ export type { Wish } from "./oauth-client/tickets.ts";
 export { createSealer, textSealer } from "./sealer.ts";
 export { OutboundFetch } from "./outbound-fetch.ts";
 export { OutboundGuard, outboundOptions } from "./outbound-guard.ts";
-export { actorOf, allows, callsSeenBy, isPrincipal, mayUseBundle } from "./principal.ts";
+export {
+  actorOf,
+  allows,
+  allowsOverApi,
+  callsSeenBy,
+  isPrincipal,
+  mayUseBundle,
+} from "./principal.ts";
 export type { Grant, Principal, PrincipalKind } from "./principal.ts";
 export { defaultProject, everyProject, projectOf, projectOptions } from "./project.ts";
 export type { ProjectOptions } from "./project.ts";

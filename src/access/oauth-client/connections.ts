@@ -6,7 +6,7 @@ import { GATEWAY_ACTOR, SignalboxError, messageOf, randomToken } from "../../fou
 import type { AuditActor, AuditOrigin, AuditSink, Clock, Log } from "../../foundation/index.ts";
 import type { OutboundFetch } from "../outbound-fetch.ts";
 import type { Principal } from "../principal.ts";
-import { allows } from "../principal.ts";
+import { allowsOverApi } from "../principal.ts";
 import type { TextSealer } from "../sealer.ts";
 import type { OAuthClient } from "./client-authentication.ts";
 import { GATEWAY_SUBJECT, type ConnectionRow, type ConnectionStore } from "./connection-store.ts";
@@ -533,7 +533,7 @@ function subjectOf(server: ProtectedServer, principal: Principal): string {
 
 // Who makes the connection that all share decides whose account everybody uses.
 function mayConnect({ oauth }: ProtectedServer, principal: Principal): boolean {
-  return !isShared(oauth) || allows(principal, "operate");
+  return !isShared(oauth) || allowsOverApi(principal, "operate");
 }
 
 function invalidLink(): SignalboxError {
