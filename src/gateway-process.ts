@@ -324,7 +324,13 @@ export class GatewayProcess {
       ],
       vault: this.#vault,
       variable: (name) => this.#environment.get(name),
-      closedPaths: [values.home, join(process.cwd(), ".env"), config.file],
+      closedPaths: [
+        values.home,
+        join(process.cwd(), ".env"),
+        config.file,
+        ...config.ownSources.files,
+      ],
+      closedVariables: config.ownSources.variables,
       audit,
     });
     const api = this.#createApi();
@@ -549,8 +555,13 @@ export class GatewayProcess {
       redisUrl: cache.redis_url,
       variable: (name) => this.#environment.get(name),
     });
-    const jwtSecret = this.#environment.get("JWT_SECRET");
-    const own = [auth.admin_key, secrets.encryption_key, jwtSecret, audit.webhook_secret];
+    const own = [
+      auth.admin_key,
+      auth.jwt.secret,
+      ...Object.values(auth.oauth.issuers).map((issuer) => issuer.client_secret),
+      secrets.encryption_key,
+      audit.webhook_secret,
+    ];
     for (const secret of [...own, ...secrets.previous_encryption_keys])
       if (secret !== undefined) hideSecret(secret);
     for (const url of [database.url, cache.redis_url]) {

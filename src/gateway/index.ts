@@ -30,6 +30,7 @@ export {
   guardOptions,
   isFailing,
   isOwnSecret,
+  referencesIn,
   openlyReferring,
   referenceProblem,
   referencesIn,

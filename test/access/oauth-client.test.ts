@@ -259,6 +259,32 @@ describe("an answer of the authorization server", () => {
   });
 });
 
+test("each step of a connection is on record with the person, the address and the request", async () => {
+  const { key, id } = await newKeyWithId("rose");
+  await connect("own", key, "rose");
+  const asked = await fetch(`${gateway.url}/api/connections/own`, {
+    method: "DELETE",
+    headers: { authorization: `Bearer ${key}`, "x-request-id": "rose-leaves" },
+  });
+  expect(asked.status).toBe(200);
+  const shape = z.object({ records: z.array(z.looseObject({ action: z.string() })) });
+  const records = await until("all is on record", async () => {
+    const { body } = await gateway.api("GET", `/api/audit?actor=${id}`);
+    const found = shape.parse(body).records;
+    return found.length >= 3 && found;
+  });
+  const common = {
+    target: "server:own",
+    outcome: "ok",
+    address: expect.stringContaining("127.0.0.1"),
+  };
+  expect(records).toMatchObject([
+    { action: "connection.remove", ...common, requestId: "rose-leaves" },
+    { action: "connection.complete", ...common, requestId: expect.stringMatching(/^req_/) },
+    { action: "connection.start", ...common, requestId: expect.stringMatching(/^req_/) },
+  ]);
+});
+
 test("the stored tokens are readable to nobody who has only the database", async () => {
   const sealed = await gateway.api("GET", "/api/connections");
   expect(JSON.stringify(sealed.body)).not.toMatch(/Bearer|access_token|refresh/i);

@@ -5,6 +5,7 @@ import { errorTable, isSignalboxError } from "../../foundation/index.ts";
 import type { ErrorCode } from "../../foundation/index.ts";
 import { connectFailedPage, connectPage, connectPageHeaders } from "../connect-page.ts";
 import type { ApiDeps } from "../ports.ts";
+import { originOf } from "../recorded.ts";
 import { ownerSeen, serverNamesSeen } from "../reach.ts";
 import { route } from "../route.ts";
 import type { Answer, Route } from "../route.ts";
@@ -105,7 +106,11 @@ const remove: Route = route({
   errors: ["SERVER_NOT_FOUND", "FORBIDDEN", "CONFLICT", "STORE_UNAVAILABLE"],
   handle: async (asking, { connections, registry }) => ({
     body: {
-      removed: await connections.remove(asking.principal, ownerSeen(asking, registry)),
+      removed: await connections.remove(
+        asking.principal,
+        ownerSeen(asking, registry),
+        originOf(asking),
+      ),
     },
   }),
 });
@@ -154,9 +159,15 @@ const start: Route = route({
   query: z.object({ ticket: ticket.default("") }),
   answer: { status: 303, description: "To the authorization server." },
   errors: [...linkErrors, "OAUTH_FAILED", "OUTBOUND_REFUSED", "OUTBOUND_FAILED"],
-  handle: ({ query, headers }, deps) =>
+  handle: (asking, deps) =>
     asPage(async () =>
-      redirect(await deps.connections.start(query.ticket, cookieOf(headers, deps))),
+      redirect(
+        await deps.connections.start(
+          asking.query.ticket,
+          cookieOf(asking.headers, deps),
+          originOf(asking),
+        ),
+      ),
     ),
 });
 
@@ -169,11 +180,12 @@ const back: Route = route({
   query: z.looseObject({}),
   answer: { status: 303, description: "To the page, which says what came of it." },
   errors: [...linkErrors, "OAUTH_FAILED", "OUTBOUND_REFUSED", "OUTBOUND_FAILED"],
-  handle: ({ query, headers }, deps) =>
+  handle: (asking, deps) =>
     asPage(async () => {
       const answer = new URLSearchParams();
-      for (const [name, value] of Object.entries(query)) answer.set(name, String(value));
-      return toPage(await deps.connections.finish(answer, cookieOf(headers, deps)));
+      for (const [name, value] of Object.entries(asking.query)) answer.set(name, String(value));
+      const cookie = cookieOf(asking.headers, deps);
+      return toPage(await deps.connections.finish(answer, cookie, originOf(asking)));
     }),
 });
 
@@ -188,8 +200,11 @@ const end: Route = route({
   query: z.object({ ticket: ticket.default("") }),
   answer: { status: 303, description: "To the page, which says so." },
   errors: [...linkErrors, "SERVER_NOT_FOUND", "FORBIDDEN", "CONFLICT"],
-  handle: ({ query, headers }, deps) =>
-    asPage(async () => toPage(await deps.connections.end(query.ticket, cookieOf(headers, deps)))),
+  handle: (asking, deps) =>
+    asPage(async () => {
+      const cookie = cookieOf(asking.headers, deps);
+      return toPage(await deps.connections.end(asking.query.ticket, cookie, originOf(asking)));
+    }),
 });
 
 const document: Route = route({
