@@ -33,7 +33,6 @@ export {
   referencesIn,
   openlyReferring,
   referenceProblem,
-  referencesIn,
   replaceReferences,
   secretNameShape,
   pinOptions,

@@ -12,7 +12,8 @@ import { startGateway, type GatewaySetup, type TestGateway } from "../support/ga
 import { inRoot } from "../support/root.ts";
 
 test("with the earlier key taken away after a rotation, the gateway starts and every connection works", async () => {
-  await using authorization = await startAuthorizationServer({ accessTokenSeconds: 2 });
+  await using authorization = await startAuthorizationServer();
+  authorization.accessTokenSeconds = 2;
   await using server = await startProtectedServer(authorization);
   await using database = await openTestDatabase();
   const [old, next] = [newKey(), newKey()];
