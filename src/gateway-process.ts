@@ -547,21 +547,20 @@ export class GatewayProcess {
 
   /** Refuses weak secrets before anything is started with them, and has the others masked wherever they would be written. */
   #guardSecrets({ auth, secrets, database, cache, audit }: Config["values"]): void {
+    const agreed = new Map([["audit.webhook_secret", audit.webhook_secret]]);
+    for (const [name, issuer] of Object.entries(auth.oauth.issuers))
+      agreed.set(`auth.oauth.issuers.${name}.client_secret`, issuer.client_secret);
     refuseWeakSecrets({
       adminKey: auth.admin_key,
+      jwtSecret: auth.jwt.secret,
+      agreed,
       encryptionKey: secrets.encryption_key,
       previousEncryptionKeys: secrets.previous_encryption_keys,
       databaseUrl: database.url,
       redisUrl: cache.redis_url,
       variable: (name) => this.#environment.get(name),
     });
-    const own = [
-      auth.admin_key,
-      auth.jwt.secret,
-      ...Object.values(auth.oauth.issuers).map((issuer) => issuer.client_secret),
-      secrets.encryption_key,
-      audit.webhook_secret,
-    ];
+    const own = [auth.admin_key, auth.jwt.secret, secrets.encryption_key, ...agreed.values()];
     for (const secret of [...own, ...secrets.previous_encryption_keys])
       if (secret !== undefined) hideSecret(secret);
     for (const url of [database.url, cache.redis_url]) {
