@@ -8,8 +8,15 @@ import {
   LockOut,
   OutboundFetch,
   OutboundGuard,
+  OidcSignIn,
+  PasswordCheck,
+  PasswordHasher,
+  People,
   ProtectedResources,
   RefusalReports,
+  Sessions,
+  SignIn,
+  TOTP_PURPOSE,
   Vault,
   anonymous,
   bearerTokens,
@@ -20,15 +27,17 @@ import {
   isPrincipal,
   issueToken,
   lateConnectionStore,
+  latePeopleStore,
   loadEncryptionKeys,
   networkBypass,
   periodAt,
   refuseWeakSecrets,
   textSealer,
+  totpPlace,
   type KeyRecord,
   type Principal,
 } from "./access/index.ts";
-import { createApi, createMetricsListener } from "./api/index.ts";
+import { createApi, createMetricsListener, type PeoplePort } from "./api/index.ts";
 import {
   changedNames,
   loadConfigAside,
@@ -85,7 +94,7 @@ import {
   diskSpaceCheck,
   type CheckResult,
 } from "./ops/index.ts";
-import { KeyLimitBook, Pins, Registry } from "./registry/index.ts";
+import { KeyLimitBook, Pins, Registry, type SealedTable } from "./registry/index.ts";
 import {
   signalboxService,
   type ServerDetail,
@@ -143,6 +152,9 @@ export class GatewayProcess {
   /** The store that quotas are counted in. */
   #countsIn: Store | undefined;
   readonly #connections: Connections;
+  readonly #lockOut: LockOut;
+  readonly #reports: RefusalReports;
+  readonly #sessions: Sessions;
   readonly #pins: Pins;
   readonly #gateway: Gateway;
   readonly #resources: ProtectedResources;
@@ -230,6 +242,16 @@ export class GatewayProcess {
       initialScopes: values.auth.oauth.initial_scopes,
     });
     this.#connections = this.#createConnections();
+    this.#lockOut = new LockOut(values.auth.lock_out, clock);
+    this.#reports = new RefusalReports(audit, clock);
+    this.#sessions = new Sessions({
+      store: latePeopleStore(() => this.#requireStore().people),
+      options: values.auth.sessions,
+      clock,
+      metrics: this.#metrics,
+      reports: this.#reports,
+      principal: (grant) => this.#gateway.holder(grant),
+    });
     this.#pins = new Pins({
       options: values.pins,
       clock,
@@ -270,8 +292,8 @@ export class GatewayProcess {
           log: log.child({ area: "tokens" }),
         }),
         bypass: networkBypass(values.auth),
-        lockOut: new LockOut(values.auth.lock_out, clock),
-        reports: new RefusalReports(audit, clock),
+        lockOut: this.#lockOut,
+        reports: this.#reports,
       },
       audit,
       version,
@@ -295,6 +317,7 @@ export class GatewayProcess {
         },
       ],
       vault: this.#vault,
+      sealedTables: [this.#totpTable()],
       variable: (name) => this.#environment.get(name),
       closedPaths: [values.home, join(process.cwd(), ".env"), config.file],
       audit,
@@ -475,6 +498,7 @@ export class GatewayProcess {
         const store = await this.#open(signal);
         this.#store = store;
         this.#storeProblem = undefined;
+        this.#hearChanges(store);
         await this.#pins.attachStore(store);
         await this.#registry.attachStore(store);
         await this.#countIn(store);
@@ -591,6 +615,7 @@ export class GatewayProcess {
 
   async #startGateway(): Promise<void> {
     if (this.#store !== undefined) {
+      this.#hearChanges(this.#store);
       await this.#pins.attachStore(this.#store);
       await this.#registry.attachStore(this.#store);
     }
@@ -865,6 +890,101 @@ export class GatewayProcess {
     });
   }
 
+  // Somebody may have been signed out, by this gateway or another.
+  #hearChanges(store: Store): void {
+    store.onChange(() => this.#sessions.forget());
+  }
+
+  #createPeople(): PeoplePort {
+    const { auth, outbound, public_url } = this.#values;
+    const store = latePeopleStore(() => this.#requireStore().people);
+    const sessions = this.#sessions;
+    const hasher = new PasswordHasher();
+    const clock = systemClock;
+    const audit = this.#audit.add;
+    const requireRole = (name: string): void => void this.#registry.roles.get(name);
+    const passwords = new PasswordCheck({
+      hasher,
+      lockOut: this.#lockOut,
+      reports: this.#reports,
+      metrics: this.#metrics,
+    });
+    const signIn = new SignIn({
+      store,
+      sessions,
+      passwords,
+      hasher,
+      sealer: textSealer(this.#vault, "sign-in"),
+      totpSealer: this.#vault.for(TOTP_PURPOSE),
+      lockOut: auth.lock_out,
+      clock,
+      audit,
+    });
+    const directory = new People({
+      store,
+      sessions,
+      signIn,
+      passwords,
+      hasher,
+      vault: this.#vault,
+      clock,
+      requireRole,
+      requireProject: (name) => this.#registry.requireProject(name),
+    });
+    const publicUrl = (): string => public_url ?? this.url;
+    if (auth.oidc === undefined) return { directory, sessions, signIn, publicUrl };
+    const oidc = new OidcSignIn({
+      options: { ...auth.oidc, client_secret: this.#clientSecret(auth.oidc.client_secret) },
+      store,
+      sessions,
+      passwords,
+      http: new OutboundFetch({
+        guard: new OutboundGuard(outbound),
+        timeoutMs: outbound.timeout,
+        responseBytesMax: outbound.response_bytes_max,
+      }),
+      sealer: textSealer(this.#vault, "oidc-sign-in"),
+      clock,
+      audit,
+      requireRole,
+      publicUrl,
+    });
+    return { directory, sessions, signIn, oidc, publicUrl };
+  }
+
+  /** The secret itself, or what `${env:NAME}` stands for. Throws CONFIG_INVALID where there is no such variable. */
+  #clientSecret(given: string | undefined): string | undefined {
+    const [, name] = /^\$\{env:(\w+)\}$/.exec(given ?? "") ?? [];
+    const secret = name === undefined ? given : this.#environment.get(name);
+    if (name !== undefined && secret === undefined) {
+      throw new SignalboxError(
+        "CONFIG_INVALID",
+        `auth.oidc.client_secret: the variable ${name} is not set.`,
+      );
+    }
+    if (secret !== undefined) hideSecret(secret);
+    return secret;
+  }
+
+  // The secrets of one-time codes, for sealing anew.
+  #totpTable(): SealedTable {
+    const people = (): Store["people"] => this.#requireStore().people;
+    return {
+      name: "people",
+      purpose: TOTP_PURPOSE,
+      sealedOtherwise: async (keyId, after, limit) => {
+        const rows = await people().sealedOtherwise(keyId, after, limit);
+        return rows.map(({ id, name, totp }) => ({
+          id,
+          sealed: totp?.sealed ?? "",
+          place: totpPlace(id),
+          label: `one-time codes of ${name}`,
+        }));
+      },
+      reseal: ({ id, sealed: before }, sealed, keyId) => people().reseal(id, before, sealed, keyId),
+    };
+  }
+
   // Whoever is revoked leaves no access behind, at other parties' servers either.
   #endConnections(keys: readonly KeyRecord[]): void {
     const revoked = keys.filter(({ revokedAt }) => revokedAt !== undefined);
@@ -877,6 +997,7 @@ export class GatewayProcess {
   #createApi(): ReturnType<typeof createApi> {
     return createApi({
       connections: this.#connections,
+      people: this.#createPeople(),
       version: this.#version,
       startedAt: this.#startedAt,
       registry: this.#registry,

@@ -97,7 +97,7 @@ export interface People {
 export function peopleIn(database: Database): People {
   const query = (text: string, values: readonly unknown[] = []): Promise<QueryResult> =>
     database.query(text, values);
-  const changed = async (text: string, values: readonly unknown[]): Promise<boolean> =>
+  const touched = async (text: string, values: readonly unknown[]): Promise<boolean> =>
     ((await query(text, values)).rowCount ?? 0) > 0;
   return {
     list: async () => all(await query(`${SELECT} ORDER BY name LIMIT 10000`)),
@@ -120,21 +120,21 @@ export function peopleIn(database: Database): People {
         await client.query("COMMIT");
         return person;
       }),
-    remove: (id) => changed("DELETE FROM signalbox.people WHERE id = $1", [id]),
+    remove: (id) => touched("DELETE FROM signalbox.people WHERE id = $1", [id]),
     useStep: (id, step) =>
-      changed(
+      touched(
         `UPDATE signalbox.people SET totp_step = $2
          WHERE id = $1 AND totp_confirmed AND (totp_step IS NULL OR totp_step < $2)`,
         [id, step],
       ),
     confirmTotp: (id, step, hashes) =>
-      changed(
+      touched(
         `UPDATE signalbox.people SET totp_confirmed = true, totp_step = $2, recovery_hashes = $3
          WHERE id = $1 AND totp_sealed IS NOT NULL AND NOT totp_confirmed`,
         [id, step, [...hashes]],
       ),
     useRecoveryCode: (id, hash) =>
-      changed(
+      touched(
         `UPDATE signalbox.people SET recovery_hashes = array_remove(recovery_hashes, $2)
          WHERE id = $1 AND $2 = ANY (recovery_hashes)`,
         [id, hash],
@@ -144,7 +144,7 @@ export function peopleIn(database: Database): People {
         id,
         [...hashes],
       ])),
-    openSession: async (row, keep) => void (await openSession(database, row, keep)),
+    openSession: async (row, keep) => openSession(database, row, keep),
     session: async (hash) => {
       const [row] = (await query(SESSION, [hash])).rows;
       if (row === undefined) return undefined;
@@ -156,7 +156,7 @@ export function peopleIn(database: Database): People {
         [hash, new Date(at)],
       )),
     endSession: (hash, at) =>
-      changed("UPDATE signalbox.sessions SET ended_at = $2 WHERE hash = $1 AND ended_at IS NULL", [
+      touched("UPDATE signalbox.sessions SET ended_at = $2 WHERE hash = $1 AND ended_at IS NULL", [
         hash,
         new Date(at),
       ]),
@@ -168,7 +168,7 @@ export function peopleIn(database: Database): People {
         ),
       ),
     reseal: (id, before, sealed, keyId) =>
-      changed(
+      touched(
         "UPDATE signalbox.people SET totp_sealed = $3, totp_key_id = $4 WHERE id = $1 AND totp_sealed = $2",
         [id, before, sealed, keyId],
       ),
@@ -183,7 +183,7 @@ async function updated(
 ): Promise<PersonRow | undefined> {
   const { rows } = await client.query(`${SELECT} WHERE id = $1 FOR UPDATE`, [id]);
   if (rows[0] === undefined) return undefined;
-  const next: PersonRow = after(personSchema.parse(rows[0]), changes, at);
+  const next: PersonRow = changed(personSchema.parse(rows[0]), changes, at);
   const sets = COLUMNS.slice(1).map((column, index) => `${column} = $${index + 2}`);
   await client.query(
     `UPDATE signalbox.people SET ${sets.join(", ")} WHERE id = $1`,
@@ -192,7 +192,7 @@ async function updated(
   return next;
 }
 
-function after(before: PersonRow, changes: PersonChanges, at: number): PersonRow {
+function changed(before: PersonRow, changes: PersonChanges, at: number): PersonRow {
   const { email, totp, oidc, disabledAt, ...kept } = before;
   const { email: newEmail, totp: newTotp, oidc: newOidc, disabledAt: newDisabledAt } = changes;
   const { email: _e, totp: _t, oidc: _o, disabledAt: _d, ...plain } = changes;

@@ -172,7 +172,7 @@ export class OidcSignIn {
     const email = verifiedEmailOf(claims);
     if (subject === undefined || !this.#domainFits(email)) return undefined;
     const role = this.#roleOf(claims);
-    if (role === "none") return undefined;
+    if (role === null) return undefined;
     const oidc = { issuer: options.issuer, subject };
     const known = await store.ofSubject(oidc.issuer, subject);
     if (known !== undefined) return await this.#brought(known, { role });
@@ -192,14 +192,14 @@ export class OidcSignIn {
     return domains.length === 0 || domains.includes(email?.split("@").at(-1) ?? "");
   }
 
-  /** The role by what the provider says; undefined where it is not asked, "none" where it gives none. */
-  #roleOf(claims: Claims): { readonly name: string }["name"] | "none" | undefined {
+  /** The role by what the provider says; undefined where it is not asked, null where it gives none. */
+  #roleOf(claims: Claims): string | null | undefined {
     const { roles, roles_claim, default_role } = this.#deps.options;
     const mapped = Object.entries(roles);
     if (mapped.length === 0) return undefined;
     const words = wordsAt(claims, roles_claim) ?? [];
     const role = mapped.find(([word]) => words.includes(word))?.[1] ?? default_role;
-    if (role === undefined) return "none";
+    if (role === undefined) return null;
     this.#deps.requireRole(role);
     return role;
   }

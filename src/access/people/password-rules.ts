@@ -1,5 +1,4 @@
 import { SignalboxError } from "../../foundation/index.ts";
-import { placeholderProblem } from "../secret-strength.ts";
 
 export const passwordCharactersMin = 12;
 /** A longer one is refused before anything is computed of it. */
@@ -19,7 +18,7 @@ export function requireGoodPassword(
 }
 
 function problemOf(password: string, about: readonly (string | undefined)[]): string | undefined {
-  const { length } = [...password];
+  const { length } = Array.from(password);
   if (length < passwordCharactersMin)
     return `has ${length} characters and needs at least ${passwordCharactersMin}`;
   if (length > passwordCharactersMax) return `has more than ${passwordCharactersMax} characters`;
@@ -31,9 +30,19 @@ function problemOf(password: string, about: readonly (string | undefined)[]): st
     (word) => word !== undefined && word.length >= 4 && plain.replace(word, "").length < 6,
   );
   if (named) return "is little more than the name";
-  if (tried.some((word) => plain.replaceAll(word, "").length < plain.length / 2))
-    return "is one of those that are tried first";
-  return placeholderProblem(password);
+  const rest = tried.reduce((left, word) => left.replaceAll(word, ""), plain);
+  if (rest.length < plain.length / 2) return "is one of those that are tried first";
+  return undefined;
 }
 
-const tried = ["password", "passw0rd", "qwerty", "123456", "letmein", "welcome", "administrator"];
+const tried = [
+  "password",
+  "passw0rd",
+  "qwerty",
+  "123456",
+  "letmein",
+  "changeme",
+  "change-me",
+  "welcome",
+  "administrator",
+];

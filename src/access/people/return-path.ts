@@ -4,7 +4,9 @@ export function returnPath(asked: string | null | undefined): string {
   // Browsers read "\" as "/", leave out tabs and line ends, and take "//host" for another host.
   if (!/^\/(?![/\\])[\x21-\x7e]*$/.test(asked) || asked.includes("\\")) return "/";
   const url = URL.parse(asked, BASE);
-  return url?.origin === BASE ? `${url.pathname}${url.search}` : "/";
+  // "/..//host" becomes "//host" when it is resolved.
+  if (url?.origin !== BASE || url.pathname.startsWith("//")) return "/";
+  return `${url.pathname}${url.search}`;
 }
 
 const LENGTH_MAX = 500;

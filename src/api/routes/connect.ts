@@ -3,6 +3,7 @@ import type { ConnectionView } from "../../access/index.ts";
 import { errorTable, isSignalboxError } from "../../foundation/index.ts";
 import type { ErrorCode } from "../../foundation/index.ts";
 import { connectFailedPage, connectPage, connectPagePolicy } from "../connect-page.ts";
+import { cookieName, cookieNamed, setCookie } from "../cookies.ts";
 import type { ApiDeps } from "../ports.ts";
 import { ownerSeen, serverNamesSeen } from "../reach.ts";
 import { route } from "../route.ts";
@@ -136,8 +137,8 @@ const show: Route = route({
         contentType: html,
         headers: {
           "Content-Security-Policy": connectPagePolicy,
-          "Set-Cookie": `${cookieName(deps)}=${cookie}; Path=/; Max-Age=600; HttpOnly; SameSite=Lax${connections.secure ? "; Secure" : ""}`,
         },
+        cookies: [setCookie(COOKIE, cookie, { secure: connections.secure, maxAgeMs: COOKIE_MS })],
       };
     }),
 });
@@ -214,21 +215,12 @@ function redirect(location: string): Answer {
   return { status: 303, text: "", contentType: "text/plain", headers: { Location: location } };
 }
 
-// The prefix has browsers take it only over https, for this host alone.
-function cookieName({ connections }: ApiDeps): string {
-  return connections.secure ? "__Host-signalbox-connect" : "signalbox-connect";
-}
+const COOKIE = "signalbox-connect";
+const COOKIE_MS = 600_000;
 
-function cookieOf(headers: Headers, deps: ApiDeps): string | undefined {
-  const name = cookieName(deps);
-  for (const pair of (headers.get("cookie") ?? "").slice(0, COOKIES_LENGTH_MAX).split(";")) {
-    const at = pair.indexOf("=");
-    if (pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
-  }
-  return undefined;
+function cookieOf(headers: Headers, { connections }: ApiDeps): string | undefined {
+  return cookieNamed(headers.get("cookie"), cookieName(COOKIE, connections.secure));
 }
-
-const COOKIES_LENGTH_MAX = 16_384;
 
 function presented({ connectedAt, expiresAt, ...rest }: ConnectionView): object {
   return {
