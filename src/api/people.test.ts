@@ -147,7 +147,7 @@ describe("a session", () => {
     expect([alone.status, alone.json.code]).toEqual([401, "SESSION_INVALID"]);
     for (const one of [{ cookie }, wrong]) {
       const both = await ask("admin", "GET", "/api/auth/me", undefined, one);
-      expect([both.status, both.json.code]).toEqual([401, "CREDENTIAL_MALFORMED"]);
+      expect([both.status, both.json.code]).toEqual([400, "CREDENTIAL_MALFORMED"]);
     }
     expect((await ask("admin", "GET", "/api/auth/me")).json).toMatchObject({ kind: "key" });
   });
