@@ -19,7 +19,7 @@ export type { NetworkBypass } from "./network-bypass.ts";
 export { OidcSignIn, oidcFlowMs } from "./people/oidc-sign-in.ts";
 export { PasswordCheck } from "./people/password-check.ts";
 export { PasswordHasher } from "./people/password-hasher.ts";
-export { passwordCharactersMax, passwordCharactersMin } from "./people/password-rules.ts";
+export { passwordCharactersMax } from "./people/password-rules.ts";
 export { People } from "./people/people.ts";
 export { latePeopleStore } from "./people/person.ts";
 export type { PeopleStore, PersonRow, PersonView, RequestFrom } from "./people/person.ts";

@@ -1,6 +1,6 @@
 // People of whole gateways: signing in with a real identity provider, and two gateways on one database.
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { totpCode } from "../../src/access/people/totp.ts";
 import { openTestDatabase, type TestDatabase } from "../../src/store/test-database.ts";
@@ -111,9 +111,13 @@ describe("with an identity provider", () => {
       project: "default",
       person: { email: "ada@example.com", hasPassword: false, provider: provider.issuer },
     });
-    const { body } = await gateway.api("GET", "/api/audit?action=person.sign_in");
-    expect(JSON.stringify(body)).toContain('"method":"oidc"');
-    expect(JSON.stringify(body)).not.toContain(SIGN_IN.secret);
+    const told = await until("the sign-in is told", async () => {
+      const { body } = await gateway.api("GET", "/api/audit?action=person.sign_in");
+      const text = JSON.stringify(body);
+      return text.includes("person:") && text;
+    });
+    expect(told).toContain('"method":"oidc"');
+    expect(told).not.toContain(SIGN_IN.secret);
   });
 
   test("somebody who is there already is known by the verified address, and then by the subject", async () => {
@@ -191,10 +195,11 @@ describe("two gateways on one database", () => {
   let one: TestGateway;
   let other: TestGateway;
   let id: string;
+  let env: Record<string, string>;
 
   beforeAll(async () => {
     database = await openTestDatabase();
-    const env = {
+    env = {
       DATABASE_URL: database.url,
       MCP_ENCRYPTION_KEY: encryptionKey,
       SIGNALBOX_ADMIN_KEY: `sbx_${randomBytes(32).toString("base64url")}`,
@@ -221,30 +226,31 @@ describe("two gateways on one database", () => {
     return { here, there };
   }
 
-  async function untilEnded(browser: Browser): Promise<void> {
+  /** How long it took until a session was none any more, in milliseconds. */
+  async function untilEnded(browser: Browser): Promise<number> {
     const startedAt = performance.now();
     await until("the other gateway has heard", async () => {
       return (await browser.json("GET", "/api/auth/me"))["code"] === "SESSION_INVALID";
     });
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    return performance.now() - startedAt;
   }
 
   test("a session of one is one of the other, until it signs out", async () => {
     const { here, there } = await signedIn();
     await here.ask("POST", "/api/auth/sign-out");
-    await untilEnded(there);
+    expect(await untilEnded(there)).toBeLessThan(1_000);
   });
 
   test("who is disabled at one, or gets another role, is signed out at the other", async () => {
-    for (const change of [{ disabled: true }, { disabled: false, role: "caller" }]) {
-      if (change.disabled === false) await one.api("PUT", `/api/people/${id}`, { disabled: false });
+    for (const change of [{ disabled: true }, { role: "caller" }]) {
+      await one.api("PUT", `/api/people/${id}`, { disabled: false });
       const { there } = await signedIn();
       await one.api("PUT", `/api/people/${id}`, change);
-      await untilEnded(there);
+      expect(await untilEnded(there)).toBeLessThan(1_000);
     }
   });
 
-  test("a code that was used at one is refused at the other, and the key of its seal can be replaced", async () => {
+  test("a code that was used at one is refused at the other, and outlives the key it was sealed with", async () => {
     const { here, there } = await signedIn();
     const begun = await here.json("POST", "/api/auth/totp", { password: PASSWORD });
     const secret = String(begun["secret"]);
@@ -262,15 +268,30 @@ describe("two gateways on one database", () => {
     expect(await tried(here, confirmed)).toMatchObject({ code: "SIGN_IN_FAILED" });
     expect(await tried(here, next)).toMatchObject({ signedIn: true });
     expect(await tried(there, next)).toMatchObject({ code: "SIGN_IN_FAILED" });
-    const resealed = await other.api("POST", "/api/secrets/rotate", {});
-    expect(resealed.status).toBeLessThan(500);
-    await other.api("DELETE", `/api/people/${id}/totp`);
+    const later = await startGateway({
+      env: {
+        ...env,
+        MCP_ENCRYPTION_KEY: randomBytes(32).toString("base64"),
+        MCP_ENCRYPTION_KEY_PREVIOUS: encryptionKey,
+      },
+    });
+    onTestFinished(() => later.stop());
+    let resealed = 0;
+    for (let after: string | undefined = ""; after !== undefined;) {
+      // oxlint-disable-next-line no-await-in-loop -- one portion says where the next begins
+      const { body } = await later.api("POST", "/api/secrets/rotate", { after });
+      const portion = z.object({ resealed: z.number(), next: z.string().optional() }).parse(body);
+      resealed += portion.resealed;
+      after = portion.next;
+    }
+    expect(resealed).toBe(1);
+    await one.api("DELETE", `/api/people/${id}/totp`);
   });
 
   test("a session opens no MCP endpoint", async () => {
     const { here } = await signedIn();
     const { headers, body } = modernRequest("", "tools/list", {});
-    const { authorization: _none, ...plain } = headers as Record<string, string>;
+    const { authorization: _none, ...plain } = headers;
     const cookie = [...here.cookies].map((pair) => pair.join("=")).join("; ");
     const answer = await send(`${one.url}/mcp`, { headers: { ...plain, cookie }, body });
     expect(answer.status).toBe(401);

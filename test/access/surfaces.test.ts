@@ -253,12 +253,12 @@ test("the table has every surface once, each with its scope", () => {
   const open = surfaces.filter(({ scope }) => scope === "public");
   expect(open.map(({ listener, path }) => `${listener} ${path}`).toSorted()).toEqual([
     "main /",
-    "main /api/auth/sign-in",
-    "main /auth/oidc/callback",
-    "main /auth/oidc/start",
     "main /.well-known/oauth-protected-resource",
     "main /.well-known/oauth-protected-resource/mcp/{bundle}",
     "main /.well-known/oauth-protected-resource/{endpoint}",
+    "main /api/auth/sign-in",
+    "main /auth/oidc/callback",
+    "main /auth/oidc/start",
     "main /connect",
     "main /connect/callback",
     "main /connect/client.json",

@@ -1,6 +1,6 @@
 import { SignalboxError } from "../../foundation/index.ts";
 
-export const passwordCharactersMin = 12;
+const passwordCharactersMin = 12;
 /** A longer one is refused before anything is computed of it. */
 export const passwordCharactersMax = 200;
 

@@ -118,7 +118,7 @@ test.each([
   expect((await run(argv)).code).toBe(0);
   const asked = api.requests.at(-1);
   expect([asked?.method, asked?.path]).toEqual([method, path]);
-  if (body !== undefined) expect(asked?.body).toEqual(body);
+  expect(asked?.body).toEqual(body);
 });
 
 test("reset-password reads another password", async () => {
