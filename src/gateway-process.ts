@@ -546,8 +546,8 @@ export class GatewayProcess {
     });
     const jwtSecret = this.#environment.get("JWT_SECRET");
     const own = [auth.admin_key, secrets.encryption_key, jwtSecret, audit.webhook_secret];
-    for (const secret of [...own, ...secrets.previous_encryption_keys])
-      if (secret !== undefined) hideSecret(secret);
+    const others = [auth.oidc?.client_secret, ...secrets.previous_encryption_keys];
+    for (const secret of [...own, ...others]) if (secret !== undefined) hideSecret(secret);
     for (const url of [database.url, cache.redis_url]) {
       const password = URL.parse(url ?? "")?.password ?? "";
       // A shorter one may be a word that stands in every other line; in an address it is masked all the same.
@@ -934,7 +934,7 @@ export class GatewayProcess {
     const publicUrl = (): string => public_url ?? this.url;
     if (auth.oidc === undefined) return { directory, sessions, signIn, publicUrl };
     const oidc = new OidcSignIn({
-      options: { ...auth.oidc, client_secret: this.#clientSecret(auth.oidc.client_secret) },
+      options: auth.oidc,
       store,
       sessions,
       passwords,
@@ -950,20 +950,6 @@ export class GatewayProcess {
       publicUrl,
     });
     return { directory, sessions, signIn, oidc, publicUrl };
-  }
-
-  /** The secret itself, or what `${env:NAME}` stands for. Throws CONFIG_INVALID where there is no such variable. */
-  #clientSecret(given: string | undefined): string | undefined {
-    const [, name] = /^\$\{env:(\w+)\}$/.exec(given ?? "") ?? [];
-    const secret = name === undefined ? given : this.#environment.get(name);
-    if (name !== undefined && secret === undefined) {
-      throw new SignalboxError(
-        "CONFIG_INVALID",
-        `auth.oidc.client_secret: the variable ${name} is not set.`,
-      );
-    }
-    if (secret !== undefined) hideSecret(secret);
-    return secret;
   }
 
   // The secrets of one-time codes, for sealing anew.

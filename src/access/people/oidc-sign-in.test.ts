@@ -1,6 +1,7 @@
 // The rules of who is let in, with a provider whose answers are real and signed; the whole way is in test/access/people.test.ts.
 import { SignJWT, exportJWK, generateKeyPair } from "jose";
 import { beforeAll, expect, test } from "vitest";
+import { z } from "zod";
 import { fakePeople, type FakePeople } from "./fake-people.ts";
 import { OidcSignIn } from "./oidc-sign-in.ts";
 import { oidcOptions } from "./people-options.ts";
@@ -136,7 +137,7 @@ test("a mapping decides about the role at each sign-in, and a role taken away en
   const { come, sessions } = setUp(options);
   const first = await come({ ...ada, groups: ["staff", "boss"] });
   expect(first).toMatchObject({ opened: { person: { role: "admin" } } });
-  const { token } = (first as { opened: { token: string } }).opened;
+  const { token } = z.object({ opened: z.object({ token: z.string() }) }).parse(first).opened;
   expect(await sessions.find(token)).toBeDefined();
   expect(await come({ ...ada, groups: "staff" })).toMatchObject({
     opened: { person: { role: "caller" } },

@@ -26,12 +26,7 @@ export const oidcOptions = z.strictObject({
     .url({ protocol: /^https?$/, error: "must be an http or https address" })
     .describe("What `iss` of its ID tokens is; its metadata is asked below it."),
   client_id: z.string().min(1).max(500),
-  client_secret: z
-    .string()
-    .min(1)
-    .max(1000)
-    .optional()
-    .describe("The secret, or `${env:NAME}` for that variable; none for a public client."),
+  client_secret: z.string().min(1).max(1000).optional().describe("None for a public client."),
   title: z.string().min(1).max(60).optional().describe("How the sign-in page calls it."),
   scopes: z
     .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,100}$/, "must be one word"))
