@@ -9,8 +9,15 @@ import {
   LockOut,
   OutboundFetch,
   OutboundGuard,
+  OidcSignIn,
+  PasswordCheck,
+  PasswordHasher,
+  People,
   ProtectedResources,
   RefusalReports,
+  Sessions,
+  TOTP_PURPOSE,
+  SignIn,
   Vault,
   anonymous,
   bearerTokens,
@@ -22,6 +29,7 @@ import {
   isPrincipal,
   issueToken,
   lateConnectionStore,
+  latePeopleStore,
   loadEncryptionKeys,
   networkBypass,
   periodAt,
@@ -30,7 +38,7 @@ import {
   type KeyRecord,
   type Principal,
 } from "./access/index.ts";
-import { createApi, createMetricsListener } from "./api/index.ts";
+import { createApi, createMetricsListener, type PeoplePort } from "./api/index.ts";
 import {
   changedNames,
   loadConfigAside,
@@ -150,6 +158,9 @@ export class GatewayProcess {
   /** The store that quotas are counted in. */
   #countsIn: Store | undefined;
   readonly #connections: Connections;
+  readonly #lockOut: LockOut;
+  readonly #reports: RefusalReports;
+  readonly #sessions: Sessions;
   readonly #pins: Pins;
   readonly #outbound: OutboundClient;
   readonly #services: ServiceShelf;
@@ -253,6 +264,16 @@ export class GatewayProcess {
         };
       },
     });
+    this.#lockOut = new LockOut(values.auth.lock_out, clock);
+    this.#reports = new RefusalReports(audit, clock);
+    this.#sessions = new Sessions({
+      store: latePeopleStore(() => this.#requireStore().people),
+      options: values.auth.sessions,
+      clock,
+      metrics: this.#metrics,
+      reports: this.#reports,
+      principal: (grant) => this.#gateway.holder(grant),
+    });
     this.#pins = new Pins({
       options: values.pins,
       clock,
@@ -297,8 +318,8 @@ export class GatewayProcess {
           log: log.child({ area: "tokens" }),
         }),
         bypass: networkBypass(values.auth),
-        lockOut: new LockOut(values.auth.lock_out, clock),
-        reports: new RefusalReports(audit, clock),
+        lockOut: this.#lockOut,
+        reports: this.#reports,
       },
       audit,
       version,
@@ -510,6 +531,7 @@ export class GatewayProcess {
         const store = await this.#open(signal);
         this.#store = store;
         this.#storeProblem = undefined;
+        this.#hearChanges(store);
         await this.#pins.attachStore(store);
         await this.#registry.attachStore(store);
         await this.#countIn(store);
@@ -550,6 +572,7 @@ export class GatewayProcess {
     const agreed = new Map([["audit.webhook_secret", audit.webhook_secret]]);
     for (const [name, issuer] of Object.entries(auth.oauth.issuers))
       agreed.set(`auth.oauth.issuers.${name}.client_secret`, issuer.client_secret);
+    agreed.set("auth.oidc.client_secret", auth.oidc?.client_secret);
     refuseWeakSecrets({
       adminKey: auth.admin_key,
       jwtSecret: auth.jwt.secret,
@@ -630,6 +653,7 @@ export class GatewayProcess {
 
   async #startGateway(): Promise<void> {
     if (this.#store !== undefined) {
+      this.#hearChanges(this.#store);
       await this.#pins.attachStore(this.#store);
       await this.#registry.attachStore(this.#store);
     }
@@ -950,6 +974,69 @@ export class GatewayProcess {
     });
   }
 
+  // Somebody may have been signed out, by this gateway or another.
+  #hearChanges(store: Store): void {
+    store.onChange(() => this.#sessions.forget());
+  }
+
+  #createPeople(): PeoplePort {
+    const { auth, outbound, public_url } = this.#values;
+    const store = latePeopleStore(() => this.#requireStore().people);
+    const sessions = this.#sessions;
+    const hasher = new PasswordHasher();
+    const clock = systemClock;
+    const audit = this.#audit.add;
+    const requireRole = (name: string): void => void this.#registry.roles.get(name);
+    const passwords = new PasswordCheck({
+      hasher,
+      lockOut: this.#lockOut,
+      reports: this.#reports,
+      metrics: this.#metrics,
+    });
+    const signIn = new SignIn({
+      store,
+      sessions,
+      passwords,
+      hasher,
+      sealer: textSealer(this.#vault, "sign-in"),
+      totpSealer: this.#vault.for(TOTP_PURPOSE),
+      lockOut: auth.lock_out,
+      clock,
+      audit,
+    });
+    const directory = new People({
+      store,
+      sessions,
+      signIn,
+      passwords,
+      hasher,
+      vault: this.#vault,
+      clock,
+      requireRole,
+      requireProject: (name) => this.#registry.requireProject(name),
+    });
+    const publicUrl = (): string => public_url ?? this.url;
+    if (auth.oidc === undefined) return { directory, sessions, signIn, publicUrl };
+    const oidc = new OidcSignIn({
+      options: auth.oidc,
+      store,
+      sessions,
+      passwords,
+      http: new OutboundFetch({
+        guard: new OutboundGuard(outbound),
+        timeoutMs: outbound.timeout,
+        responseBytesMax: outbound.response_bytes_max,
+      }),
+      sealer: textSealer(this.#vault, "oidc-sign-in"),
+      clock,
+      audit,
+      requireRole,
+      publicUrl,
+    });
+    return { directory, sessions, signIn, oidc, publicUrl };
+  }
+
+  // The secrets of one-time codes, for sealing anew.
   // Whoever is revoked leaves no access behind, at other parties' servers either.
   #endConnections(keys: readonly KeyRecord[]): void {
     const revoked = keys.filter(({ revokedAt }) => revokedAt !== undefined);
@@ -962,6 +1049,7 @@ export class GatewayProcess {
   #createApi(): ReturnType<typeof createApi> {
     return createApi({
       connections: this.#connections,
+      people: this.#createPeople(),
       version: this.#version,
       startedAt: this.#startedAt,
       registry: this.#registry,

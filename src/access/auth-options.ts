@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { lockOutOptions } from "./lock-out-options.ts";
 import { networkOptions } from "./network-options.ts";
+import { oidcOptions, sessionOptions } from "./people/people-options.ts";
 import { jwtOptions } from "./resource-server/jwt-options.ts";
 import { oauthOptions } from "./resource-server/oauth-options.ts";
 
@@ -20,6 +21,8 @@ export const authOptions = z.strictObject({
   ...networkOptions,
   jwt: jwtOptions.prefault({}),
   oauth: oauthOptions.prefault({}),
+  sessions: sessionOptions.prefault({}),
+  oidc: oidcOptions.optional(),
   lock_out: lockOutOptions.prefault({}),
 });
 

@@ -1,7 +1,7 @@
 import type { Principal } from "./principal.ts";
 
-/** How a credential proves who calls. People who sign in will be one more. */
-export type AuthMethod = "key" | "jwt" | "oauth" | "network";
+/** How a credential proves who calls. */
+export type AuthMethod = "key" | "jwt" | "oauth" | "network" | "session" | "password" | "oidc";
 
 export type AuthCode =
   | "KEY_MISSING"
@@ -12,6 +12,8 @@ export type AuthCode =
   | "TOKEN_EXPIRED"
   | "TOKEN_AUDIENCE"
   | "CREDENTIAL_MALFORMED"
+  | "SESSION_INVALID"
+  | "SIGN_IN_FAILED"
   | "AUTH_LOCKED"
   | "AUTH_UNAVAILABLE";
 

@@ -16,6 +16,18 @@ export { climbs, couldMatchServer, matchesAny, spellings, toPattern } from "./na
 export type { NamePattern } from "./name-pattern.ts";
 export { networkBypass } from "./network-bypass.ts";
 export type { NetworkBypass } from "./network-bypass.ts";
+export { OidcSignIn, oidcFlowMs } from "./people/oidc-sign-in.ts";
+export { PasswordCheck } from "./people/password-check.ts";
+export { PasswordHasher } from "./people/password-hasher.ts";
+export { passwordCharactersMax } from "./people/password-rules.ts";
+export { People } from "./people/people.ts";
+export { latePeopleStore } from "./people/person.ts";
+export type { PeopleStore, PersonRow, PersonView, RequestFrom } from "./people/person.ts";
+export { returnPath } from "./people/return-path.ts";
+export { Sessions } from "./people/sessions.ts";
+export type { OpenedSession, SignedIn } from "./people/sessions.ts";
+export { SignIn, TOTP_PURPOSE, totpPlace } from "./people/sign-in.ts";
+export type { SignInStep } from "./people/sign-in.ts";
 export { Permissions } from "./permissions.ts";
 export type { Owned } from "./permissions.ts";
 export type { AccessItem, AccessRequest, Action, Decision, PolicyEngine } from "./policy.ts";

@@ -23,11 +23,13 @@ export class RefusalReports {
       readonly address: string | undefined;
       readonly requestId: string | undefined;
       readonly place: string;
+      /** Whose account it was about. */
+      readonly person?: string;
     },
   ): void {
     const { code, method = "key", reason } = refusal;
     const now = this.#clock.monotonicMs();
-    const key = `${about.address ?? ""} ${method} ${code} ${reason ?? ""}`;
+    const key = `${about.address ?? ""} ${method} ${code} ${reason ?? ""} ${about.person ?? ""}`;
     const before = this.#told.get(key);
     if (before !== undefined && now - before.at < EQUAL_EVERY_MS) {
       before.silent += 1;
@@ -50,6 +52,7 @@ export class RefusalReports {
       details: {
         method,
         ...(reason !== undefined && { reason }),
+        ...(about.person !== undefined && { person: about.person }),
         ...((before?.silent ?? 0) > 0 && { equalSince: before?.silent }),
         ...(this.#untold > 0 && { othersUntold: this.#untold }),
       },

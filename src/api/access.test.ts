@@ -7,12 +7,17 @@ import type { Route } from "./route.ts";
 
 const filled = (path: string): string => path.replaceAll(/\{\w+\}/g, "anything");
 
-/** Their links are the credential: without a sealed ticket, or the state of a consent under way, there is nothing here. */
+/** Their links are the credential, or what is sent is: without a sealed ticket, a flow under way, a form, there is nothing here. */
 const byLink = new Map([
   ["/connect", 410],
   ["/connect/start", 410],
   ["/connect/callback", 410],
   ["/connect/end", 410],
+  ["/api/auth/sign-in", 400],
+  ["/sign-in", 400],
+  ["/sign-out", 400],
+  ["/auth/oidc/start", 404],
+  ["/auth/oidc/callback", 404],
 ]);
 
 test("every address but health, readiness and what is public by nature refuses who has no key", async () => {
@@ -41,6 +46,7 @@ test("every address but health, readiness and what is public by nature refuses w
     "/connect/client.json",
     "/health",
     "/ready",
+    "/sign-in",
   ]);
 });
 

@@ -4,7 +4,7 @@ import type { HttpBindings } from "@hono/node-server";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { Denials, allows, anonymous, scopes } from "../access/index.ts";
-import type { Principal } from "../access/index.ts";
+import type { AuthOutcome, Principal } from "../access/index.ts";
 import type { ErrorCode, Log } from "../foundation/index.ts";
 import {
   isSignalboxError,
@@ -15,6 +15,7 @@ import {
 import { envelopedError, isEnveloped } from "./envelope.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { parseInput } from "./input-problems.ts";
+import { readFormBody } from "./form-body.ts";
 import { readJsonBody } from "./json-body.ts";
 import { openapiDocument } from "./openapi.ts";
 import type { ApiDeps } from "./ports.ts";
@@ -22,7 +23,9 @@ import { recorded } from "./recorded.ts";
 import { requestIdOf } from "./request-id.ts";
 import type { Answer, Route } from "./route.ts";
 import { routeTable } from "./route-table.ts";
+import { requireOwnPage } from "./same-site.ts";
 import { securityHeaders } from "./security-headers.ts";
+import { requireSessionAlone, sessionTokenOf } from "./session-cookie.ts";
 import { nearestName } from "./suggestion.ts";
 import { trafficRecorder } from "./traffic.ts";
 
@@ -102,7 +105,8 @@ function addRoute(app: App, route: Route, deps: ApiDeps, denials: Denials): void
   }
   app.on(route.method.toUpperCase(), routerPath(route), async (c) => {
     c.set("route", route.path);
-    const principal = route.scope === "public" ? anonymous : await authenticated(c, deps);
+    const { principal, session } =
+      route.scope === "public" ? STRANGER : await authenticated(c, deps);
     const denied = (target: string, code: ErrorCode): void => {
       if (route.scope === "public") return;
       const address = c.env.incoming.socket.remoteAddress;
@@ -117,6 +121,7 @@ function addRoute(app: App, route: Route, deps: ApiDeps, denials: Denials): void
         query: route.query === undefined ? undefined : parseInput("query", route.query, queryOf(c)),
         body,
         principal,
+        session,
         hid: denied,
         headers: c.req.raw.headers,
         address: c.env.incoming.socket.remoteAddress,
@@ -142,34 +147,56 @@ function requireScope(principal: Principal, { scope, gatewayWide }: Route, deps:
   if (!allows(principal, scope)) {
     throw new SignalboxError(
       "FORBIDDEN",
-      `A key of the role "${role}" may not do this: it needs the scope "${scope}".`,
+      `The role "${role}" may not do this: it lacks the scope "${scope}".`,
       { details: { role, scope } },
     );
   }
   if (gatewayWide === true && !principal.permissions.gatewayWide) {
     throw new SignalboxError(
       "FORBIDDEN",
-      `This concerns every project, and the key is of the project "${project}".`,
+      `This concerns every project, and you are of the project "${project}".`,
       { details: { role, project } },
     );
   }
 }
 
-async function authenticated(c: RequestContext, deps: ApiDeps): Promise<Principal> {
-  const outcome = await deps.authenticate(c.env.incoming, c.get("requestId"));
+interface Caller {
+  readonly principal: Principal;
+  /** The token of its session, where it came with one. */
+  readonly session: string | undefined;
+}
+
+const STRANGER: Caller = { principal: anonymous, session: undefined };
+
+async function authenticated(c: RequestContext, deps: ApiDeps): Promise<Caller> {
+  const { incoming } = c.env;
+  const session = sessionTokenOf(incoming.headers, deps.people.publicUrl());
+  const outcome =
+    session === undefined
+      ? await deps.authenticate(incoming, c.get("requestId"))
+      : await personOf(c, session, deps);
   if (!outcome.ok) {
     const { code, message, headers } = outcome;
     throw new SignalboxError(code, message, headers === undefined ? {} : { headers });
   }
   c.set("principal", outcome.principal.name);
-  return outcome.principal;
+  return { principal: outcome.principal, session };
+}
+
+async function personOf(c: RequestContext, token: string, deps: ApiDeps): Promise<AuthOutcome> {
+  const { headers, socket } = c.env.incoming;
+  const { people } = deps;
+  requireSessionAlone(headers);
+  requireOwnPage(c.req.method, headers, people.publicUrl());
+  const from = { address: socket.remoteAddress, requestId: c.get("requestId"), place: "/api" };
+  return await people.sessions.authenticate(token, from);
 }
 
 async function bodyOf(c: RequestContext, route: Route): Promise<unknown> {
-  const given = await readJsonBody(c.env.incoming, { signal: c.req.raw.signal });
+  const read = route.isForm === true ? readFormBody : readJsonBody;
+  const given = await read(c.env.incoming, { signal: c.req.raw.signal });
   if (given === undefined && route.bodyOptional === true) return undefined;
-  if (given === undefined)
-    throw new SignalboxError("BODY_INVALID", "The request needs a JSON body.");
+  if (given === undefined) throw new SignalboxError("BODY_INVALID", "The request needs a body.");
   return route.body === undefined ? undefined : parseInput("body", route.body, given);
 }
 
@@ -226,12 +253,13 @@ function refused(cause: unknown): SignalboxError {
   });
 }
 
-function responseOf({ status = 200, body, text, contentType, headers }: Answer): Response {
-  if (status === 204) return new Response(null, { status, headers: { ...headers } });
-  return new Response(text ?? JSON.stringify(body), {
-    status,
-    headers: { "Content-Type": contentType ?? "application/json", ...headers },
-  });
+function responseOf(answer: Answer): Response {
+  const { status = 200, body, text, contentType, headers, cookies = [] } = answer;
+  const sent = new Headers({ ...headers });
+  for (const cookie of cookies) sent.append("Set-Cookie", cookie);
+  if (status === 204) return new Response(null, { status, headers: sent });
+  if (!sent.has("Content-Type")) sent.set("Content-Type", contentType ?? "application/json");
+  return new Response(text ?? JSON.stringify(body), { status, headers: sent });
 }
 
 function streamed(c: RequestContext, answer: Answer, log: Log): Response {

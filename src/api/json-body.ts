@@ -46,7 +46,8 @@ function requireJson(type: string | undefined, encoding: string | undefined): vo
   );
 }
 
-async function readBytes(incoming: IncomingMessage, signal: AbortSignal): Promise<Buffer> {
+/** The bytes of a body. Throws BODY_TOO_LARGE. */
+export async function readBytes(incoming: IncomingMessage, signal: AbortSignal): Promise<Buffer> {
   const deadline = AbortSignal.timeout(bodyWithinMs);
   const stop = (): void => void incoming.destroy(new Error("the body did not arrive in time"));
   deadline.addEventListener("abort", stop, { once: true });
@@ -67,7 +68,8 @@ async function readBytes(incoming: IncomingMessage, signal: AbortSignal): Promis
   return Buffer.concat(chunks, length);
 }
 
-function decode(bytes: Buffer): string {
+/** Throws BODY_INVALID where it is not UTF-8. */
+export function decode(bytes: Buffer): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {

@@ -15,6 +15,13 @@ export function openapiDocument(routes: readonly Route[], version: string): obje
     description:
       "A key of this gateway (`sbx_…`), which `X-API-Key` and `X-MCP-Key` carry as well; a JWT signed with the shared secret; or an OAuth access token issued for `/api`.",
   });
+  registry.registerComponent("securitySchemes", "session", {
+    type: "apiKey",
+    in: "cookie",
+    name: "__Host-signalbox-session",
+    description:
+      "Of a person who signed in; on the machine itself, over plain http, without the prefix. What changes something needs `X-Signalbox-Request: 1` as well.",
+  });
   for (const route of routes) registry.registerPath(pathOf(route));
   return app.getOpenAPI31Document({
     openapi: "3.1.0",
@@ -42,7 +49,7 @@ function pathOf(route: Route): PathConfig {
     tags: [route.tag],
     summary: route.summary,
     description: describeWithScope(route),
-    ...(route.scope !== "public" && { security: [{ key: [] }] }),
+    ...(route.scope !== "public" && { security: [{ key: [] }, { session: [] }] }),
     request: {
       ...(names.length > 0 && {
         params: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))),
@@ -51,7 +58,12 @@ function pathOf(route: Route): PathConfig {
       ...(route.body && {
         body: {
           required: route.bodyOptional !== true,
-          content: { "application/json": { schema: route.body, example: route.bodyExample } },
+          content: {
+            [route.isForm === true ? "application/x-www-form-urlencoded" : "application/json"]: {
+              schema: route.body,
+              example: route.bodyExample,
+            },
+          },
         },
       }),
     },
@@ -108,6 +120,8 @@ const CREDENTIAL_CODES: readonly ErrorCode[] = [
   "TOKEN_AUDIENCE",
   "TOKEN_SCOPE",
   "CREDENTIAL_MALFORMED",
+  "SESSION_INVALID",
+  "CROSS_SITE_REFUSED",
   "AUTH_LOCKED",
   "AUTH_UNAVAILABLE",
   "FORBIDDEN",

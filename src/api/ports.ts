@@ -6,8 +6,12 @@ import type {
   Connections,
   KeyLimits,
   LimitedCaller,
+  OidcSignIn,
+  People,
   Principal,
   Scope,
+  Sessions,
+  SignIn,
   WantedToken,
 } from "../access/index.ts";
 import type { AuditSink, Clock, Log, Metrics, SignalboxError } from "../foundation/index.ts";
@@ -88,6 +92,8 @@ export interface ApiDeps {
     Connections,
     "list" | "begin" | "remove" | "page" | "start" | "finish" | "end" | "clientDocument" | "secure"
   >;
+  /** Who signs in. */
+  people: PeoplePort;
   /** What is known and approved of each tool and prompt. */
   pins: Pick<Pins, "list" | "get" | "approve" | "reject" | "approveAll" | "forget">;
   /** The last results of the background checks; never waits. */
@@ -97,6 +103,31 @@ export interface ApiDeps {
   metrics: Metrics;
   log: Log;
   clock: Clock;
+}
+
+/** People and their sessions. */
+export interface PeoplePort {
+  readonly directory: Pick<
+    People,
+    | "list"
+    | "get"
+    | "add"
+    | "update"
+    | "remove"
+    | "resetPassword"
+    | "resetTotp"
+    | "changePassword"
+    | "beginTotp"
+    | "confirmTotp"
+    | "disableTotp"
+    | "renewRecoveryCodes"
+  >;
+  readonly sessions: Pick<Sessions, "authenticate" | "find" | "end">;
+  readonly signIn: Pick<SignIn, "withPassword" | "withCode">;
+  /** Absent where no identity provider is configured. */
+  readonly oidc?: Pick<OidcSignIn, "title" | "begin" | "finish">;
+  /** Where browsers reach the gateway, such as `https://gateway.example.com`. */
+  publicUrl(): string;
 }
 
 /** What was written of decisions and changes. All throw STORE_UNAVAILABLE. */

@@ -15,7 +15,7 @@ type Asked = RouteRequest<unknown, unknown>;
 export async function recorded(route: Route, request: Asked, deps: ApiDeps): Promise<Answer> {
   const { audit: told } = route;
   if (told === undefined || deps.audit === undefined) return await route.handle(request, deps);
-  const before = thingOf(told, request, deps);
+  const before = await thingOf(told, request, deps);
   let hidden = false;
   const hid: Asked["hid"] = (target, code) => {
     hidden = true;
@@ -30,7 +30,7 @@ export async function recorded(route: Route, request: Asked, deps: ApiDeps): Pro
     tell(about, { outcome: hidden || code === "FORBIDDEN" ? "denied" : "failed", code });
     throw error;
   }
-  tell(about, { outcome: "ok" }, answer, thingOf(told, request, deps, answer));
+  tell(about, { outcome: "ok" }, answer, await thingOf(told, request, deps, answer));
   return answer;
 }
 
@@ -44,14 +44,14 @@ export function originOf({
 
 // Asked again after the change rather than taken from the answer, which is not always the thing. A change that somebody else makes in
 // between has a record of its own.
-function thingOf(
+async function thingOf(
   told: RouteAudit<unknown, unknown>,
   request: Asked,
   deps: ApiDeps,
   answer?: Answer,
-): AuditedThing | undefined {
+): Promise<AuditedThing | undefined> {
   try {
-    return told.state?.(request, deps, answer);
+    return await told.state?.(request, deps, answer);
   } catch (error) {
     if (isSignalboxError(error)) return undefined;
     throw error;

@@ -2,6 +2,7 @@ import { openapiDocument } from "./openapi.ts";
 import { route } from "./route.ts";
 import type { Route } from "./route.ts";
 import { accessRoutes } from "./routes/access.ts";
+import { accountRoutes } from "./routes/account.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { bundleRoutes } from "./routes/bundles.ts";
 import { cacheRoutes } from "./routes/cache.ts";
@@ -16,8 +17,10 @@ import { projectRoutes } from "./routes/projects.ts";
 import { roleRoutes } from "./routes/roles.ts";
 import { secretRoutes } from "./routes/secrets.ts";
 import { securityRoutes } from "./routes/security.ts";
+import { peopleRoutes } from "./routes/people.ts";
 import { pinRoutes } from "./routes/pins.ts";
 import { serverRoutes } from "./routes/servers.ts";
+import { signInRoutes } from "./routes/sign-in.ts";
 import { startRoutes } from "./routes/start.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { tokenRoutes } from "./routes/tokens.ts";
@@ -47,6 +50,9 @@ export const routeTable: readonly Route[] = [
   ...serverRoutes,
   ...bundleRoutes,
   ...keyRoutes,
+  ...peopleRoutes,
+  ...accountRoutes,
+  ...signInRoutes,
   ...roleRoutes,
   ...projectRoutes,
   ...accessRoutes,

@@ -18,6 +18,8 @@ export interface Route {
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   readonly bodyExample?: unknown;
+  /** True where the body is that of a plain form. */
+  readonly isForm?: true;
   /** True where a request may also come without a body. */
   readonly bodyOptional?: boolean;
   readonly answer: AnswerShape;
@@ -45,6 +47,8 @@ export interface RouteRequest<Query, Body> {
   readonly body: Body;
   /** Who asks; `anonymous` on public routes. */
   readonly principal: Principal;
+  /** The token of the session that was presented; undefined where a key was, or nothing was looked at. */
+  readonly session: string | undefined;
   /** Tells that something was not shown to the principal, as `kind:name`, and how that was answered. */
   readonly hid: (target: string, code: ErrorCode) => void;
   readonly headers: Headers;
@@ -66,7 +70,7 @@ export interface RouteAudit<Query, Body> {
     request: RouteRequest<Query, Body>,
     deps: ApiDeps,
     answer?: Answer,
-  ): AuditedThing | undefined;
+  ): Promise<AuditedThing | undefined> | AuditedThing | undefined;
   details?(request: RouteRequest<Query, Body>, answer?: Answer): Record<string, unknown>;
 }
 
@@ -84,6 +88,8 @@ export interface Answer {
   readonly stream?: AsyncIterable<string>;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Each a `Set-Cookie` header. */
+  readonly cookies?: readonly string[];
 }
 
 /** A route whose handler sees its query and body as their schemas make them. */

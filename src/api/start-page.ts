@@ -2,9 +2,25 @@
 // stranger may know: what runs, where MCP is served, and how a holder of a key connects.
 import { createHash } from "node:crypto";
 import { escaped, icon } from "./html.ts";
+import { hidden } from "./sign-in-page.ts";
+
+/** Who looks at the page, with what its form must send back. */
+export interface Visitor {
+  readonly name: string;
+  readonly role: string;
+  readonly formToken: string;
+}
 
 /** The page. `address` is where the reader reached the gateway, as in `http://127.0.0.1:8100`. */
-export function startPage({ version, address }: { version: string; address: string }): string {
+export function startPage({
+  version,
+  address,
+  visitor,
+}: {
+  version: string;
+  address: string;
+  visitor: Visitor | undefined;
+}): string {
   const endpoint = escaped(`${address}/mcp`);
   return `<!doctype html>
 <html lang="en">
@@ -20,6 +36,7 @@ export function startPage({ version, address }: { version: string; address: stri
 <body>
 <main>
 <header>
+${whoIsHere(visitor)}
 <p class="state"><span class="lamp" aria-hidden="true"></span>Running · version ${escaped(version)}</p>
 <h1>Signalbox</h1>
 <p class="lead">One MCP endpoint, every server behind it. Give an agent this address and a key:</p>
@@ -75,6 +92,14 @@ home folder. Make one for each client:</p>
 `;
 }
 
+function whoIsHere(visitor: Visitor | undefined): string {
+  if (visitor === undefined) return '<p class="who"><a href="/sign-in">Sign in</a></p>';
+  return `<form class="who" method="post" action="/sign-out">
+${hidden({ form_token: visitor.formToken })}
+<span>Signed in as <b>${escaped(visitor.name)}</b> (${escaped(visitor.role)})</span> <button type="submit">Sign out</button>
+</form>`;
+}
+
 const styles = `
 :root { --ground: #fbfaf7; --card: #fff; --ink: #1d2327; --soft: #5b6670; --line: #dedbd2; --accent: #0b6b4f; --lamp: #1d9e6c; }
 @media (prefers-color-scheme: dark) {
@@ -88,6 +113,9 @@ h2 { margin: 2.5rem 0 .5rem; font-size: 1.25rem; }
 h3 { margin: 1.25rem 0 .25rem; font-size: 1rem; color: var(--soft); }
 p { margin: .5rem 0; }
 .state { display: flex; align-items: center; gap: .5rem; margin: 0 0 1rem; color: var(--soft); font-size: .9rem; }
+.who { margin: 0 0 1rem; text-align: right; font-size: .9rem; color: var(--soft); }
+.who button { margin-left: .5rem; padding: .25rem .7rem; border: 1px solid var(--line); border-radius: .4rem; background: var(--card); color: var(--ink); font: inherit; cursor: pointer; }
+.who button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .lamp { width: .7rem; height: .7rem; border-radius: 50%; background: var(--lamp); box-shadow: 0 0 .5rem var(--lamp); }
 .lead { font-size: 1.15rem; color: var(--soft); }
 .endpoint { margin: 1rem 0; padding: .9rem 1.1rem; background: var(--card); border: 1px solid var(--line); border-left: .3rem solid var(--accent); border-radius: .4rem; font-size: 1.15rem; overflow-x: auto; }
@@ -107,5 +135,5 @@ export const startPagePolicy = [
   "img-src data:",
   "frame-ancestors 'none'",
   "base-uri 'none'",
-  "form-action 'none'",
+  "form-action 'self'",
 ].join("; ");

@@ -95,6 +95,20 @@ export const explanation = z.looseObject({
   reason: z.string(),
   rule: z.looseObject({ rule }).optional(),
 });
+export const personView = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  email: z.string().optional(),
+  role: z.string(),
+  project: z.string().optional(),
+  hasPassword: z.boolean().optional(),
+  totp: z.string().optional(),
+  provider: z.string().optional(),
+  disabledAt: z.iso.datetime().optional(),
+  lastSignInAt: z.iso.datetime().optional(),
+});
+export type PersonView = z.infer<typeof personView>;
+
 export const secretView = z.looseObject({
   name: z.string(),
   project: z.string().optional(),

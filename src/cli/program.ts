@@ -10,6 +10,7 @@ import { addKeysCommands } from "./commands/keys.ts";
 import { addAccessCommands } from "./commands/access.ts";
 import { addProjectsCommands } from "./commands/projects.ts";
 import { addRolesCommands } from "./commands/roles.ts";
+import { addPeopleCommands } from "./commands/people.ts";
 import { addSecretsCommands } from "./commands/secrets.ts";
 import { addLimitsCommands } from "./commands/limits.ts";
 import { addPinsCommands } from "./commands/pins.ts";
@@ -58,6 +59,7 @@ export function buildProgram(state: RunState, argv: readonly string[]): Command 
   addConnectCommand(program, state);
   addStdioCommand(program, state);
   addKeysCommands(program, state);
+  addPeopleCommands(program, state);
   addRolesCommands(program, state);
   addProjectsCommands(program, state);
   addAccessCommands(program, state);

@@ -131,6 +131,47 @@ export const errorTable = {
     remedy:
       "Wait as long as the Retry-After header says, then send the right one. Credentials that were right before go on working meanwhile. When a client keeps sending an old key, give it a new one; where many callers share an address, name it in `auth.lock_out.shared_addresses`.",
   },
+  SESSION_INVALID: {
+    status: 401,
+    summary: "The session has ended, or never was one.",
+    remedy:
+      "Sign in again at /sign-in. Sessions end when they are not used for `auth.sessions.idle`, after `auth.sessions.lifetime`, when you sign out, and when your password, role or project changes or you are disabled.",
+  },
+  SIGN_IN_FAILED: {
+    status: 401,
+    summary: "The sign-in failed.",
+    remedy:
+      "Check the name, the password and the code, and the clock of the device that shows the code; each code works once. Whoever has lost the device uses a recovery code, or has an administrator run `signalbox people reset-totp`. With an identity provider, an administrator must have added you with the e-mail address that the provider has verified, unless `auth.oidc.create` is on.",
+  },
+  SIGN_IN_BUSY: {
+    status: 503,
+    summary: "Too many passwords are being checked just now.",
+    remedy:
+      "Try again in a few seconds. When it lasts, somebody is guessing passwords: `signalbox audit list` shows from where.",
+  },
+  OIDC_FAILED: {
+    status: 502,
+    summary: "The identity provider could not be asked, or did not answer as it must.",
+    remedy:
+      "The message says which step failed. Check `auth.oidc.issuer`, `client_id` and `client_secret`, that the provider knows the redirect address `<public_url>/auth/oidc/callback`, and that the gateway reaches the provider.",
+  },
+  PASSWORD_WEAK: {
+    status: 400,
+    summary: "The password is too easy to guess.",
+    remedy:
+      "Take one of at least 12 characters that is neither your name nor one of the usual ones; a few random words or what a password manager makes is best.",
+  },
+  PERSON_NOT_FOUND: {
+    status: 404,
+    summary: "There is no such person.",
+    remedy: "List the people with `signalbox people list` and check the spelling.",
+  },
+  CROSS_SITE_REFUSED: {
+    status: 403,
+    summary: "The request may come from another site in somebody's name.",
+    remedy:
+      "A request that changes something with a session must come from the gateway's own pages: send `X-Signalbox-Request: 1` from a page of the same origin. Programs use a key instead of a session. When a form says so, open its page again and send it once more.",
+  },
   AUTH_UNAVAILABLE: {
     status: 503,
     summary: "The token cannot be checked because its issuer does not answer.",

@@ -11,6 +11,7 @@ import {
   checkHost,
   type AuthOutcome,
   type CallerLimits,
+  type Grant,
   type HostPolicy,
   type KeyRecord,
   type Principal,
@@ -384,6 +385,11 @@ export class Gateway {
     const { bundle } = question;
     const view = bundle === undefined ? this.#snapshot.whole : this.#snapshot.bundles.get(bundle);
     return explain(principal, question, view);
+  }
+
+  /** The holder of a grant, with what the roles of the moment permit. */
+  holder(grant: Grant): Principal {
+    return this.#snapshot.roles.principal(grant);
   }
 
   /** The principal of that id; undefined where its key is unknown, expired or revoked. */

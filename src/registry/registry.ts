@@ -1,4 +1,10 @@
-import { Vault, defaultProject, type ProjectOptions, type RoleOptions } from "../access/index.ts";
+import {
+  Vault,
+  defaultProject,
+  everyProject,
+  type ProjectOptions,
+  type RoleOptions,
+} from "../access/index.ts";
 import { messageOf, redactText, SignalboxError } from "../foundation/index.ts";
 import type { AuditActor, AuditSink, Clock, Log } from "../foundation/index.ts";
 import type {
@@ -357,6 +363,11 @@ export class Registry {
     }
     const filled = this.#references.fillOne(definition, this.#live.stored.secrets);
     return await this.#deps.gateway.testServer(filled, signal);
+  }
+
+  /** Throws PROJECT_NOT_FOUND; "*" stands for every project. */
+  requireProject(name: string): void {
+    if (name !== everyProject && !this.projects.has(name)) throw projectNotFound(name);
   }
 
   #requireProject({ project = defaultProject }: { project?: string | undefined }): void {

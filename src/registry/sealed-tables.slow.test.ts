@@ -2,7 +2,14 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { sealedClients, sealedFlows, sealedTokens, Vault } from "../access/index.ts";
+import {
+  sealedClients,
+  sealedFlows,
+  sealedTokens,
+  TOTP_PURPOSE,
+  totpPlace,
+  Vault,
+} from "../access/index.ts";
 import { openTestDatabase, openTestStore } from "../store/test-database.ts";
 import { reseal } from "./resealing.ts";
 import { sealedTables } from "./sealed-tables.ts";
@@ -12,10 +19,12 @@ test("the list has every sealed column of the database, with its primary key", a
   await (await openTestStore(database)).close();
   const columns = await namesIn(
     database.url,
-    `SELECT table_schema || '.' || table_name AS name FROM information_schema.columns
+    `SELECT table_schema || '.' || table_name || '.' || column_name AS name FROM information_schema.columns
      WHERE table_schema NOT IN ('pg_catalog', 'information_schema') AND column_name ~ 'sealed'`,
   );
-  expect(columns.toSorted()).toEqual(sealedTables.map(({ table }) => table).toSorted());
+  expect(columns.toSorted()).toEqual(
+    sealedTables.map(({ table, column = "sealed" }) => `${table}.${column}`).toSorted(),
+  );
   for (const { table, key } of sealedTables) {
     const names = await namesIn(
       database.url,
@@ -25,6 +34,16 @@ test("the list has every sealed column of the database, with its primary key", a
     expect(names).toEqual(key);
   }
 });
+
+const ada = {
+  id: "person_ada",
+  name: "ada",
+  role: "operator",
+  project: "default",
+  recoveryHashes: [],
+  createdAt: 0,
+  updatedAt: 0,
+};
 
 async function namesIn(url: string, query: string): Promise<string[]> {
   const client = new pg.Client(url);
@@ -62,6 +81,9 @@ test("what is sealed for any of them opens with the new key alone once everythin
     sealed: seal(sealedFlows.purpose, sealedFlows.place("h")),
     expiresAt: Date.now() + 60_000,
   });
+  await store.people.insert(ada);
+  const totp = seal(TOTP_PURPOSE, totpPlace(ada.id));
+  await store.people.update(ada.id, { totp: { sealed: totp, keyId: before.keyId } }, Date.now());
   const during = new Vault();
   during.unlock([next, old]);
   const tables: string[] = [];
@@ -74,7 +96,7 @@ test("what is sealed for any of them opens with the new key alone once everythin
     if (done.resealed > 0) tables.push(done.table);
     after = done.next;
   }
-  expect(tables).toEqual(["connections", "clients", "consents"]);
+  expect(tables).toEqual(["connections", "clients", "consents", "people"]);
   const vault = new Vault();
   vault.unlock([next]);
   const opened = (purpose: string, place: string, sealed = ""): string =>
@@ -89,4 +111,7 @@ test("what is sealed for any of them opens with the new key alone once everythin
   ).toBe("it");
   const flow = await store.connections.takeFlow("h");
   expect(opened(sealedFlows.purpose, sealedFlows.place("h"), flow?.sealed)).toBe("it");
+  const person = await store.people.get(ada.id);
+  expect(opened(TOTP_PURPOSE, totpPlace(ada.id), person?.totp?.sealed)).toBe("it");
+  expect(person?.totp?.keyId).toBe(vault.keyId);
 });

@@ -1,6 +1,12 @@
 // Everything the vault has sealed that is kept: the one list of it. A column that is not here cannot be opened any more
 // once an earlier encryption key is taken away; a test holds the list against the tables of a database.
-import { sealedClients, sealedFlows, sealedTokens } from "../access/index.ts";
+import {
+  TOTP_PURPOSE,
+  sealedClients,
+  sealedFlows,
+  sealedTokens,
+  totpPlace,
+} from "../access/index.ts";
 import type { SealedColumn, SealedValue } from "../store/index.ts";
 import { placeOf } from "./secret-record.ts";
 
@@ -55,5 +61,16 @@ export const sealedTables: readonly SealedTable[] = [
     key: ["state_hash"],
     place: ({ key: [stateHash = ""] }) => sealedFlows.place(stateHash),
     label: () => "a consent under way",
+  },
+  {
+    name: "people",
+    purpose: TOTP_PURPOSE,
+    table: "signalbox.people",
+    column: "totp_sealed",
+    key: ["id"],
+    with: ["name"],
+    keyId: "totp_key_id",
+    place: ({ key: [id = ""] }) => totpPlace(id),
+    label: ({ with: [name] }) => `one-time codes of ${name}`,
   },
 ];

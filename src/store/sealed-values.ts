@@ -1,8 +1,10 @@
 import type { Database } from "./database.ts";
 
-/** A column `sealed` of a table. The names are constants of the product; they become SQL as they are. */
+/** A column with what the vault has sealed. The names are constants of the product; they become SQL as they are. */
 export interface SealedColumn {
   readonly table: string;
+  /** The column, "sealed" by default; where it is null there is nothing. */
+  readonly column?: string;
   /** The primary key; text, all of it. */
   readonly key: readonly string[];
   /** Other columns that are wanted of a row. */
@@ -46,10 +48,10 @@ export interface SealedValues {
 export function sealedValuesIn(database: Database): SealedValues {
   return {
     async otherwise(column, keyId, after, limit): Promise<readonly SealedValue[]> {
-      const { table, key, with: others = [] } = column;
+      const { table, key, column: sealed = SEALED, with: others = [] } = column;
       const place = key.map((_, index) => `($2::text[])[${index + 1}]`);
       const { rows } = await database.query(
-        `SELECT ARRAY[${key.join(", ")}] AS key, sealed, ARRAY[${others.join(", ")}]::text[] AS others
+        `SELECT ARRAY[${key.join(", ")}] AS key, ${sealed} AS sealed, ARRAY[${others.join(", ")}]::text[] AS others
          FROM ${table}
          WHERE ${keyIdOf(column)} <> $1 AND ($2::text[] IS NULL OR (${key.join(", ")}) > (${place.join(", ")}))
          ORDER BY ${key.join(", ")} LIMIT $3`,
@@ -59,7 +61,7 @@ export function sealedValuesIn(database: Database): SealedValues {
     },
     // A row that is being changed is waited for and compared as it is then. All gateways lock rows in one order.
     async reseal(column, values, keyId): Promise<readonly (readonly string[])[]> {
-      const { table, key } = column;
+      const { table, key, column: sealed = SEALED } = column;
       const same = key.map((name) => `kept.${name} = anew.${name}`).join(" AND ");
       const given = [...key, "was", "sealed"];
       const arrays = given.map((_, index) => `$${index + 1}::text[]`).join(", ");
@@ -69,13 +71,13 @@ export function sealedValuesIn(database: Database): SealedValues {
            locked AS (
              SELECT anew.* FROM ${table} AS kept JOIN anew ON ${same}
              ORDER BY ${key.map((name) => `kept.${name}`).join(", ")} FOR UPDATE OF kept)
-         UPDATE ${table} AS kept SET sealed = anew.sealed${ownKeyId} FROM locked AS anew
-         WHERE ${same} AND kept.sealed = anew.was
+         UPDATE ${table} AS kept SET ${sealed} = anew.sealed${ownKeyId} FROM locked AS anew
+         WHERE ${same} AND kept.${sealed} = anew.was
          RETURNING ARRAY[${key.map((name) => `kept.${name}`).join(", ")}] AS key`,
         [
           ...key.map((_, index) => values.map((value) => value.key[index])),
           values.map(({ was }) => was),
-          values.map(({ sealed }) => sealed),
+          values.map((value) => value.sealed),
           ...(column.keyId === undefined ? [] : [keyId]),
         ],
       );
@@ -92,6 +94,8 @@ export function sealedValuesIn(database: Database): SealedValues {
 }
 
 // v1.<id of the key>.<nonce>.<text>
-function keyIdOf({ keyId }: SealedColumn): string {
-  return keyId ?? "split_part(sealed, '.', 2)";
+function keyIdOf({ keyId, column = SEALED }: SealedColumn): string {
+  return keyId ?? `split_part(${column}, '.', 2)`;
 }
+
+const SEALED = "sealed";

@@ -22,6 +22,8 @@ import type { Keys } from "./keys.ts";
 import { linkTransitionsIn } from "./link-transitions.ts";
 import type { LinkTransitions } from "./link-transitions.ts";
 import { migrate } from "./migrate.ts";
+import { peopleIn } from "./people.ts";
+import type { People } from "./people.ts";
 import { pinsIn } from "./pins.ts";
 import type { Pins } from "./pins.ts";
 import { quotasIn } from "./quotas.ts";
@@ -58,7 +60,8 @@ export interface Store extends AsyncDisposable {
   readonly keyLimits: KeyLimitRows;
   readonly connections: Connections;
   readonly pins: Pins;
-  /** Calls `fn` when another process changed servers, bundles, projects, roles, keys, secrets or pins, or may have; returns the way to end that. */
+  readonly people: People;
+  /** Calls `fn` when another process changed servers, bundles, projects, roles, keys, secrets or pins, or ended sessions, or may have; returns the way to end that. */
   onChange(fn: () => void): () => void;
   /** Throws when the database does not answer before the signal. */
   ping(signal: AbortSignal): Promise<void>;
@@ -179,6 +182,7 @@ function storeOver(parts: {
     keyLimits: keyLimitsIn(database),
     connections: connectionsIn(database),
     pins: pinsIn(database),
+    people: peopleIn(database),
     onChange: (fn) => changes.onChange(fn),
     ping: (signal) => before(signal, database.query("SELECT 1")),
     poolUse: () => database.use(),

@@ -1,9 +1,11 @@
 // Every address there is, asked with every kind of credential. What should happen follows from the table of surfaces and the
 // scopes of the roles; nothing here is written for one address, so a new one is covered on the day it is added.
 import { request } from "node:http";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { builtinRoles, type Surface } from "../../src/access/index.ts";
+import { openTestDatabase, type TestDatabase } from "../../src/store/test-database.ts";
 import { surfaces } from "../../src/surfaces.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
@@ -20,21 +22,31 @@ const projects = ["default", "*", "elsewhere"] as const;
 interface Credential {
   readonly what: string;
   readonly key?: string;
+  /** The cookie of a person's session, in place of a key. */
+  readonly cookie?: string;
   /** Absent where the credential is good for nothing. */
   readonly holder?: { readonly role: string; readonly project: string };
   /** The code of the refusal where it is good for nothing. */
   readonly refusal?: string;
 }
 
+const PASSWORD = "four random words here";
+/** What a page of the gateway says with each request. */
+const ownPage = { "sec-fetch-site": "same-origin", "x-signalbox-request": "1" };
+
 const created = z.object({ key: z.string(), record: z.object({ id: z.string() }) });
 
+let database: TestDatabase;
 let gateway: TestGateway;
 const credentials: Credential[] = [];
 let ourKeyId = "";
 let ourCallId = "";
+let ourPersonId = "";
 
 beforeAll(async () => {
+  database = await openTestDatabase();
   gateway = await startGateway({
+    env: { DATABASE_URL: database.url },
     servers: { ours: { url: "http://127.0.0.1:9/mcp" } },
     bundles: { ours: { include: ["ours__*"] } },
     settings: {
@@ -67,6 +79,7 @@ beforeAll(async () => {
     }
   }
   ourCallId = await aCallOf(credentials.find(({ what }) => what === "caller of default")?.key);
+  await makePeople();
   credentials.push({ what: "revoked", key: revoked.key, refusal: "KEY_REVOKED" });
   credentials.push({ what: "expired", key: expiring.key, refusal: "KEY_EXPIRED" });
   await until("the key has expired", async () => {
@@ -75,7 +88,63 @@ beforeAll(async () => {
   });
 }, 120_000);
 
-afterAll(() => gateway?.stop(), 60_000);
+afterAll(async () => {
+  await gateway?.stop();
+  await database?.[Symbol.asyncDispose]();
+}, 60_000);
+
+const person = z.object({ id: z.string() });
+
+/** People with sessions: open ones of several roles and projects, and those that came to an end. */
+async function makePeople(): Promise<void> {
+  const made = async (role: string, project: string, what = `${role} of ${project}`) => {
+    const name = what.replaceAll(" ", "-").replace("*", "all");
+    const given = { name, role, project, password: PASSWORD };
+    const { id } = person.parse((await gateway.api("POST", "/api/people", given)).body);
+    const cookie = await signIn(name);
+    return { id, cookie };
+  };
+  for (const [role, project] of [
+    ["caller", "default"],
+    ["admin", "*"],
+    ["admin", "elsewhere"],
+    ["nothing", "default"],
+  ] as const) {
+    const { id, cookie } = await made(role, project);
+    if (role === "caller") ourPersonId = id;
+    credentials.push({ what: `person: ${role} of ${project}`, cookie, holder: { role, project } });
+  }
+  const [expired, revoked, disabled] = [
+    await made("admin", "*", "expired"),
+    await made("admin", "*", "revoked"),
+    await made("admin", "*", "disabled"),
+  ];
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  await client.query(
+    "UPDATE signalbox.sessions SET expires_at = now() - interval '1 second' WHERE person_id = $1",
+    [expired.id],
+  );
+  await client.end();
+  await ask(`${gateway.url}/api/auth/sign-out`, "POST", undefined, {
+    cookie: revoked.cookie,
+    ...ownPage,
+  });
+  await gateway.api("PUT", `/api/people/${disabled.id}`, { disabled: true });
+  for (const [what, { cookie }] of Object.entries({ expired, revoked, disabled }))
+    credentials.push({ what: `person: ${what}`, cookie, refusal: "SESSION_INVALID" });
+}
+
+/** Signs a person in over the API; the cookie. */
+async function signIn(name: string): Promise<string> {
+  const answer = await fetch(`${gateway.url}/api/auth/sign-in`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ name, password: PASSWORD }),
+  });
+  const [cookie = ""] = answer.headers.getSetCookie();
+  return cookie.split(";")[0] ?? "";
+}
 
 /** The id of a call that a key has made. */
 async function aCallOf(key = ""): Promise<string> {
@@ -150,19 +219,27 @@ function urlOf({ listener, path }: Surface, name = "nothing"): string {
 }
 
 /** What the table says should happen: nothing in the way, or the code of the refusal. */
-function expected({ scope, gatewayWide }: Surface, { holder, refusal: code }: Credential): string {
+function expected(
+  { path, scope, gatewayWide }: Surface,
+  { holder, refusal: code, cookie }: Credential,
+): string {
   if (scope === "public") return "admitted";
+  // A session is for people at the API; agents bring a key or a token.
+  if (cookie !== undefined && isMcp(path)) return "KEY_MISSING";
   if (holder === undefined) return code ?? "";
   const { role, project } = holder;
   if (roles[role]?.includes(scope) !== true) return "FORBIDDEN";
   return gatewayWide && project !== "*" ? "FORBIDDEN" : "admitted";
 }
 
+function isMcp(path: string): boolean {
+  return path.startsWith("/mcp") || path === "/sse" || path === "/messages";
+}
+
 function seen({ path }: Surface, { status, code, details }: Answered): string {
   if (status === 401) return code ?? "401";
   // What a handler refuses for a reason of its own is past the door.
-  const atTheDoor = path.startsWith("/mcp") || path === "/sse" || path === "/messages";
-  if (status === 403 && (atTheDoor || "scope" in details || "project" in details))
+  if (status === 403 && (isMcp(path) || "scope" in details || "project" in details))
     return code ?? "";
   return "admitted";
 }
@@ -179,21 +256,33 @@ test("the table has every surface once, each with its scope", () => {
     "main /.well-known/oauth-protected-resource",
     "main /.well-known/oauth-protected-resource/mcp/{bundle}",
     "main /.well-known/oauth-protected-resource/{endpoint}",
+    "main /api/auth/sign-in",
+    "main /auth/oidc/callback",
+    "main /auth/oidc/start",
     "main /connect",
     "main /connect/callback",
     "main /connect/client.json",
     "main /connect/start",
     "main /health",
     "main /ready",
+    "main /sign-in",
+    "main /sign-in",
+    "main /sign-out",
     "metrics /metrics",
   ]);
 });
 
 test("every surface admits the credentials whose scopes include its own, and no others", async () => {
   const wrong: object[] = [];
-  for (const surface of surfaces) {
+  // Signing out is tried last, since it ends what is tried with.
+  const signOutLast = surfaces.toSorted(
+    (one, other) => Number(endsSession(one)) - Number(endsSession(other)),
+  );
+  for (const surface of signOutLast) {
     for (const credential of credentials) {
-      const answer = await ask(urlOf(surface), surface.method, credential.key);
+      const { key, cookie } = credential;
+      const headers = cookie === undefined ? {} : { cookie, ...ownPage };
+      const answer = await ask(urlOf(surface), surface.method, key, headers);
       const [should, does] = [expected(surface, credential), seen(surface, answer)];
       if (should === does && answer.status < 500) continue;
       const { method, path } = surface;
@@ -204,12 +293,17 @@ test("every surface admits the credentials whose scopes include its own, and no 
   expect(credentials.length).toBeGreaterThan(20);
 }, 180_000);
 
+function endsSession({ path }: Surface): boolean {
+  return path.endsWith("/sign-out");
+}
+
 /** What a parameter of a path names, by how the path begins; what is gateway-wide belongs to no project. */
 const namedThings: Readonly<Record<string, () => string>> = {
   "/mcp/{bundle}": () => "ours",
   "/api/servers/": () => "ours",
   "/api/bundles/": () => "ours",
   "/api/keys/": () => ourKeyId,
+  "/api/people/": () => ourPersonId,
   "/api/projects/": () => "default",
   "/api/calls/": () => ourCallId,
   "/api/pins/": () => "ours",
@@ -220,7 +314,9 @@ const ofEveryProject = ["/api/roles/", "/.well-known/"];
 
 test("what is of another project is answered like what is not there, whoever asks", async () => {
   const wrong: object[] = [];
-  const neighbours = credentials.filter(({ holder }) => holder?.project === "elsewhere");
+  const neighbours = credentials.filter(
+    ({ key, holder }) => key !== undefined && holder?.project === "elsewhere",
+  );
   for (const surface of surfaces.filter(({ path }) => path.includes("{"))) {
     const { method, path } = surface;
     if (ofEveryProject.some((start) => path.startsWith(start))) continue;
@@ -242,6 +338,9 @@ test("what is of another project is answered like what is not there, whoever ask
   expect((await gateway.api("GET", "/api/servers/ours")).status).toBe(200);
   expect((await gateway.api("GET", "/api/bundles/ours")).status).toBe(200);
   expect((await gateway.api("GET", `/api/calls/${ourCallId}`)).status).toBe(200);
+  expect((await gateway.api("GET", `/api/people/${ourPersonId}`)).body).not.toHaveProperty(
+    "disabledAt",
+  );
   const { body } = await gateway.api("GET", "/api/keys");
   const keys = z.object({ keys: z.array(z.looseObject({ id: z.string() })) }).parse(body).keys;
   expect(keys.find(({ id }) => id === ourKeyId)).not.toHaveProperty("revokedAt");

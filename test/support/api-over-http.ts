@@ -24,6 +24,7 @@ import type { AuditEvent } from "../../src/foundation/index.ts";
 import { pinOptions, serverOptions } from "../../src/gateway/index.ts";
 import { FakeGateway, FakeStore } from "../../src/registry/port-fakes.ts";
 import { Pins, Registry } from "../../src/registry/index.ts";
+import { fakePeople, type FakePeople } from "../../src/access/people/fake-people.ts";
 import { createApi } from "../../src/api/create-api.ts";
 import type { ApiDeps, CallFilter } from "../../src/api/ports.ts";
 
@@ -45,6 +46,7 @@ export interface Fixture {
   metrics: Metrics;
   filters: CallFilter[];
   deps: ApiDeps;
+  people: FakePeople;
   /** What the audit trail was told. */
   audited: AuditEvent[];
   /** Asks as the holder of this key, or as nobody. */
@@ -103,6 +105,7 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
   );
   const filters: CallFilter[] = [];
   const audited: AuditEvent[] = [];
+  const people = fakePeople({ clock, metrics, audited });
   const ring = (): KeyRing => new KeyRing(gateway.now.keys, clock, new Roles(gateway.now.roles));
   const deps: ApiDeps = {
     version: "0.1.0",
@@ -169,6 +172,7 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
       clear: () => 0,
     },
     connections: noConnections(),
+    people: { ...people, publicUrl: () => "http://127.0.0.1:8100" },
     pins: new Pins({
       options: pinOptions.parse({}),
       clock,
@@ -208,6 +212,7 @@ export async function startApi(overrides: Partial<ApiDeps> = {}): Promise<Fixtur
     filters,
     audited,
     deps,
+    people,
     ask: async (holder, method, path, body, headers = {}) => {
       const response = await fetch(`${url}${path}`, {
         method,

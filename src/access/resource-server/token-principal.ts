@@ -77,15 +77,16 @@ function roleOf(words: readonly string[], options: ClaimOptions): Principal["rol
   return found?.[1] ?? options.default_role;
 }
 
-function textAt(claims: Claims, path: string): string | undefined {
+/** A text among claims, by a path with dots; undefined where there is none that may be shown. */
+export function textAt(claims: Claims, path: string): string | undefined {
   const value = valueAt(claims, path);
   if (typeof value !== "string" || value === "" || value.length > TEXT_MAX) return undefined;
   // Names stand in logs and lists: what would break a line or a screen is not one.
   return hasControls(value) ? undefined : value;
 }
 
-// One text of several words where `split` says so; a list is taken as it is.
-function wordsAt(claims: Claims, path: string, split = true): readonly string[] | undefined {
+/** Words among claims, by a path with dots. One text of several where `split` says so; a list is taken as it is. */
+export function wordsAt(claims: Claims, path: string, split = true): readonly string[] | undefined {
   const value = valueAt(claims, path);
   if (typeof value === "string") {
     return split

@@ -3,7 +3,9 @@ import { connectOutcomes } from "../../access/index.ts";
 import type { ConnectionView, ConnectResult } from "../../access/index.ts";
 import { errorTable, isSignalboxError } from "../../foundation/index.ts";
 import type { ErrorCode } from "../../foundation/index.ts";
-import { connectFailedPage, connectPage, connectPageHeaders } from "../connect-page.ts";
+import { connectFailedPage, connectPage } from "../connect-page.ts";
+import { cookieName, cookieNamed, setCookie } from "../cookies.ts";
+import { plainPageHeaders } from "../plain-page.ts";
 import type { ApiDeps } from "../ports.ts";
 import { originOf } from "../recorded.ts";
 import { ownerSeen, serverNamesSeen } from "../reach.ts";
@@ -140,10 +142,8 @@ const show: Route = route({
       return {
         text: connectPage(view, query),
         contentType: html,
-        headers: {
-          ...connectPageHeaders,
-          "Set-Cookie": `${cookieName(deps)}=${cookie}; Path=/; Max-Age=600; HttpOnly; SameSite=Lax${connections.secure ? "; Secure" : ""}`,
-        },
+        headers: plainPageHeaders,
+        cookies: [setCookie(COOKIE, cookie, { secure: connections.secure, maxAgeMs: COOKIE_MS })],
       };
     }),
 });
@@ -244,7 +244,7 @@ async function asPage(make: () => Promise<Answer>): Promise<Answer> {
       status: error.status,
       text: connectFailedPage(error.message, errorTable[error.code].remedy),
       contentType: html,
-      headers: connectPageHeaders,
+      headers: plainPageHeaders,
     };
   }
 }
@@ -257,21 +257,12 @@ function redirect(location: string): Answer {
   return { status: 303, text: "", contentType: "text/plain", headers: { Location: location } };
 }
 
-// The prefix has browsers take it only over https, for this host alone.
-function cookieName({ connections }: ApiDeps): string {
-  return connections.secure ? "__Host-signalbox-connect" : "signalbox-connect";
-}
+const COOKIE = "signalbox-connect";
+const COOKIE_MS = 600_000;
 
-function cookieOf(headers: Headers, deps: ApiDeps): string | undefined {
-  const name = cookieName(deps);
-  for (const pair of (headers.get("cookie") ?? "").slice(0, COOKIES_LENGTH_MAX).split(";")) {
-    const at = pair.indexOf("=");
-    if (pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
-  }
-  return undefined;
+function cookieOf(headers: Headers, { connections }: ApiDeps): string | undefined {
+  return cookieNamed(headers.get("cookie"), cookieName(COOKIE, connections.secure));
 }
-
-const COOKIES_LENGTH_MAX = 16_384;
 
 function presented({ connectedAt, expiresAt, ...rest }: ConnectionView): object {
   return {

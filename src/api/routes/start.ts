@@ -1,6 +1,9 @@
-import { startPage, startPagePolicy } from "../start-page.ts";
+import { formToken } from "../form-token.ts";
+import type { ApiDeps } from "../ports.ts";
 import { route } from "../route.ts";
-import type { Route } from "../route.ts";
+import type { Route, RouteRequest } from "../route.ts";
+import { startPage, startPagePolicy, type Visitor } from "../start-page.ts";
+import { presentedSession } from "./sign-in.ts";
 
 const start: Route = route({
   method: "get",
@@ -9,12 +12,30 @@ const start: Route = route({
   tag: "Start",
   summary: "A page that says what runs here and how to connect",
   answer: { status: 200, description: "The page.", contentType: "text/html; charset=utf-8" },
-  handle: ({ headers }, deps) => ({
-    text: startPage({ version: deps.version, address: addressOf(headers) }),
-    contentType: "text/html; charset=utf-8",
-    headers: { "Content-Security-Policy": startPagePolicy },
-  }),
+  handle: async (request, deps) => {
+    const { version } = deps;
+    const address = addressOf(request.headers);
+    return {
+      text: startPage({ version, address, visitor: await visitorOf(request, deps) }),
+      contentType: "text/html; charset=utf-8",
+      // Without a referrer browsers would not say either that the form is our own.
+      headers: { "Content-Security-Policy": startPagePolicy, "Referrer-Policy": "same-origin" },
+    };
+  },
 });
+
+// A page that anybody may see; who is not known, or cannot be while the database is away, is a stranger.
+async function visitorOf(
+  request: RouteRequest<unknown, unknown>,
+  deps: ApiDeps,
+): Promise<Visitor | undefined> {
+  const token = presentedSession(request, deps);
+  if (token === undefined) return undefined;
+  const found = await deps.people.sessions.find(token).catch(() => undefined);
+  if (found === undefined) return undefined;
+  const { name, role } = found.person;
+  return { name, role, formToken: formToken(token) };
+}
 
 /** `/`: open to all, so it names no server and holds no secret. */
 export const startRoutes: readonly Route[] = [start];

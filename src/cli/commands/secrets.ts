@@ -4,8 +4,8 @@ import { z } from "zod";
 import type { ApiClient } from "../api-client.ts";
 import { listOf, secretView } from "../api-shapes.ts";
 import type { SecretView } from "../api-shapes.ts";
-import type { CliIo } from "../cli-io.ts";
 import { CliError, exitCodes, usageError } from "../exit-code.ts";
+import { readHidden, refuseValueInArguments } from "../hidden-input.ts";
 import { addGlobalOptions, handle } from "../invocation.ts";
 import type { Invocation, RunState } from "../invocation.ts";
 import { Prompter } from "../prompter.ts";
@@ -49,13 +49,15 @@ function addSet(secrets: Command, state: RunState): void {
     .description("store a secret, or a new value for it")
     .argument("<name>", "what servers call it")
     .allowExcessArguments()
-    .hook("preAction", (_, { args }) => {
-      if (args.length > 1) throw valueInArguments();
-    });
+    .hook("preAction", (_, { args }) => refuseValueInArguments(args));
   handle(withPlace(command), state, async ({ io, args, options, api, out }) => {
     const [name = ""] = args;
     const client = await api();
-    const value = await readValue(io, name);
+    const value = await readHidden(io, {
+      question: `Value of ${name}: `,
+      what: "secret",
+      bytesMax: VALUE_BYTES_MAX,
+    });
     const body = { ...places.parse(options), value };
     const stored = await client.put(addressOf(name), body, secretView);
     out.result(stored, () => `${out.paint.green("stored")} ${name}${usedBy(stored)}`);
@@ -63,39 +65,8 @@ function addSet(secrets: Command, state: RunState): void {
   });
 }
 
-// Not in commander's words, which repeat what was given.
-function valueInArguments(): CliError {
-  return usageError(
-    "A value is never taken from the command line, where other users and the shell's history can see it.",
-    "Type it when asked, or pipe it in. If it was the secret, take it for known and replace it.",
-  );
-}
-
 function usedBy({ usedBy: servers = [] }: SecretView): string {
   return servers.length === 0 ? "" : `, for ${servers.join(", ")}`;
-}
-
-/** From a person, who does not see it, or from standard input, less the line end at its end. */
-async function readValue(io: CliIo, name: string): Promise<string> {
-  using prompter = new Prompter(io);
-  const value = prompter.available
-    ? await prompter.askHidden(`Value of ${name}: `)
-    : (await readInput(io)).replace(/\r?\n$/, "");
-  if (value !== "") return value;
-  throw usageError("The value is empty, so nothing was stored.");
-}
-
-async function readInput({ stdin }: CliIo): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of stdin) {
-    const piece = Buffer.from(chunk);
-    bytes += piece.length;
-    if (bytes > VALUE_BYTES_MAX)
-      throw usageError(`A secret has at most ${String(VALUE_BYTES_MAX)} bytes.`);
-    chunks.push(piece);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 const VALUE_BYTES_MAX = 65_536;
