@@ -959,6 +959,8 @@ export class GatewayProcess {
         guard: new OutboundGuard(outbound),
         timeoutMs: outbound.timeout,
         responseBytesMax: outbound.response_bytes_max,
+        clock: systemClock,
+        audit: this.#audit.add,
       }),
       sealerFor: (purpose) => textSealer(this.#vault, purpose),
       clock: systemClock,

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from "node:http";
 import { once } from "node:events";
 import { expect, onTestFinished, test } from "vitest";
-import { isSignalboxError } from "../foundation/index.ts";
+import { isSignalboxError, manualClock } from "../foundation/index.ts";
 import type { AuditEvent, AuditSink } from "../foundation/index.ts";
 import { OutboundFetch } from "./outbound-fetch.ts";
 import { OutboundGuard } from "./outbound-guard.ts";
@@ -46,6 +46,7 @@ function fetcher({
     guard: new OutboundGuard({ allow, deny: [] }),
     timeoutMs,
     responseBytesMax: bytesMax,
+    clock: manualClock(0),
     ...(lookup && { lookup }),
     ...(audit && { audit }),
   });

@@ -7,8 +7,8 @@ import { request as httpRequest } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
-import { GATEWAY_ACTOR, SignalboxError, messageOf } from "../foundation/index.ts";
-import type { AuditSink } from "../foundation/index.ts";
+import { GATEWAY_ACTOR, Seldom, SignalboxError, messageOf } from "../foundation/index.ts";
+import type { AuditSink, Clock } from "../foundation/index.ts";
 import type { OutboundGuard } from "./outbound-guard.ts";
 
 export interface OutboundFetchDeps {
@@ -17,6 +17,8 @@ export interface OutboundFetchDeps {
   readonly responseBytesMax: number;
   /** All addresses of a name; default: the system's resolver. */
   readonly lookup?: (name: string) => Promise<readonly string[]>;
+  readonly clock: Clock;
+  /** Told of refusals; of equal ones once a minute. */
   readonly audit?: AuditSink;
 }
 
@@ -34,9 +36,11 @@ export interface OutboundInit {
 /** Fetches past the guard. Rejects with OUTBOUND_REFUSED, or OUTBOUND_FAILED where nothing came back. */
 export class OutboundFetch {
   readonly #deps: OutboundFetchDeps;
+  readonly #refusals: Seldom;
 
   constructor(deps: OutboundFetchDeps) {
     this.#deps = deps;
+    this.#refusals = new Seldom(deps.clock, REFUSALS);
   }
 
   async fetch(address: string, init: OutboundInit = {}): Promise<Response> {
@@ -92,17 +96,21 @@ export class OutboundFetch {
   }
 
   #refusal(url: URL, problem: string): SignalboxError {
-    this.#deps.audit?.({
-      action: "outbound.refuse",
-      actor: GATEWAY_ACTOR,
-      target: `address:${shown(url)}`,
-      outcome: "denied",
-      code: "OUTBOUND_REFUSED",
-      details: { problem },
-    });
+    if (this.#refusals.mayTell(`${url.host} ${problem}`))
+      this.#deps.audit?.({
+        action: "outbound.refuse",
+        actor: GATEWAY_ACTOR,
+        target: `address:${shown(url)}`,
+        outcome: "denied",
+        code: "OUTBOUND_REFUSED",
+        details: { problem },
+      });
     return new SignalboxError("OUTBOUND_REFUSED", `${shown(url)} is not fetched: ${problem}.`);
   }
 }
+
+// Whoever names addresses could fill the audit trail with them.
+const REFUSALS = { everyMs: 60_000, max: 100 };
 
 async function systemLookup(name: string): Promise<readonly string[]> {
   const found = await lookUp(name, { all: true });

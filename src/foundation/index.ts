@@ -26,6 +26,7 @@ export { processMetrics } from "./process-metrics.ts";
 export { writePrivateFile } from "./private-file.ts";
 export { HeldBytes, HeldShare, UNCOUNTED_BYTES } from "./held-bytes.ts";
 export { isWorldReadable, keepPrivate } from "./private-folder.ts";
+export { Seldom } from "./seldom.ts";
 export { readSecretFile, type SecretFile } from "./secret-file.ts";
 export { repeat } from "./repeat.ts";
 export { releaseStartMemory } from "./memory.ts";

@@ -1,4 +1,6 @@
 // The gateway as an OAuth client of MCP servers, with a real authorization server: a person consents over HTTP.
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import {
@@ -257,6 +259,41 @@ describe("an answer of the authorization server", () => {
     expect(page.status).toBe(200);
     expect(page.text).toContain("Not connected to <b>own</b>: access was not allowed.");
   });
+});
+
+test("metadata that redirects to the address of a cloud's metadata service is not fetched, and the audit trail has it", async () => {
+  const redirecting = createServer((request, response) => {
+    if (request.url?.startsWith("/.well-known/") === true)
+      response.writeHead(302, { location: "http://169.254.169.254/latest/meta-data" }).end();
+    else response.writeHead(401, { "www-authenticate": "Bearer" }).end();
+  });
+  redirecting.listen(0, "127.0.0.1");
+  await once(redirecting, "listening");
+  onTestFinished(() => void redirecting.close());
+  const address = redirecting.address();
+  const port = typeof address === "object" ? address?.port : 0;
+  const oauth = {
+    grant: "client_credentials",
+    client_id: "c",
+    client_secret: "x",
+    issuer: "https://i.example",
+  };
+  const url = `http://127.0.0.1:${port}/mcp`;
+  const added = await gateway.api("POST", "/api/servers", { name: "redirecting", url, oauth });
+  expect(added).toMatchObject({ status: 201 });
+  const tried = await gateway.api("POST", "/api/servers/redirecting/test", {});
+  expect(JSON.stringify(tried.body)).toContain("OUTBOUND_REFUSED");
+  const records = await until("the refusal is on record", async () => {
+    const answer = await gateway.api("GET", "/api/audit?action=outbound.refuse");
+    const found = z.object({ records: z.array(z.unknown()) }).parse(answer.body).records;
+    return found.length > 0 && found;
+  });
+  expect(records[0]).toMatchObject({
+    outcome: "denied",
+    code: "OUTBOUND_REFUSED",
+    target: expect.stringContaining("169.254.169.254"),
+  });
+  await gateway.api("DELETE", "/api/servers/redirecting");
 });
 
 test("each step of a connection is on record with the person, the address and the request", async () => {

@@ -327,6 +327,7 @@ function connectionsOver(
         guard: new OutboundGuard({ allow: ["127.0.0.1:*"], deny: [] }),
         timeoutMs: 10_000,
         responseBytesMax: 256 * 1024,
+        clock,
       }),
     audit: (event) => void given.events?.push(event),
     sealerFor: (purpose) => createSealer(key, purpose),

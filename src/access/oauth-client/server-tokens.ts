@@ -8,6 +8,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import {
   GATEWAY_ACTOR,
+  Seldom,
   SignalboxError,
   isSignalboxError,
   messageOf,
@@ -59,8 +60,8 @@ const LEASE_POLL_MS = 100;
 const FRESH_MS = 10_000;
 const DISCOVERY_MS = 10 * 60_000;
 const ENTRIES_MAX = 10_000;
-/** A renewal that goes on failing alike is told to the audit trail so often. */
-const FAILURE_EVERY_MS = 60_000;
+/** What the audit trail is told of a renewal that goes on failing. */
+const FAILURES = { everyMs: 60_000, max: 100 };
 const CONSENT_POLL_MS = 500;
 
 interface Entry {
@@ -89,8 +90,7 @@ export class ServerTokens {
   readonly #entries = new Map<string, Entry>();
   readonly #loading = new Map<string, Promise<Entry>>();
   #discovery: { readonly found: Promise<Discovery>; readonly until: number } | undefined;
-  /** When which failure of a subject's renewal was last told to the audit trail. */
-  readonly #toldAt = new Map<string, number>();
+  readonly #failures: Seldom;
   /** Whose connection the gateway's own requests go over where each principal has one. */
   #listSubject: { readonly subject: string; readonly until: number } | undefined;
 
@@ -99,6 +99,7 @@ export class ServerTokens {
     this.shared = isShared(server.oauth);
     this.#deps = deps;
     this.#log = deps.log.child({ serverId: server.name });
+    this.#failures = new Seldom(deps.clock, FAILURES);
   }
 
   /** The `Authorization` for a principal, or for the gateway itself; "" where requests go without, undefined where `get` has to look. */
@@ -454,13 +455,8 @@ export class ServerTokens {
 
   // Done by the gateway, once for all the calls that wait for it, or ahead of any: there is no request it came of.
   #tell({ subject }: Entry, code: ErrorCode): void {
-    const { clock, audit } = this.#deps;
-    const last = this.#toldAt.get(`${subject} ${code}`) ?? -Infinity;
-    const now = clock.monotonicMs();
-    if (now - last < FAILURE_EVERY_MS) return;
-    if (this.#toldAt.size >= ENTRIES_MAX) this.#toldAt.clear();
-    this.#toldAt.set(`${subject} ${code}`, now);
-    audit?.({
+    if (!this.#failures.mayTell(`${subject} ${code}`)) return;
+    this.#deps.audit?.({
       action: "connection.renew",
       actor: GATEWAY_ACTOR,
       target: `server:${this.server.name}`,
