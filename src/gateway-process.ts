@@ -951,17 +951,11 @@ export class GatewayProcess {
   }
 
   #createConnections(): Connections {
-    const { connections, outbound, public_url } = this.#values;
+    const { connections, public_url } = this.#values;
     const { client_name: clientName, client_metadata_url } = connections;
     return new Connections({
       store: lateConnectionStore(() => this.#requireStore().connections),
-      http: new OutboundFetch({
-        guard: new OutboundGuard(outbound),
-        timeoutMs: outbound.timeout,
-        responseBytesMax: outbound.response_bytes_max,
-        clock: systemClock,
-        audit: this.#audit.add,
-      }),
+      http: this.#guardedFetch(),
       sealerFor: (purpose) => textSealer(this.#vault, purpose),
       clock: systemClock,
       log: this.log.child({ area: "connections" }),
@@ -982,7 +976,7 @@ export class GatewayProcess {
   }
 
   #createPeople(): PeoplePort {
-    const { auth, outbound, public_url } = this.#values;
+    const { auth, public_url } = this.#values;
     const store = latePeopleStore(() => this.#requireStore().people);
     const sessions = this.#sessions;
     const hasher = new PasswordHasher();
@@ -1024,11 +1018,7 @@ export class GatewayProcess {
       store,
       sessions,
       passwords,
-      http: new OutboundFetch({
-        guard: new OutboundGuard(outbound),
-        timeoutMs: outbound.timeout,
-        responseBytesMax: outbound.response_bytes_max,
-      }),
+      http: this.#guardedFetch(),
       sealer: textSealer(this.#vault, "oidc-sign-in"),
       clock,
       audit,
@@ -1038,7 +1028,18 @@ export class GatewayProcess {
     return { directory, sessions, signIn, oidc, publicUrl };
   }
 
-  // The secrets of one-time codes, for sealing anew.
+  /** For addresses that others name. */
+  #guardedFetch(): OutboundFetch {
+    const { outbound } = this.#values;
+    return new OutboundFetch({
+      guard: new OutboundGuard(outbound),
+      timeoutMs: outbound.timeout,
+      responseBytesMax: outbound.response_bytes_max,
+      clock: systemClock,
+      audit: this.#audit.add,
+    });
+  }
+
   // Whoever is revoked leaves no access behind, at other parties' servers either.
   #endConnections(keys: readonly KeyRecord[]): void {
     const revoked = keys.filter(({ revokedAt }) => revokedAt !== undefined);
