@@ -5,9 +5,10 @@ export function checkSteps(): Step[] {
   return [
     vitestStep("unit", "unit"),
     tool("lint", "oxlint/bin/oxlint", "--deny-warnings"),
+    // Each further checker looks again at types that the first one knows: with tests beside it, one is quicker.
+    tool("types", "typescript/bin/tsc", "--checkers", "1"),
     tool("layers", ...layersCommand),
     tool("unused", "knip/bin/knip.js"),
-    tool("types", "typescript/bin/tsc"),
     tool("format", "oxfmt/bin/oxfmt", "--check"),
   ];
 }

@@ -143,7 +143,7 @@ export async function runCommand(
     env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined },
   });
   const end = (): void => killGroup(child.pid);
-  running.add(end);
+  endWhenInterrupted(end);
   const timer = setTimeout(end, stepWithinMs);
   let output = "";
   const keep = (chunk: Buffer): void => {
@@ -154,7 +154,7 @@ export async function runCommand(
   return new Promise((resolve) => {
     const finish = (code: number): void => {
       clearTimeout(timer);
-      running.delete(end);
+      hasEnded(end);
       resolve({ code, output });
     };
     child.on("error", (error) => {
@@ -170,12 +170,21 @@ export async function runCommand(
 }
 
 const running = new Set<() => void>();
+const interrupts = ["SIGINT", "SIGTERM"] as const;
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => {
-    for (const end of running) end();
-    process.exit(130);
-  });
+function endWhenInterrupted(end: () => void): void {
+  if (running.size === 0) for (const signal of interrupts) process.on(signal, interrupted);
+  running.add(end);
+}
+
+function hasEnded(end: () => void): void {
+  running.delete(end);
+  if (running.size === 0) for (const signal of interrupts) process.off(signal, interrupted);
+}
+
+function interrupted(): void {
+  for (const end of running) end();
+  process.exit(130);
 }
 
 function killGroup(pid: number | undefined): void {

@@ -1,4 +1,4 @@
-// What tests need beyond npm packages: the PostgreSQL of the operating system, as an external database, and Redis.
+// What tests need beyond npm packages: the PostgreSQL of the operating system, as an external database, Redis, and Chromium.
 import { existsSync, readdirSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { one, runCommand, type Step } from "./steps.ts";
@@ -11,6 +11,7 @@ interface SystemPackage {
 const systemPackages: readonly SystemPackage[] = [
   { name: "postgresql", isThere: () => postgresBinaries() !== undefined },
   { name: "redis-server", isThere: () => existsSync("/usr/bin/redis-server") },
+  { name: "chromium", isThere: () => existsSync("/usr/bin/chromium") },
 ];
 
 /** Installs what is missing where that is possible (Debian, as root); without it the tests that need it are skipped. */
@@ -48,6 +49,16 @@ function mayInstall(): boolean {
   return existsSync("/usr/bin/apt-get") && process.getuid?.() === 0;
 }
 
+const aptInstall = [
+  "env",
+  "DEBIAN_FRONTEND=noninteractive",
+  "apt-get",
+  "install",
+  "-q",
+  "-y",
+  "--no-install-recommends",
+];
+
 async function install(names: readonly string[]): Promise<string> {
   // Debian would make a database cluster, and start it and Redis; the tests want the programs only.
   const folder = "/etc/postgresql-common/createcluster.d";
@@ -58,17 +69,10 @@ async function install(names: readonly string[]): Promise<string> {
   if (!hasPolicy) await writeFile(startPolicy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
   try {
     const updated = await runCommand(["apt-get", "update", "-q"]);
-    const installed = await runCommand([
-      "env",
-      "DEBIAN_FRONTEND=noninteractive",
-      "apt-get",
-      "install",
-      "-q",
-      "-y",
-      "--no-install-recommends",
-      ...names,
-    ]);
-    return updated.output + installed.output;
+    let output = updated.output;
+    // One by one, so that a package which this distribution does not have costs none of the others.
+    for (const name of names) output += (await runCommand([...aptInstall, name])).output;
+    return output;
   } finally {
     await rm(setting, { force: true });
     if (!hasPolicy) await rm(startPolicy, { force: true });

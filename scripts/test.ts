@@ -6,7 +6,11 @@ import { testPackagesStep } from "./test-packages.ts";
 const filters = process.argv.slice(2);
 const stages =
   filters.length > 0
-    ? [[vitestStep("unit", "unit", filters)], [vitestStep("system", "system", filters)]]
+    ? [
+        [testPackagesStep()],
+        [vitestStep("unit", "unit", filters)],
+        [vitestStep("system", "system", filters)],
+      ]
     : [
         [testPackagesStep()],
         [

@@ -274,7 +274,11 @@ export class GatewayProcess {
       hostPolicy: hostPolicy({
         host: values.host,
         allowedHosts: values.allowed_hosts,
-        allowedOrigins: values.allowed_origins,
+        // Behind a proxy that names another host, its own pages are known by the address that browsers have.
+        allowedOrigins: [
+          ...values.allowed_origins,
+          ...(values.public_url === undefined ? [] : [values.public_url]),
+        ],
       }),
       callerLimits: this.#limits,
       record: (call) => this.#record(call),
@@ -320,7 +324,13 @@ export class GatewayProcess {
       ],
       vault: this.#vault,
       variable: (name) => this.#environment.get(name),
-      closedPaths: [values.home, join(process.cwd(), ".env"), config.file],
+      closedPaths: [
+        values.home,
+        join(process.cwd(), ".env"),
+        config.file,
+        ...config.ownSources.files,
+      ],
+      closedVariables: config.ownSources.variables,
       audit,
     });
     const api = this.#createApi();
@@ -537,16 +547,20 @@ export class GatewayProcess {
 
   /** Refuses weak secrets before anything is started with them, and has the others masked wherever they would be written. */
   #guardSecrets({ auth, secrets, database, cache, audit }: Config["values"]): void {
+    const agreed = new Map([["audit.webhook_secret", audit.webhook_secret]]);
+    for (const [name, issuer] of Object.entries(auth.oauth.issuers))
+      agreed.set(`auth.oauth.issuers.${name}.client_secret`, issuer.client_secret);
     refuseWeakSecrets({
       adminKey: auth.admin_key,
+      jwtSecret: auth.jwt.secret,
+      agreed,
       encryptionKey: secrets.encryption_key,
       previousEncryptionKeys: secrets.previous_encryption_keys,
       databaseUrl: database.url,
       redisUrl: cache.redis_url,
       variable: (name) => this.#environment.get(name),
     });
-    const jwtSecret = this.#environment.get("JWT_SECRET");
-    const own = [auth.admin_key, secrets.encryption_key, jwtSecret, audit.webhook_secret];
+    const own = [auth.admin_key, auth.jwt.secret, secrets.encryption_key, ...agreed.values()];
     for (const secret of [...own, ...secrets.previous_encryption_keys])
       if (secret !== undefined) hideSecret(secret);
     for (const url of [database.url, cache.redis_url]) {
@@ -913,8 +927,8 @@ export class GatewayProcess {
   }
 
   #createConnections(): Connections {
-    const { connections, outbound } = this.#values;
-    const { client_name: clientName, client_metadata_url, public_url } = connections;
+    const { connections, outbound, public_url } = this.#values;
+    const { client_name: clientName, client_metadata_url } = connections;
     return new Connections({
       store: lateConnectionStore(() => this.#requireStore().connections),
       http: new OutboundFetch({

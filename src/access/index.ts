@@ -20,17 +20,31 @@ export { Permissions } from "./permissions.ts";
 export type { Owned } from "./permissions.ts";
 export type { AccessItem, AccessRequest, Action, Decision, PolicyEngine } from "./policy.ts";
 export { Connections } from "./oauth-client/connections.ts";
-export type { ConnectLink, ConnectionView, PageView } from "./oauth-client/connections.ts";
+export { connectOutcomes } from "./oauth-client/connections.ts";
+export type {
+  ConnectLink,
+  ConnectionView,
+  ConnectResult,
+  PageView,
+} from "./oauth-client/connections.ts";
 export { connectionOptions } from "./oauth-client/connection-options.ts";
 export { lateConnectionStore } from "./oauth-client/connection-store.ts";
 export type { ConnectionStore } from "./oauth-client/connection-store.ts";
+export { sealedClients, sealedFlows, sealedTokens } from "./oauth-client/sealed-places.ts";
 export type { ProtectedServer } from "./oauth-client/settings.ts";
 export { wishOf } from "./oauth-client/tickets.ts";
 export type { Wish } from "./oauth-client/tickets.ts";
 export { createSealer, textSealer } from "./sealer.ts";
 export { OutboundFetch } from "./outbound-fetch.ts";
 export { OutboundGuard, outboundOptions } from "./outbound-guard.ts";
-export { actorOf, allows, callsSeenBy, isPrincipal, mayUseBundle } from "./principal.ts";
+export {
+  actorOf,
+  allows,
+  allowsOverApi,
+  callsSeenBy,
+  isPrincipal,
+  mayUseBundle,
+} from "./principal.ts";
 export type { Grant, Principal, PrincipalKind } from "./principal.ts";
 export { defaultProject, everyProject, projectOf, projectOptions } from "./project.ts";
 export type { ProjectOptions } from "./project.ts";

@@ -64,8 +64,10 @@ test("the connection is made to the address that was judged, though the name lea
   const good = await serve("127.0.0.2", (_, response) => void response.end("good"));
   const secret = await serve("127.0.0.1", (_, response) => void response.end("secret"), good.port);
   let lookups = 0;
+  const heard: AuditEvent[] = [];
   const http = fetcher({
     allow: ["127.0.0.2:*"],
+    audit: (event) => void heard.push(event),
     lookup: async () => (lookups++ === 0 ? ["127.0.0.2"] : ["127.0.0.1"]),
   });
   const address = `http://rebinds.example:${good.port}/metadata`;
@@ -74,6 +76,32 @@ test("the connection is made to the address that was judged, though the name lea
   expect(good.paths).toEqual([`rebinds.example:${good.port} /metadata`]);
   expect(await codeOf(http.fetch(address))).toBe("OUTBOUND_REFUSED");
   expect(secret.paths).toEqual([]);
+  expect(heard).toMatchObject([
+    {
+      action: "outbound.refuse",
+      outcome: "denied",
+      code: "OUTBOUND_REFUSED",
+      target: expect.stringContaining("rebinds.example"),
+    },
+  ]);
+});
+
+test("a redirect back to the name it came from is looked up and judged anew, and its refusal is told", async () => {
+  const good = await serve("127.0.0.2", (request, response) => {
+    response.writeHead(302, { location: `http://${request.headers.host}/again` }).end();
+  });
+  const secret = await serve("127.0.0.1", (_, response) => void response.end("secret"), good.port);
+  let lookups = 0;
+  const heard: AuditEvent[] = [];
+  const http = fetcher({
+    allow: ["127.0.0.2:*"],
+    audit: (event) => void heard.push(event),
+    lookup: async () => (lookups++ === 0 ? ["127.0.0.2"] : ["127.0.0.1"]),
+  });
+  const fetched = http.fetch(`http://rebinds.example:${good.port}/`, { redirectsMax: 3 });
+  expect(await codeOf(fetched)).toBe("OUTBOUND_REFUSED");
+  expect(secret.paths).toEqual([]);
+  expect(heard).toMatchObject([{ action: "outbound.refuse", code: "OUTBOUND_REFUSED" }]);
 });
 
 test("a name is refused where one of its addresses is private", async () => {

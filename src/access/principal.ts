@@ -1,6 +1,7 @@
 import type { AuditActor } from "../foundation/index.ts";
 import type { Permissions } from "./permissions.ts";
 import type { Rule } from "./rule.ts";
+import { apiScopeOf } from "./resource-server/oauth-scopes.ts";
 import type { Scope } from "./scope.ts";
 
 /** How a principal proved who it is. */
@@ -36,6 +37,14 @@ export function allows(principal: Pick<Principal, "permissions">, scope: Scope):
   return principal.permissions.scopes.has(scope);
 }
 
+/** The same over the HTTP API: where its token names scopes, these have to permit it too. */
+export function allowsOverApi(
+  principal: Pick<Principal, "permissions" | "scopes">,
+  scope: Scope,
+): boolean {
+  return allows(principal, scope) && principal.scopes?.has(apiScopeOf(scope)) !== false;
+}
+
 /** Whether a principal may use a bundle; `undefined` stands for the endpoint that offers everything. */
 export function mayUseBundle(
   principal: Pick<Principal, "bundles">,
@@ -50,9 +59,12 @@ export function actorOf({ id, name, kind }: Grant): AuditActor {
   return { id, name, kind };
 }
 
-/** Whose calls a principal may see: those of its project with the scope `read`, else its own alone. */
-export function callsSeenBy(principal: Principal): { principalId?: string; project?: string } {
-  if (!allows(principal, "read")) return { principalId: principal.id };
+/** Whose calls a principal may see: those of its project where it may `read`, else its own alone. */
+export function callsSeenBy(
+  principal: Principal,
+  reads = allows(principal, "read"),
+): { principalId?: string; project?: string } {
+  if (!reads) return { principalId: principal.id };
   return principal.permissions.gatewayWide ? {} : { project: principal.project };
 }
 

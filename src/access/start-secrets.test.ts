@@ -12,6 +12,8 @@ function problems(
   try {
     refuseWeakSecrets({
       adminKey: undefined,
+      jwtSecret: undefined,
+      agreed: new Map(),
       encryptionKey: undefined,
       previousEncryptionKeys: [],
       databaseUrl: undefined,
@@ -39,8 +41,10 @@ test("good secrets, and none at all, let the gateway start", () => {
         ],
         databaseUrl: `postgres://u:${randomBytes(12).toString("hex")}@db.internal/d`,
         redisUrl: "redis://cache.internal:6379",
+        jwtSecret: randomBytes(48).toString("base64"),
+        agreed: new Map([["audit.webhook_secret", "as-it-was-agreed"]]),
       },
-      { JWT_SECRET: randomBytes(48).toString("base64"), GITHUB_PAT: "ghp_A1b2C3d4E5f6G7h8" },
+      { GITHUB_PAT: "ghp_A1b2C3d4E5f6G7h8" },
     ),
   ).toEqual([]);
 });
@@ -48,32 +52,39 @@ test("good secrets, and none at all, let the gateway start", () => {
 test("all bad ones are named at once, each with how to come by a good one, and none is shown", () => {
   const given = {
     adminKey: "changeme-changeme-changeme",
+    jwtSecret: "minimum_32_character_secret_key_here",
     encryptionKey: "your-32-character-encryption-key",
     databaseUrl: "postgres://user:your_password@db.internal/d",
     redisUrl: "redis://:password@cache.internal",
   };
   const variables = {
-    JWT_SECRET: "minimum_32_character_secret_key_here",
     GITHUB_PAT: "ghp_your_personal_access_token",
     N8N_API_KEY: "your_n8n_api_key",
   };
-  const lines = problems(given, variables);
+  const agreed = new Map([["auth.oauth.issuers.a.client_secret", "your_client_secret"]]);
+  const lines = problems({ ...given, agreed }, variables);
   expect(lines.map((line) => line.trim().split(/ (?:is|has)\b/)[0])).toEqual([
     "SIGNALBOX_ADMIN_KEY (auth.admin_key)",
-    "JWT_SECRET",
+    "JWT_SECRET (auth.jwt.secret)",
     "MCP_ENCRYPTION_KEY (secrets.encryption_key)",
     "The password in DATABASE_URL (database.url)",
     "The password in REDIS_URL (cache.redis_url)",
     "GITHUB_PAT",
     "N8N_API_KEY",
+    "auth.oauth.issuers.a.client_secret",
   ]);
   for (const line of lines.slice(0, 5)) expect(line).toContain("openssl rand -base64");
-  for (const value of [...Object.values(given), ...Object.values(variables), "your_password"])
+  for (const value of [
+    ...Object.values(given),
+    ...Object.values(variables),
+    ...agreed.values(),
+    "your_password",
+  ])
     expect(lines.join("\n")).not.toContain(value);
 });
 
 test("a signing secret is long and not made of words", () => {
-  const jwt = (JWT_SECRET: string): string[] => problems({}, { JWT_SECRET });
+  const jwt = (jwtSecret: string): string[] => problems({ jwtSecret });
   expect(jwt(randomBytes(16).toString("base64"))[0]).toContain(
     "has 24 bytes and needs at least 32",
   );
@@ -81,8 +92,8 @@ test("a signing secret is long and not made of words", () => {
 });
 
 test("an encryption key has 32 bytes, is no other secret, and its predecessors need only be readable", () => {
-  const key = (encryptionKey: string, JWT_SECRET?: string): string =>
-    problems({ encryptionKey }, JWT_SECRET === undefined ? {} : { JWT_SECRET }).join();
+  const key = (encryptionKey: string, jwtSecret?: string): string =>
+    problems({ encryptionKey, jwtSecret }).join();
   expect(key("too short")).toContain("is not 32 bytes in base64 or hex, and not 32 characters");
   expect(key(Buffer.alloc(32).toString("base64"))).toContain("repeats itself");
   const shared = good();

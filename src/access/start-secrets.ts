@@ -7,17 +7,21 @@ import { readEncryptionKey } from "./vault.ts";
 /** Where the secrets of a start are found. */
 export interface StartSecrets {
   readonly adminKey: string | undefined;
+  readonly jwtSecret: string | undefined;
   readonly encryptionKey: string | undefined;
   readonly previousEncryptionKeys: readonly string[];
   readonly databaseUrl: string | undefined;
   readonly redisUrl: string | undefined;
+  /** Those that were agreed with others, by the names of their settings. */
+  readonly agreed: ReadonlyMap<string, string | undefined>;
   /** A variable of the environment, `.env` included. */
   variable(name: string): string | undefined;
 }
 
 /** Throws SECRET_WEAK where a secret is a placeholder or too weak, naming every one. */
 export function refuseWeakSecrets(secrets: StartSecrets): void {
-  const weak = checks.flatMap(({ name, problem, remedy }) => {
+  const agreed = [...secrets.agreed].map(([name, value]) => agreedCheck(name, value));
+  const weak = [...checks, ...agreed].flatMap(({ name, problem, remedy }) => {
     const found = problem(secrets);
     return found === undefined ? [] : [{ name, problem: found, remedy }];
   });
@@ -69,11 +73,9 @@ const checks: readonly Check[] = [
     remedy: `${making(32)}, or leave it out and one is made`,
   },
   {
-    name: "JWT_SECRET",
-    problem: (secrets) => {
-      const secret = secrets.variable("JWT_SECRET");
-      return secret === undefined ? undefined : weakness(secret, JWT_SECRET_BYTES_MIN);
-    },
+    name: "JWT_SECRET (auth.jwt.secret)",
+    problem: ({ jwtSecret }) =>
+      jwtSecret === undefined ? undefined : weakness(jwtSecret, JWT_SECRET_BYTES_MIN),
     remedy: making(48),
   },
   {
@@ -104,14 +106,22 @@ const checks: readonly Check[] = [
   })),
 ];
 
+// How good they are is for those to say with whom they were agreed.
+function agreedCheck(name: string, value = ""): Check {
+  return {
+    name,
+    problem: () => placeholderProblem(value),
+    remedy: "take the one that was agreed, or leave the setting out",
+  };
+}
+
 const wrongForm = "is not 32 bytes in base64 or hex, and not 32 characters";
 
 function encryptionKeyProblem(secrets: StartSecrets): string | undefined {
-  const { encryptionKey: text } = secrets;
+  const { encryptionKey: text, jwtSecret } = secrets;
   if (text === undefined) return undefined;
   const key = readEncryptionKey(text);
   if (key === undefined) return placeholderProblem(text) ?? wrongForm;
-  const jwtSecret = secrets.variable("JWT_SECRET");
   const same = jwtSecret !== undefined && readEncryptionKey(jwtSecret)?.equals(key) === true;
   if (same) return "is JWT_SECRET too; whoever has one must not have the other";
   return weakness(text, ENCRYPTION_KEY_BYTES);

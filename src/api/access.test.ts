@@ -9,9 +9,10 @@ const filled = (path: string): string => path.replaceAll(/\{\w+\}/g, "anything")
 
 /** Their links are the credential: without a sealed ticket, or the state of a consent under way, there is nothing here. */
 const byLink = new Map([
-  ["/connect", 400],
-  ["/connect/start", 400],
+  ["/connect", 410],
+  ["/connect/start", 410],
   ["/connect/callback", 410],
+  ["/connect/end", 410],
 ]);
 
 test("every address but health, readiness and what is public by nature refuses who has no key", async () => {

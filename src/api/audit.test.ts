@@ -146,6 +146,7 @@ describe("a change over the API", () => {
       // Told by whoever decides, who knows more of it than the request does.
       "post /api/connections/{server}",
       "delete /api/connections/{server}",
+      "post /connect/end",
       "post /api/pins/{server}/approve-all",
       "post /api/pins/{server}/forget",
       "post /api/pins/{server}/{tool}/approve",

@@ -12,6 +12,7 @@ import {
   parseTraceparent,
   SignalboxError,
 } from "../foundation/index.ts";
+import { envelopedError, isEnveloped } from "./envelope.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { parseInput } from "./input-problems.ts";
 import { readJsonBody } from "./json-body.ts";
@@ -45,7 +46,11 @@ export function createApi(deps: ApiDeps, routes: readonly Route[] = routeTable):
     await requireKeyBelowApi(c, deps);
     throw unknownAddress(c.req.method, c.req.path, routes);
   });
-  app.onError((error, c) => responseOf(errorAnswer(error, c.get("requestId"), log)));
+  app.onError((error, c) => {
+    const answer = errorAnswer(error, c.get("requestId"), log);
+    const { path } = c.req;
+    return responseOf(isEnveloped(path) ? envelopedError(answer, deps.clock.now()) : answer);
+  });
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     errorHandler: (error) => responseOf(errorAnswer(refused(error), requestIdOf(undefined), log)),

@@ -1,6 +1,7 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { errorTable } from "../foundation/index.ts";
 import type { ErrorCode } from "../foundation/index.ts";
+import { envelopedErrorSchema, isEnveloped } from "./envelope.ts";
 import { errorSchema } from "./error-answer.ts";
 import type { AnswerShape, Route } from "./route.ts";
 
@@ -67,10 +68,11 @@ function describeWithScope(route: Route): string {
 
 function responsesOf(route: Route): PathConfig["responses"] {
   const responses: PathConfig["responses"] = {};
+  const schema = isEnveloped(route.path) ? envelopedErrorSchema : errorSchema;
   for (const [status, codes] of byStatus(codesOf(route))) {
     responses[status] = {
       description: codes.map((code) => `\`${code}\`: ${errorTable[code].summary}`).join(" "),
-      content: { "application/json": { schema: errorSchema } },
+      content: { "application/json": { schema } },
     };
   }
   for (const answer of [route.answer, ...(route.otherAnswers ?? [])])

@@ -88,7 +88,12 @@ test("what waits is listed, shown with its diff, and approved or rejected by who
     "pin.approve",
   ]);
   expect(events[4]?.actor).toEqual({ id: "admin", name: "admin of the test", kind: "key" });
+  const origin = { address: "127.0.0.1", requestId: expect.stringMatching(/^req_/) };
+  for (const event of events.slice(4)) expect(event).toMatchObject(origin);
+  // What the gateway has seen by itself came of no request.
+  for (const event of events.slice(0, 4)) expect(event.requestId).toBeUndefined();
   expect((await ask("admin", "POST", "/api/pins/files/forget")).json).toEqual({ forgotten: 3 });
+  expect(events.at(-1)).toMatchObject({ action: "pin.forget", ...origin });
 });
 
 test("what was never seen is not found, of either kind", async () => {

@@ -86,7 +86,7 @@ export interface ApiDeps {
   /** Connections to servers by OAuth. */
   connections: Pick<
     Connections,
-    "list" | "begin" | "remove" | "page" | "start" | "finish" | "clientDocument" | "secure"
+    "list" | "begin" | "remove" | "page" | "start" | "finish" | "end" | "clientDocument" | "secure"
   >;
   /** What is known and approved of each tool and prompt. */
   pins: Pick<Pins, "list" | "get" | "approve" | "reject" | "approveAll" | "forget">;

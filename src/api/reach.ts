@@ -2,7 +2,7 @@
  * What of the gateway a principal may see and change over the API. What is of another project, or beyond its rules, is
  * answered like something that is not there.
  */
-import { allows, defaultProject, projectOf, type Principal } from "../access/index.ts";
+import { allowsOverApi, defaultProject, projectOf, type Principal } from "../access/index.ts";
 import { SignalboxError, type ErrorCode } from "../foundation/index.ts";
 import type { BundleOptions, BundleView, ServerOptions, ServerView } from "../registry/index.ts";
 import type { ApiDeps } from "./ports.ts";
@@ -69,7 +69,7 @@ export function serverWanted(
   requireManage(principal, name, placed.project ?? defaultProject);
   // A program runs with the rights of the gateway itself, so it is more than a change within one project.
   const runs = options.command !== undefined;
-  if (runs && !(allows(principal, "admin") && principal.permissions.gatewayWide)) {
+  if (runs && !(allowsOverApi(principal, "admin") && principal.permissions.gatewayWide)) {
     throw new SignalboxError(
       "FORBIDDEN",
       "Only an administrator of the whole gateway may have it run a program.",

@@ -1,6 +1,11 @@
 // What requests change, told to the audit trail: one way for all routes, which only say what they do and to what. A request that
 // came as far as its handler is one record, whether it went well or not. What was refused before that is told by whoever refused it.
-import { isSignalboxError, type AuditEvent, type AuditSink } from "../foundation/index.ts";
+import {
+  isSignalboxError,
+  type AuditEvent,
+  type AuditOrigin,
+  type AuditSink,
+} from "../foundation/index.ts";
 import type { ApiDeps } from "./ports.ts";
 import type { Answer, AuditedThing, Route, RouteAudit, RouteRequest } from "./route.ts";
 
@@ -27,6 +32,14 @@ export async function recorded(route: Route, request: Asked, deps: ApiDeps): Pro
   }
   tell(about, { outcome: "ok" }, answer, thingOf(told, request, deps, answer));
   return answer;
+}
+
+/** The request that something came of. */
+export function originOf({
+  address,
+  requestId,
+}: Pick<Asked, "address" | "requestId">): AuditOrigin {
+  return { requestId, ...(address !== undefined && { address }) };
 }
 
 // Asked again after the change rather than taken from the answer, which is not always the thing. A change that somebody else makes in
@@ -60,17 +73,15 @@ function tell(
   const { id, name, kind, project } = request.principal;
   const target = told.target?.(request, answer);
   const details = told.details?.(request, answer);
-  const { address, requestId } = request;
   audit({
     action: told.action.replace(/\.put$/, before === undefined ? ".create" : ".update"),
     actor: { id, name, kind },
     project: before?.project ?? after?.project ?? project,
     ...ended,
-    requestId,
     ...(target !== undefined && { target }),
     ...(before?.shown !== undefined && ended.outcome === "ok" && { before: before.shown }),
     ...(after?.shown !== undefined && { after: after.shown }),
     ...(details !== undefined && { details }),
-    ...(address !== undefined && { address }),
+    ...originOf(request),
   });
 }

@@ -71,7 +71,10 @@ test("sealing anew says what it did", async () => {
   const { ask } = await startApi();
   await ask("admin", "PUT", "/api/secrets/a", { value: "v" });
   const { json, status } = await ask("admin", "POST", "/api/secrets/rotate", {});
-  expect([status, json]).toEqual([200, { resealed: 0, unreadable: [] }]);
+  expect([status, json]).toEqual([
+    200,
+    { table: "secrets", resealed: 0, unreadable: [], left: 0, next: "connections:" },
+  ]);
   expect((await ask("admin", "POST", "/api/secrets/rotate", { after: "x" })).json.code).toBe(
     "BODY_INVALID",
   );

@@ -1,7 +1,7 @@
 // One page without scripts, for whoever opens the gateway's address in a browser. It is public, so it tells what any
 // stranger may know: what runs, where MCP is served, and how a holder of a key connects.
 import { createHash } from "node:crypto";
-import { escaped } from "./html.ts";
+import { escaped, icon } from "./html.ts";
 
 /** The page. `address` is where the reader reached the gateway, as in `http://127.0.0.1:8100`. */
 export function startPage({ version, address }: { version: string; address: string }): string {
@@ -99,9 +99,6 @@ li { margin: .35rem 0; overflow-wrap: anywhere; }
 a { color: var(--accent); }
 a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 `;
-
-const icon =
-  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='3' fill='%231d2327'/%3E%3Ccircle cx='8' cy='5' r='2.5' fill='%233fd197'/%3E%3Ccircle cx='8' cy='11' r='2.5' fill='%235b6670'/%3E%3C/svg%3E";
 
 /** The page's Content-Security-Policy: its own style sheet by hash, its icon, and nothing else. */
 export const startPagePolicy = [

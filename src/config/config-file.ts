@@ -8,6 +8,7 @@ import { isSecretSchema } from "@signalbox/kit";
 import type { Environment } from "./environment.ts";
 import { fromFile } from "./origin.ts";
 import type { Assignment } from "./origin.ts";
+import { ownSourcesOf, type OwnSources } from "./own-secrets.ts";
 import type { Problem } from "./problem.ts";
 import type { SettingPath } from "./setting-path.ts";
 import { schemaAt } from "./schema-node.ts";
@@ -28,6 +29,8 @@ export interface ConfigFile {
   lineOf(path: readonly PropertyKey[]): number | undefined;
   /** What was written in place of a value: `${env:TOKEN}`, by path. */
   readonly references: ReadonlyMap<string, string>;
+  /** Where the secrets in it are. */
+  readonly ownSources: OwnSources;
 }
 
 /** Reads the file; one that was not named explicitly may be missing. Throws CONFIG_UNREADABLE. */
@@ -47,6 +50,7 @@ export function readConfigFile(options: {
   const lineOf = (at: readonly PropertyKey[]): number | undefined =>
     longestPrefix(at, (prefix) => lines.get(prefix))?.found;
   const references = new Map<string, string>();
+  const referring: [SettingPath, string][] = [];
   const assignments = [...leaves(tree, [])].map(([at, value]): Assignment => {
     const origin = fromFile(file, lineOf(at));
     // Those of servers are put in place when the server is opened; their schema looks at them.
@@ -54,10 +58,21 @@ export function readConfigFile(options: {
     const filler = new ReferenceFiller({ environment: options.environment, file, lineOf });
     const filled = filler.fill(value, at);
     problems.push(...filler.problems);
-    for (const [where, written] of filler.references) references.set(where, written);
+    for (const [where, written] of filler.references) {
+      references.set(pathText(where), written);
+      referring.push([where, written]);
+    }
     return { path: at, value: filled, origin };
   });
-  return { path, name: file, assignments, problems, lineOf, references };
+  return {
+    path,
+    name: file,
+    assignments,
+    problems,
+    lineOf,
+    references,
+    ownSources: ownSourcesOf(referring),
+  };
 }
 
 function readText(path: string, explicit: boolean): string | undefined {
@@ -116,7 +131,7 @@ function isServiceSecret(path: SettingPath): boolean {
 /** Puts the environment's values and the content of files in place of `${env:NAME}` and `${file:/path}`; `$${` is `${`. */
 class ReferenceFiller {
   readonly problems: Problem[] = [];
-  readonly references = new Map<string, string>();
+  readonly references: [SettingPath, string][] = [];
   readonly #context: {
     environment: Environment;
     file: string;
@@ -152,7 +167,7 @@ class ReferenceFiller {
       text,
       (reference) => this.#resolve(reference, path) ?? reference.text,
     );
-    if (filled !== text) this.references.set(pathText(path), text);
+    if (filled !== text) this.references.push([path, text]);
     return filled;
   }
 

@@ -3,11 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
 import { loadConfig, printConfig, problemTextsOf } from "../config.ts";
 import type { Config } from "../config.ts";
-import { isSecretName, isSignalboxError } from "../foundation/index.ts";
+import { isSignalboxError } from "../foundation/index.ts";
 import { isOwnSecret } from "../gateway/index.ts";
 import { variables } from "./environment.ts";
+import { holdsSecret } from "./own-secrets.ts";
+import { schemaAt } from "./schema-node.ts";
+import { configSchema } from "./schema.ts";
 
 let cwd = "";
 beforeEach(() => {
@@ -319,11 +323,58 @@ test("no list of secrets is printed", () => {
 });
 
 test("every variable that sets a secret is refused to servers", () => {
-  const secrets = variables.filter(({ path }) => isSecretName(path.at(-1) ?? ""));
-  const addresses = ["DATABASE_URL", "REDIS_URL"];
-  expect(secrets.map(({ name }) => name)).toContain("MCP_ENCRYPTION_KEY");
-  for (const name of [...secrets.map((one) => one.name), ...addresses])
-    expect([name, isOwnSecret(name)]).toEqual([name, true]);
+  const secrets = variables.filter(({ path }) => holdsSecret(path)).map(({ name }) => name);
+  expect(secrets).toEqual([
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SIGNALBOX_ADMIN_KEY",
+    "MCP_ENCRYPTION_KEY",
+    "MCP_ENCRYPTION_KEY_PREVIOUS",
+    "JWT_SECRET",
+  ]);
+  for (const { name, path } of variables)
+    expect([name, isOwnSecret(name)]).toEqual([name, holdsSecret(path)]);
+});
+
+test("the settings that hold secrets are these; another one is seen by its name, or by the address it takes", () => {
+  const found = settingPaths([]).filter(holdsSecret);
+  expect(found.map((path) => path.join("."))).toEqual([
+    "database.url",
+    "auth.admin_key",
+    "auth.jwt.secret",
+    "auth.oauth.issuers.*.jwks_url",
+    "auth.oauth.issuers.*.introspection_url",
+    "auth.oauth.issuers.*.client_secret",
+    "secrets.encryption_key",
+    "secrets.previous_encryption_keys",
+    "connections.client_metadata_url",
+    "audit.webhook_url",
+    "audit.webhook_secret",
+    "cache.redis_url",
+  ]);
+});
+
+test("what a secret in the file refers to is known, and nothing else", () => {
+  writeFileSync(join(cwd, "idp"), "Zq7mXw2KfLp9RtVb", { mode: 0o600 });
+  const { ownSources } = load({
+    toml: `
+public_url = "https://\${env:PUBLIC_NAME}"
+[auth.oauth.issuers.idp]
+issuer = "https://idp.example"
+client_id = "\${env:CLIENT}"
+client_secret = "\${file:${join(cwd, "idp")}}"
+[audit]
+webhook_secret = "\${env:HOOK_WORD}"
+[database]
+url = "postgres://u:\${env:DB_WORD}@db/box"
+[servers.a]
+command = "a"
+env = { B = "\${env:OTHERS}" }
+`,
+    env: { PUBLIC_NAME: "a.example", CLIENT: "c", HOOK_WORD: "Kf7Lp9WqKf7Lp9Wq", DB_WORD: "Kf7L" },
+  });
+  expect([...ownSources.variables].toSorted()).toEqual(["DB_WORD", "HOOK_WORD"]);
+  expect(ownSources.files).toEqual([join(cwd, "idp")]);
 });
 
 test("print shows every setting with its origin and no secret", () => {
@@ -767,3 +818,13 @@ test("any text in the file gives a configuration or CONFIG_INVALID, nothing else
     { numRuns: 200 },
   );
 });
+
+/** Every setting but those of servers and of what else people name for themselves; "*" for a name of theirs. */
+function settingPaths(path: readonly string[]): string[][] {
+  const schema = path.length === 0 ? configSchema : schemaAt(path);
+  if (path[0] === "servers" || path[0] === "bundles") return [];
+  if (schema instanceof z.ZodObject)
+    return Object.keys(schema.shape).flatMap((name) => settingPaths([...path, name]));
+  if (schema instanceof z.ZodRecord) return settingPaths([...path, "*"]);
+  return [[...path]];
+}

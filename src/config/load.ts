@@ -12,6 +12,7 @@ import { configInvalid } from "./problem.ts";
 import type { Problem } from "./problem.ts";
 import { profileNames, profileSettings } from "./profiles.ts";
 import type { ProfileName } from "./profiles.ts";
+import type { OwnSources } from "./own-secrets.ts";
 import type { ConfigValues } from "./schema.ts";
 import { isTable, longestPrefix, pathText } from "./setting-path.ts";
 
@@ -26,6 +27,8 @@ export interface Config {
   readonly file: string;
   /** What the file has in place of a value, by setting: `${env:TOKEN}`. */
   readonly references: ReadonlyMap<string, string>;
+  /** Variables and files from which the file has secrets of the gateway itself. */
+  readonly ownSources: OwnSources;
 }
 
 /**
@@ -70,6 +73,7 @@ export function loadConfig(options: {
     warnings: [...unknownVariables(environment), ...warningsOf(values)],
     file: file.path,
     references: file.references,
+    ownSources: file.ownSources,
   };
 }
 

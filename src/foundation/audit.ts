@@ -28,6 +28,9 @@ export interface AuditEvent {
   readonly requestId?: string;
 }
 
+/** Which request an event came of. */
+export type AuditOrigin = Pick<AuditEvent, "address" | "requestId">;
+
 /** Takes an event; neither waits nor throws. */
 export type AuditSink = (event: AuditEvent) => void;
 

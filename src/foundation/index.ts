@@ -1,5 +1,5 @@
 export { GATEWAY_ACTOR } from "./audit.ts";
-export type { AuditActor, AuditEvent, AuditSink } from "./audit.ts";
+export type { AuditActor, AuditEvent, AuditOrigin, AuditSink } from "./audit.ts";
 export { errorTable, isSignalboxError, messageOf, SignalboxError } from "./errors.ts";
 export type { ErrorBody, ErrorCode, ErrorEntry } from "./errors.ts";
 export { newId, randomToken } from "./ids.ts";

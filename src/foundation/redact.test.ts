@@ -60,7 +60,7 @@ test.each([
   "http://127.0.0.1:8100/mcp",
   "https://registry.example:8080/@scope/package",
   "postgres://user@host/db",
-  "sbx_abcdefgh",
+  "sbx_short",
   "Unexpected token < in JSON",
   "the monkey took the key: gone",
   "4bf92f3577b34da6a3ce929d0e0e4736",

@@ -164,11 +164,23 @@ export class Listens {
     listen.res.end(`data: ${stringify({ jsonrpc: "2.0", id: listen.id, result })}\n\n`);
   }
 
+  // Who comes to listen later asks for the lists only then: to them it is no news.
   #schedule(): void {
-    this.#timer ??= setTimeout(() => {
+    if (this.#timer !== undefined) return;
+    if (!this.#anyoneListens()) {
+      this.#pending.clear();
+      return;
+    }
+    this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#flush();
     }, COALESCE_MS);
+  }
+
+  #anyoneListens(): boolean {
+    if (this.#listens.size > 0) return true;
+    for (const session of this.#sessions()) if (session.hasStream) return true;
+    return false;
   }
 
   #flush(): void {

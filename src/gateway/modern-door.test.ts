@@ -594,7 +594,8 @@ describe("a call", () => {
 
   test("to a server that is not there fails with its name", async () => {
     const peer = await modernServer({ "tools/list": { tools: [tool("t")] } });
-    const { url } = await start({ servers: [remote("up", peer.url)] });
+    const once = { retry_policy: { max_attempts: 1 } };
+    const { url } = await start({ servers: [remote("up", peer.url, once)] });
     await ask(`${url}/mcp`, "tools/list");
     await peer.close();
     const answer = await ask(`${url}/mcp`, "tools/call", { name: "up__t" });

@@ -24,11 +24,11 @@ export type { DefinitionTable, RegistryGateway, RegistryStore, StoredDefinition 
 export { pinStates, type PinKey, type PinState } from "./pins/pin.ts";
 export { severities } from "./pins/lint/finding.ts";
 export { Pins } from "./pins/pins.ts";
-export type { PinDetailView, PinView } from "./pins/pins.ts";
+export type { PinDecider, PinDetailView, PinView } from "./pins/pins.ts";
 export { Registry } from "./registry.ts";
 export type { RegistryDeps } from "./registry.ts";
 export type { ProjectView } from "./projects.ts";
 export type { RoleView } from "./role-book.ts";
 export type { SecretName, SecretView } from "./secret-record.ts";
-export type { Resealing, SealedRow, SealedTable } from "./resealing.ts";
+export type { Resealing } from "./resealing.ts";
 export type { BundleView, ServerView } from "./views.ts";

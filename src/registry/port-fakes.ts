@@ -6,6 +6,7 @@ import type {
   CatalogStatus,
   TestReport,
 } from "../gateway/index.ts";
+import type { SealedValues } from "../store/index.ts";
 import type { RegistryGateway, RegistryStore, StoredDefinition, StoredKey } from "./ports.ts";
 import type { SecretRecord } from "./secret-record.ts";
 
@@ -108,48 +109,57 @@ export class FakeStore implements RegistryStore {
     },
   };
 
-  readonly sealed = new Map<string, SecretRecord>();
+  readonly secretRows = new Map<string, SecretRecord>();
   readonly secrets = {
     list: async (): Promise<SecretRecord[]> => {
       await this.answer();
-      return [...this.sealed.values()];
+      return [...this.secretRows.values()];
     },
     put: async (record: SecretRecord): Promise<void> => {
       await this.answer();
-      this.sealed.set(record.id, record);
+      this.secretRows.set(record.id, record);
     },
     remove: async (id: string): Promise<boolean> => {
       await this.answer();
-      return this.sealed.delete(id);
+      return this.secretRows.delete(id);
     },
     touch: async (lastUsed: Map<string, number>): Promise<void> => {
       await this.answer();
       for (const [id, lastUsedAt] of lastUsed) {
-        const record = this.sealed.get(id);
-        if (record !== undefined) this.sealed.set(id, { ...record, lastUsedAt });
+        const record = this.secretRows.get(id);
+        if (record !== undefined) this.secretRows.set(id, { ...record, lastUsedAt });
       }
     },
-    sealedOtherwise: async (
-      keyId: string,
-      after: string,
-      limit: number,
-    ): Promise<SecretRecord[]> => {
+  };
+
+  /** Of secrets alone: nothing else that is sealed is kept here. */
+  readonly sealed: SealedValues = {
+    otherwise: async ({ table }, keyId, after, limit) => {
       await this.answer();
-      return [...this.sealed.values()]
-        .filter((record) => record.keyId !== keyId && record.id > after)
+      return this.#sealedOtherwise(table, keyId)
+        .filter(({ id }) => after === undefined || id > (after[0] ?? ""))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1))
-        .slice(0, limit);
+        .slice(0, limit)
+        .map(({ id, sealed, project, owner = null, name }) => ({
+          key: [id],
+          sealed,
+          with: [project, owner, name],
+        }));
     },
-    reseal: async (
-      row: Pick<SecretRecord, "id" | "sealed">,
-      sealed: string,
-      keyId: string,
-    ): Promise<boolean> => {
+    reseal: async (_, values, keyId) => {
       await this.answer();
-      const record = this.sealed.get(row.id);
-      if (record?.sealed !== row.sealed) return false;
-      this.sealed.set(row.id, { ...record, sealed, keyId });
-      return true;
+      const kept = values.filter(
+        ({ key, was }) => this.secretRows.get(key[0] ?? "")?.sealed === was,
+      );
+      for (const { key, sealed } of kept) {
+        const record = this.secretRows.get(key[0] ?? "");
+        if (record !== undefined) this.secretRows.set(record.id, { ...record, sealed, keyId });
+      }
+      return kept.map(({ key }) => key);
+    },
+    count: async ({ table }, keyId) => {
+      await this.answer();
+      return this.#sealedOtherwise(table, keyId).length;
     },
   };
 
@@ -159,6 +169,10 @@ export class FakeStore implements RegistryStore {
   }
   notify(): void {
     for (const listener of this.listeners) listener();
+  }
+  #sealedOtherwise(table: string, keyId: string): SecretRecord[] {
+    if (table !== "signalbox.secrets") return [];
+    return [...this.secretRows.values()].filter((record) => record.keyId !== keyId);
   }
   async answer(): Promise<void> {
     await Promise.resolve();

@@ -7,6 +7,7 @@ import type {
   CatalogStatus,
   TestReport,
 } from "../gateway/index.ts";
+import type { SealedValues } from "../store/index.ts";
 import type { SecretRecord } from "./secret-record.ts";
 
 /** The data plane as the registry steers it. */
@@ -61,13 +62,8 @@ export interface RegistryStore {
     put(record: SecretRecord): Promise<void>;
     remove(id: string): Promise<boolean>;
     touch(lastUsed: Map<string, number>): Promise<void>;
-    sealedOtherwise(keyId: string, after: string, limit: number): Promise<readonly SecretRecord[]>;
-    reseal(
-      record: Pick<SecretRecord, "id" | "sealed">,
-      sealed: string,
-      keyId: string,
-    ): Promise<boolean>;
   };
+  sealed: SealedValues;
   /** Tells that any of these changed, in this process or another; returns how to stop listening. */
   onChange(listener: () => void): () => void;
 }

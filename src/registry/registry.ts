@@ -17,10 +17,11 @@ import { unmaskServer } from "./masking.ts";
 import { requireBundleName, requireServerName } from "./names.ts";
 import type { RegistryGateway, RegistryStore } from "./ports.ts";
 import { Projects, projectNotFound } from "./projects.ts";
-import type { Resealing, SealedTable } from "./resealing.ts";
+import type { Resealing } from "./resealing.ts";
 import { RoleBook } from "./role-book.ts";
 import type { SecretName, SecretView } from "./secret-record.ts";
-import { PURPOSE, Secrets } from "./secrets.ts";
+import { SECRETS } from "./sealed-tables.ts";
+import { Secrets } from "./secrets.ts";
 import { ServerReferences } from "./server-references.ts";
 import { viewOfBundle, viewOfServer } from "./views.ts";
 import type { BundleView, ServerView } from "./views.ts";
@@ -41,12 +42,12 @@ export interface RegistryDeps {
   builtin: readonly ServerDefinition[];
   /** What seals secrets; without one none can be stored. */
   vault?: Vault;
-  /** Other tables with what it has sealed, for sealing anew. */
-  sealedTables?: readonly SealedTable[];
   /** A variable of the gateway's environment, for `${env:NAME}`; none where it is left out. */
   variable?(name: string): string | undefined;
   /** Files, and folders of files, that no server may be given. */
   closedPaths?: readonly string[];
+  /** Variables that no server may be given, beside those whose names say so. */
+  closedVariables?: ReadonlySet<string>;
   audit?: AuditSink | undefined;
   /** What was approved of a server goes with it. */
   pins?: { forget(server: string): Promise<unknown> } | undefined;
@@ -65,12 +66,20 @@ export class Registry {
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
-    const { vault = new Vault(), clock, log, audit, closedPaths = [], sealedTables = [] } = deps;
+    const {
+      vault = new Vault(),
+      clock,
+      log,
+      audit,
+      closedPaths = [],
+      closedVariables = new Set(),
+    } = deps;
     const references = new ServerReferences({
-      sealer: vault.for(PURPOSE),
+      sealer: vault.for(SECRETS),
       clock,
       variable: (name) => deps.variable?.(name),
       closedPaths,
+      closedVariables,
       audit,
     });
     this.#references = references;
@@ -83,7 +92,6 @@ export class Registry {
       references,
       clock,
       log,
-      sealedTables,
     });
     this.#keys = new Keys({
       ...deps,

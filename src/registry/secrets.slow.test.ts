@@ -23,6 +23,7 @@ async function setup(
     keys?: Buffer[];
     store?: RegistryStore;
     closedPaths?: string[];
+    closedVariables?: string[];
   } = {},
 ): Promise<{
   registry: Registry;
@@ -49,6 +50,7 @@ async function setup(
     vault,
     variable: (name) => given.variables?.[name],
     closedPaths: given.closedPaths ?? [],
+    closedVariables: new Set(given.closedVariables),
     audit: (event) => void events.push(event),
   });
   await registry.start();
@@ -131,6 +133,23 @@ test("a server whose reference is not there fails by itself, naming it, until it
   await expect(registry.removeSecret(named("later"))).rejects.toMatchObject({
     code: "NOT_FOUND",
   });
+});
+
+test("a variable from which the gateway has a secret of its own is given to no server, by neither way", async () => {
+  const { problem, options } = await setup({
+    variables: { IDP_WORD: "the-gateways-own", OTHER: "for-all" },
+    closedVariables: ["IDP_WORD"],
+    servers: {
+      refers: remote("${env:IDP_WORD}"),
+      inherits: serverOptions.parse({ command: "tool", env_allow: ["OTHER", "IDP_WORD"] }),
+      fine: serverOptions.parse({ command: "tool", env_allow: ["OTHER"] }),
+    },
+  });
+  const why = "which holds a secret of the gateway itself";
+  expect(problem("refers")).toBe(`needs \${env:IDP_WORD}, ${why}`);
+  expect(JSON.stringify(options("refers"))).not.toContain("the-gateways-own");
+  expect(problem("inherits")).toBe(`needs the variable IDP_WORD, ${why}`);
+  expect(problem("fine")).toBeUndefined();
 });
 
 test("variables and files are put in place, and a changed file is noticed", async () => {
@@ -228,9 +247,9 @@ test("a row that was moved to another name does not open there", async () => {
   await registry.putSecret({ ...named("harmless"), value: "harmless-value" }, ada);
   await registry.putSecret({ ...named("precious"), value: "precious-value" }, ada);
   await registry.addServer("uses", remote("${secret:harmless}"));
-  const [harmless, precious] = [...store.sealed.values()];
+  const [harmless, precious] = [...store.secretRows.values()];
   if (harmless === undefined || precious === undefined) throw new Error("nothing stored");
-  store.sealed.set(harmless.id, { ...harmless, sealed: precious.sealed, updatedAt: 9_999 });
+  store.secretRows.set(harmless.id, { ...harmless, sealed: precious.sealed, updatedAt: 9_999 });
   await registry.reload();
   expect(problem("uses")).toContain("cannot be opened (SECRET_UNREADABLE)");
 });
@@ -260,7 +279,8 @@ test("after a change of keys everything is sealed anew, in portions that may be 
   }
   expect(resealed).toBe(5);
   expect(during.registry.listSecrets().every(({ current }) => current)).toBe(true);
-  await expect(portion("nowhere:1")).rejects.toMatchObject({ code: "BODY_INVALID" });
+  for (const nowhere of ["nowhere:1", "secrets:1", "connections:[1]", 'consents:["a","b"]'])
+    await expect(portion(nowhere)).rejects.toMatchObject({ code: "BODY_INVALID" });
   const after = await setup({ store, keys: [second], servers: { a: remote("${secret:s3}") } });
   expect(after.options("a")?.headers).toEqual({ Authorization: "Bearer value-number-3" });
 });
@@ -271,8 +291,10 @@ test("what no key opens is named and passed over", async () => {
   await before.registry.putSecret({ ...named("lost"), value: "lost-value" }, ada);
   const { registry } = await setup({ store });
   expect(await registry.resealSecrets({ after: "", limit: 1 })).toMatchObject({
+    table: "secrets",
     resealed: 0,
     unreadable: ["lost"],
+    left: 1,
     next: expect.any(String),
   });
 });

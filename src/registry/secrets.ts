@@ -1,9 +1,10 @@
 import { defaultProject, keyIdOfSealed, type Vault } from "../access/index.ts";
 import { messageOf, newId, SignalboxError } from "../foundation/index.ts";
 import type { AuditActor, Clock, Log } from "../foundation/index.ts";
+import type { SealedAnew, SealedValues } from "../store/index.ts";
 import type { LiveConfiguration } from "./live-configuration.ts";
-import type { RegistryStore } from "./ports.ts";
-import { reseal, type Resealing, type SealedTable } from "./resealing.ts";
+import { reseal, type Resealing } from "./resealing.ts";
+import { SECRETS } from "./sealed-tables.ts";
 import { placeOf, requireSecret } from "./secret-record.ts";
 import type { SecretName, SecretRecord, SecretView } from "./secret-record.ts";
 import { secretsOf, type ServerReferences } from "./server-references.ts";
@@ -14,8 +15,6 @@ export interface SecretsDeps {
   references: ServerReferences;
   clock: Clock;
   log: Log;
-  /** What else the vault has sealed. */
-  sealedTables: readonly SealedTable[];
 }
 
 /** The secrets on record: put, listed without their values, removed, sealed anew. */
@@ -52,7 +51,7 @@ export class Secrets {
       const next: SecretRecord = {
         ...(before ?? { id, project, name, createdAt: at, createdBy: actor.id }),
         ...(owner !== undefined && { owner }),
-        sealed: vault.for(PURPOSE).seal(value, placeOf({ id, project, owner, name })),
+        sealed: vault.for(SECRETS).seal(value, placeOf({ id, project, owner, name })),
         keyId: vault.keyId,
         // A value that follows another within a millisecond is another one all the same.
         updatedAt: Math.max(at, (before?.updatedAt ?? 0) + 1),
@@ -83,8 +82,12 @@ export class Secrets {
 
   /** Seals one portion of what an earlier key has sealed with the key in use, of secrets and of all other tables. */
   async reseal(from: { after: string; limit: number }): Promise<Resealing> {
-    const { live, vault, sealedTables } = this.#deps;
-    return await live.inTurn(() => reseal(vault, [this.#table(), ...sealedTables], from));
+    const { live, vault } = this.#deps;
+    return await live.inTurn(async () => {
+      const { stored, ...portion } = await reseal({ vault, store: this.#sealed() }, from);
+      if (stored.table === SECRETS) this.#showResealed(stored.values);
+      return portion;
+    });
   }
 
   /** Writes when secrets were last given to servers; what cannot be written now is kept for the next time. */
@@ -109,30 +112,22 @@ export class Secrets {
     }
   }
 
-  #table(): SealedTable {
-    const { live } = this.#deps;
-    const store = (): RegistryStore["secrets"] => {
-      if (live.store !== undefined) return live.store.secrets;
-      throw new SignalboxError("STORE_UNAVAILABLE", "The database cannot be reached.");
-    };
-    return {
-      name: PURPOSE,
-      purpose: PURPOSE,
-      sealedOtherwise: async (keyId, after, limit) => {
-        const rows = await store().sealedOtherwise(keyId, after, limit);
-        return rows.map((row) => ({ ...row, place: placeOf(row), label: row.name }));
-      },
-      reseal: async (row, sealed, keyId) => {
-        if (!(await store().reseal(row, sealed, keyId))) return false;
-        live.amend((state) => ({
-          ...state,
-          secrets: state.secrets.map((one) =>
-            one.id === row.id ? { ...one, sealed, keyId } : one,
-          ),
-        }));
-        return true;
-      },
-    };
+  #sealed(): SealedValues {
+    const { store } = this.#deps.live;
+    if (store !== undefined) return store.sealed;
+    throw new SignalboxError("STORE_UNAVAILABLE", "The database cannot be reached.");
+  }
+
+  #showResealed(values: readonly SealedAnew[]): void {
+    const { live, vault } = this.#deps;
+    const anew = new Map(values.map(({ key: [id = ""], sealed }) => [id, sealed]));
+    live.amend((state) => ({
+      ...state,
+      secrets: state.secrets.map((one) => {
+        const sealed = anew.get(one.id);
+        return sealed === undefined ? one : { ...one, sealed, keyId: vault.keyId };
+      }),
+    }));
   }
 
   #users(): Map<string, string[]> {
@@ -155,9 +150,6 @@ export class Secrets {
     };
   }
 }
-
-/** What secrets are sealed for. */
-export const PURPOSE = "secrets";
 
 const SECRETS_MAX = 10_000;
 

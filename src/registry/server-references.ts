@@ -26,6 +26,8 @@ export interface ServerReferencesDeps {
   variable(name: string): string | undefined;
   /** Files, and folders of files, that no server may be given: the gateway's own. */
   closedPaths: readonly string[];
+  /** Variables that no server may be given: the gateway has secrets of its own from them. */
+  closedVariables: ReadonlySet<string>;
   audit?: AuditSink | undefined;
 }
 
@@ -105,6 +107,8 @@ export class ServerReferences {
       missing.add(`${reference.text}, which ${value.problem}`);
       return "";
     };
+    for (const name of definition.options.env_allow ?? [])
+      if (this.#deps.closedVariables.has(name)) missing.add(`the variable ${name}, which ${OWN}`);
     const { settings } = definition;
     if (settings !== undefined) {
       const values = withTexts(settings.values, (text) => replaceReferences(text, put));
@@ -130,6 +134,7 @@ export class ServerReferences {
       if ("text" in file) hideSecret(file.text);
       return file;
     }
+    if (this.#deps.closedVariables.has(name)) return { problem: OWN };
     const text = this.#deps.variable(name);
     if (text === undefined) return { problem: "is not set" };
     if (isSecretName(name)) hideSecret(text);
@@ -174,6 +179,8 @@ export class ServerReferences {
     return uses;
   }
 }
+
+const OWN = "holds a secret of the gateway itself";
 
 /** The names of the secrets a server refers to. */
 export function secretsOf(definition: ServerDefinition): Set<string> {
@@ -231,7 +238,7 @@ function refers({ service, settings, options }: ServerDefinition): boolean {
   // A service with settings is opened here, whether or not they refer to anything.
   if (settings !== undefined) return true;
   if (service !== undefined) return false;
-  return JSON.stringify(options).includes("${");
+  return options.env_allow !== undefined || JSON.stringify(options).includes("${");
 }
 
 function hashOf(found: Found): string {

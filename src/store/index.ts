@@ -10,6 +10,7 @@ export { CallEncoder } from "./calls.ts";
 export type { CallFilter, CallOutcome, CallRow, Calls } from "./calls.ts";
 export type { LinkTransitionRow, LinkTransitions } from "./link-transitions.ts";
 export type { PinDetail, PinKey, PinRow, Pins, PinSight } from "./pins.ts";
+export type { SealedAnew, SealedColumn, SealedValue, SealedValues } from "./sealed-values.ts";
 export type { Settings } from "./settings.ts";
 export type { KeyLimitRows } from "./key-limits.ts";
 export type { QuotaUsage, Quotas } from "./quotas.ts";

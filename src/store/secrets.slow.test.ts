@@ -42,19 +42,6 @@ test("a name is taken once in a project, and once by each of its people", async 
     await expect(store.secrets.put(double)).rejects.toMatchObject({ code: "CONFLICT" });
 });
 
-test("what is sealed with another key is found in portions, and sealed anew only where it is unchanged", async () => {
-  await using store = await openTestStore();
-  for (const id of ["a", "b", "c"]) await store.secrets.put(row(id));
-  await store.secrets.put(row("d", { keyId: "new" }));
-  const ids = async (after: string): Promise<string[]> =>
-    (await store.secrets.sealedOtherwise("new", after, 2)).map(({ id }) => id);
-  expect(await ids("")).toEqual(["a", "b"]);
-  expect(await ids("b")).toEqual(["c"]);
-  expect(await store.secrets.reseal(row("a"), "v1.new.a", "new")).toBe(true);
-  expect(await store.secrets.reseal(row("a"), "v1.new.again", "new")).toBe(false);
-  expect(await ids("")).toEqual(["b", "c"]);
-});
-
 test("other gateways hear of a changed secret, and not of one that was used or sealed anew", async () => {
   await using database = await openTestDatabase();
   await using store = await openTestStore(database);
@@ -66,7 +53,10 @@ test("other gateways hear of a changed secret, and not of one that was used or s
   await store.secrets.put(row("a"));
   await expect.poll(() => changes).toBe(1);
   await store.secrets.touch(new Map([["a", 5_000]]));
-  await store.secrets.reseal(row("a"), "v1.new.a", "new");
+  const { sealed } = row("a");
+  const anew = { key: ["a"], was: sealed, sealed: "v1.new.a" };
+  const column = { table: "signalbox.secrets", key: ["id"], keyId: "key_id" };
+  expect(await store.sealed.reseal(column, [anew], "new")).toEqual([["a"]]);
   await store.secrets.put(row("a", { updatedAt: 2_000 }));
   await expect.poll(() => changes).toBe(2);
 });

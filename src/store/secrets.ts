@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, ne } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import type { Database } from "./database.ts";
 import { secrets } from "./schema.ts";
 
@@ -28,10 +28,6 @@ export interface Secrets {
   remove(id: string): Promise<boolean>;
   /** Records last uses; an earlier time never replaces a later one. */
   touch(lastUsed: ReadonlyMap<string, number>): Promise<void>;
-  /** Those not sealed with this key, by id; only those after `after`, `limit` at the most. */
-  sealedOtherwise(keyId: string, after: string, limit: number): Promise<SecretRow[]>;
-  /** Puts the same value sealed anew; false where it was changed or removed meanwhile. */
-  reseal(row: Pick<SecretRow, "id" | "sealed">, sealed: string, keyId: string): Promise<boolean>;
 }
 
 /** The secrets of a database. */
@@ -67,26 +63,6 @@ export function secretsIn(database: Database): Secrets {
     async touch(lastUsed): Promise<void> {
       if (lastUsed.size === 0) return;
       await database.query(touchStatement, [[...lastUsed.keys()], [...lastUsed.values()]]);
-    },
-    sealedOtherwise(keyId, after, limit): Promise<SecretRow[]> {
-      return database.run(async (db) => {
-        const rows = await db
-          .select()
-          .from(secrets)
-          .where(and(ne(secrets.keyId, keyId), gt(secrets.id, after)))
-          .orderBy(asc(secrets.id))
-          .limit(limit);
-        return rows.map(toSecretRow);
-      });
-    },
-    reseal(row, sealed, keyId): Promise<boolean> {
-      return database.run(async (db) => {
-        const resealed = await db
-          .update(secrets)
-          .set({ sealed, keyId })
-          .where(and(eq(secrets.id, row.id), eq(secrets.sealed, row.sealed)));
-        return (resealed.rowCount ?? 0) > 0;
-      });
     },
   };
 }

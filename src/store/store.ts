@@ -29,6 +29,8 @@ import type { Quotas } from "./quotas.ts";
 import { rateCountsIn } from "./rate-counts.ts";
 import type { RateCounts } from "./rate-counts.ts";
 import { bundles, projects, roles, servers } from "./schema.ts";
+import { sealedValuesIn } from "./sealed-values.ts";
+import type { SealedValues } from "./sealed-values.ts";
 import { secretsIn } from "./secrets.ts";
 import type { Secrets } from "./secrets.ts";
 import { settingsIn } from "./settings.ts";
@@ -46,6 +48,7 @@ export interface Store extends AsyncDisposable {
   readonly roles: Definitions;
   readonly keys: Keys;
   readonly secrets: Secrets;
+  readonly sealed: SealedValues;
   readonly calls: Calls;
   readonly linkTransitions: LinkTransitions;
   readonly audit: AuditLog;
@@ -166,6 +169,7 @@ function storeOver(parts: {
     roles: definitionsIn(database, roles),
     keys: keysIn(database),
     secrets: secretsIn(database),
+    sealed: sealedValuesIn(database),
     calls: callsIn(database),
     linkTransitions: linkTransitionsIn(database),
     audit: auditIn(database),

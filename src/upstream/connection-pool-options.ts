@@ -10,7 +10,7 @@ const fields = {
   max_connections: count.min(1).max(10_000),
   /** An unused connection is closed after this. Many servers close theirs after 5 s and then break a call that is just being sent. */
   max_idle_time: duration,
-  /** A connection is closed after this, between two calls; 0 keeps it for ever. */
+  /** Connections are replaced after this, between two calls; 0 keeps them for ever. */
   max_connection_age: duration,
   /** A link over which no call went for so long is asked whether it lives. */
   health_check_interval: duration,

@@ -94,6 +94,8 @@ test("a connection is closed before the server would close it, however long max_
 });
 
 test("a connection that is older than max_connection_age takes no further call", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
   const peer = await modernServer(well, { keepAliveMs: HOUR_MS });
   const server = upstream({
     url: peer.url,
@@ -103,15 +105,15 @@ test("a connection that is older than max_connection_age takes no further call",
   const { made } = peer.connections;
   await deliver(server);
   expect(peer.connections.made).toBe(made);
-  const now = Date.now();
-  const clock = vi.spyOn(Date, "now").mockReturnValue(now + 61_000);
-  onTestFinished(() => clock.mockRestore());
+  vi.advanceTimersByTime(60_000);
   expect((await deliver(server)).error).toBeUndefined();
   expect(peer.connections.made).toBe(made + 1);
   await expect.poll(() => peer.connections.open).toBe(1);
 });
 
 test("a call on a connection that grows too old meanwhile is answered", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
   const { peer, held } = await holding();
   const server = upstream({
     url: peer.url,
@@ -119,11 +121,10 @@ test("a call on a connection that grows too old meanwhile is answered", async ()
   });
   const old = deliver(server);
   await expect.poll(() => held.length).toBe(1);
-  const now = Date.now();
-  const clock = vi.spyOn(Date, "now").mockReturnValue(now + 61_000);
-  onTestFinished(() => clock.mockRestore());
+  vi.advanceTimersByTime(60_000);
   const young = deliver(server);
   await expect.poll(() => held.length).toBe(2);
+  expect(connectionsOf(server)).toMatchObject({ open: 2, busy: 2 });
   for (const answer of held) answer();
   for (const { error } of await Promise.all([old, young])) expect(error).toBeUndefined();
 });

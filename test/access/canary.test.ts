@@ -23,6 +23,11 @@ const canaries = {
   encryptionKey: randomBytes(32).toString("base64"),
   jwtSecret: randomBytes(48).toString("base64"),
   databasePassword: canary(),
+  redisPassword: canary(),
+  webhookPassword: canary(),
+  webhookSecret: canary(),
+  issuerSecret: canary(),
+  clientSecret: canary(),
   header: canary(),
   headerSecret: canary(),
   endpointHeader: canary(),
@@ -74,9 +79,37 @@ beforeAll(async () => {
       crashing: { ...leakyStdio, args: [...leakyStdio.args, "crash"], env },
       refusing: { ...leakyStdio, env },
       nowhere: { url: "http://127.0.0.1:1/mcp", headers },
+      consenting: {
+        url: `${addressOf(leaky)}/consenting`,
+        oauth: {
+          issuer: addressOf(leaky),
+          client_id: "gateway",
+          client_secret: canaries.clientSecret,
+          grant: "client_credentials",
+        },
+      },
       lacking: { url: upstream.url, headers: { "X-Token": "${secret:not-there}" } },
     },
-    settings: { call_log: { arguments: true } },
+    settings: {
+      call_log: { arguments: true },
+      outbound: { allow: ["127.0.0.1:*"] },
+      audit: {
+        webhook_url: `http://hook:${canaries.webhookPassword}@127.0.0.1:1/audit`,
+        webhook_secret: canaries.webhookSecret,
+      },
+      auth: {
+        oauth: {
+          issuers: {
+            away: {
+              issuer: "http://127.0.0.1:1",
+              introspect: "opaque",
+              client_id: "gateway",
+              client_secret: canaries.issuerSecret,
+            },
+          },
+        },
+      },
+    },
     env: {
       LOG_LEVEL: "debug",
       DEBUG: "mcp:*",
@@ -84,6 +117,7 @@ beforeAll(async () => {
       MCP_ENCRYPTION_KEY: canaries.encryptionKey,
       JWT_SECRET: canaries.jwtSecret,
       DATABASE_URL: await ownUserUrl(database.url),
+      REDIS_URL: `redis://:${canaries.redisPassword}@127.0.0.1:1/0`,
       GITHUB_TOKEN: canaries.childVariable,
     },
   });
@@ -222,7 +256,16 @@ async function callEverything(): Promise<void> {
     },
     30_000,
   );
-  for (const server of ["child", "remote", "failing", "crashing", "refusing", "nowhere", "lacking"])
+  for (const server of [
+    "child",
+    "remote",
+    "failing",
+    "crashing",
+    "refusing",
+    "nowhere",
+    "consenting",
+    "lacking",
+  ])
     for (let turn = 0; turn < 5; turn++) await call(server, turn);
   await sayIfWrong("a wrong key", `Bearer ${canaries.wrongKey}`);
   await sayIfWrong("a wrong scheme", `Basic ${canaries.wrongKey}`);
@@ -232,7 +275,7 @@ async function callEverything(): Promise<void> {
       `a query ${path.slice(0, 8)}`,
       (await send(gateway.url + path, { method: "GET" })).text,
     );
-  for (const name of ["failing", "crashing", "refusing", "lacking"]) {
+  for (const name of ["failing", "crashing", "refusing", "consenting", "lacking"]) {
     const { body } = await gateway.api("POST", `/api/servers/${name}/test`, {});
     heard.set(`POST /api/servers/${name}/test`, JSON.stringify(body));
   }
@@ -269,14 +312,25 @@ async function listenEverywhere(): Promise<void> {
     .parse(body);
   const readable = Object.keys(paths).filter((path) => paths[path]?.["get"] !== undefined);
   expect(readable.length).toBeGreaterThan(10);
-  const names = ["child", "remote", "failing", "crashing", "refusing", "nowhere", "lacking"];
+  const names = [
+    "child",
+    "remote",
+    "failing",
+    "crashing",
+    "refusing",
+    "nowhere",
+    "consenting",
+    "lacking",
+  ];
   const addresses = readable.flatMap((path) =>
     path.includes("{") ? names.map((name) => path.replaceAll(/\{\w+\}/g, name)) : [path],
   );
+  addresses.push("/api/audit/export?format=csv", "/api/audit/export?format=ndjson");
   for (const path of addresses) {
     const answer = await fetch(gateway.url + path, {
       headers: { authorization: `Bearer ${canaries.adminKey}` },
     });
+    if (path.includes("export")) expect([path, answer.status]).toEqual([path, 200]);
     heard.set(`GET ${path}`, await answer.text());
   }
   heard.set("/metrics", await (await fetch(gateway.metricsUrl)).text());

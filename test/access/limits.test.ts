@@ -152,6 +152,23 @@ test("ten thousand calls to two gateways pass a rate limit by no more than a lea
   expect(await callOften([third], key, 250)).toBeLessThanOrEqual(0.2 * max);
 });
 
+test("ten thousand calls to two gateways pass a quota by no more than a lease each, and a restart finds it used", async () => {
+  const quota = 4_000;
+  const lease = 0.05 * quota;
+  const start = await onOneDatabase({ quotas: { month: quota } });
+  const [one, other] = [await start(), await start()];
+  const { key, id } = await callerKey(one);
+  await knows(other, key);
+  const admitted = await callOften([one, other], key, 10_000);
+  expect(admitted).toBeGreaterThanOrEqual(quota);
+  expect(admitted).toBeLessThanOrEqual(quota + 2 * lease);
+  await one.stop({ keepHome: true });
+  await other.stop({ keepHome: true });
+  const again = await start({}, one.home);
+  expect(await usedBy(again, id)).toBe(admitted);
+  expect(await callOften([again], key, 200)).toBeLessThanOrEqual(lease);
+});
+
 test("a quota holds over two gateways, a restart, and a crash", async () => {
   const quota = 2_000;
   const lease = 0.05 * quota;

@@ -1,5 +1,5 @@
 // The gateway as an OAuth client of MCP servers, with a real authorization server: a person consents over HTTP.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import {
   startAuthorizationServer,
@@ -209,15 +209,27 @@ describe("a link", () => {
   test("leads to a page that cannot be framed, runs no scripts and is kept nowhere", async () => {
     const page = await new Browser().open(await linkFor("own", await newKey("oli")));
     expect(page.headers.get("content-security-policy")).toMatch(
-      /^default-src 'none'; style-src 'sha256-[^']+'; frame-ancestors 'none'/,
+      /^default-src 'none'; style-src 'sha256-[^']+'; img-src data:; frame-ancestors 'none'/,
     );
     expect(page.headers.get("x-frame-options")).toBe("DENY");
     expect(page.headers.get("cache-control")).toBe("no-store");
-    expect(page.headers.get("referrer-policy")).toBe("no-referrer");
+    expect(page.headers.get("referrer-policy")).toBe("same-origin");
     expect(page.headers.get("set-cookie")).toMatch(/HttpOnly; SameSite=Lax/);
     expect(page.text).toContain("<b>oli</b>");
     expect(page.text).not.toContain("<script");
   });
+});
+
+test("the gateway's own pages may send forms, also behind a proxy that names another host", async () => {
+  const outside = "https://gateway.example.com";
+  const behind = await startGateway({ settings: { public_url: outside } });
+  onTestFinished(() => behind.stop());
+  const send = (origin: string): Promise<Response> =>
+    fetch(`${behind.url}/connect/end?ticket=none`, { method: "POST", headers: { origin } });
+  const ours = await send(outside);
+  expect(ours.status).toBe(410);
+  expect(ours.headers.get("content-type")).toContain("text/html");
+  expect((await send("https://elsewhere.example.com")).status).toBe(403);
 });
 
 describe("an answer of the authorization server", () => {
@@ -242,9 +254,35 @@ describe("an answer of the authorization server", () => {
     const cancel = /href="([^"]*\/abort)"/.exec(asked.text)?.[1];
     expect(cancel).toBeDefined();
     const page = await browser.open(new URL(cancel ?? "", asked.url).href);
-    expect(page.status).toBe(502);
-    expect(page.text).toContain("access_denied");
+    expect(page.status).toBe(200);
+    expect(page.text).toContain("Not connected to <b>own</b>: access was not allowed.");
   });
+});
+
+test("each step of a connection is on record with the person, the address and the request", async () => {
+  const { key, id } = await newKeyWithId("rose");
+  await connect("own", key, "rose");
+  const asked = await fetch(`${gateway.url}/api/connections/own`, {
+    method: "DELETE",
+    headers: { authorization: `Bearer ${key}`, "x-request-id": "rose-leaves" },
+  });
+  expect(asked.status).toBe(200);
+  const shape = z.object({ records: z.array(z.looseObject({ action: z.string() })) });
+  const records = await until("all is on record", async () => {
+    const { body } = await gateway.api("GET", `/api/audit?actor=${id}`);
+    const found = shape.parse(body).records;
+    return found.length >= 3 && found;
+  });
+  const common = {
+    target: "server:own",
+    outcome: "ok",
+    address: expect.stringContaining("127.0.0.1"),
+  };
+  expect(records).toMatchObject([
+    { action: "connection.remove", ...common, requestId: "rose-leaves" },
+    { action: "connection.complete", ...common, requestId: expect.stringMatching(/^req_/) },
+    { action: "connection.start", ...common, requestId: expect.stringMatching(/^req_/) },
+  ]);
 });
 
 test("the stored tokens are readable to nobody who has only the database", async () => {

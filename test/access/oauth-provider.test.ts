@@ -23,7 +23,9 @@ beforeAll(async () => {
     servers: { everything: everythingOverStdio() },
     bundles: { coding: { include: ["everything__*"] } },
     settings: {
+      call_log: { arguments: true },
       auth: {
+        jwt: { roles: { caller: "caller", operator: "operator", auditor: "auditor" } },
         oauth: {
           issuers: {
             here: {
@@ -202,6 +204,59 @@ test("a token made here calls tools and reaches no further than its role", async
   const admin = await gateway.api("POST", "/api/tokens", { subject: "a", role: "admin" });
   expect(admin.status).toBe(400);
 });
+
+test("the scope api:read opens neither the audit trail nor what calls carried: that takes a role that does", async () => {
+  const words = { text: "carried-by-a-call" };
+  const caller = await signed({ sub: "caller", role: "caller", scope: "mcp:write" }, "/mcp");
+  const client = await connected("/mcp", caller);
+  await client.callTool({ name: "everything__test_simple_text", arguments: words });
+  await client.close();
+  const id = await until("the call log has it", async () => {
+    const { body } = await gateway.api("GET", "/api/calls");
+    return /"id":"([^"]+)"[^{}]*"principalName":"caller"/.exec(JSON.stringify(body))?.[1];
+  });
+  const trails = ["/api/audit", "/api/audit/export", "/api/mcp/security/audit-logs"];
+  const ask = async (path: string, token: string): Promise<[number, string, string]> => {
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await fetch(gateway.url + path, { headers });
+    const challenge = answer.headers.get("www-authenticate") ?? "";
+    return [answer.status, await answer.text(), challenge];
+  };
+  // Of both kinds of tokens, those of the provider and those signed with the shared secret.
+  const operators = [
+    await provider.clientToken(`${gateway.url}/api`, "api:read"),
+    await signed({ sub: "reader", role: "operator", scope: "api:read" }, "/api"),
+  ];
+  for (const operator of operators) {
+    for (const path of trails) {
+      const [status, text] = await ask(path, operator);
+      expect([path, status]).toEqual([path, 403]);
+      expect(text).toContain('needs the scope \\"audit\\"');
+    }
+    const [status, text] = await ask(`/api/calls/${id}`, operator);
+    expect([status, text.includes(words.text)]).toEqual([200, false]);
+  }
+  const auditor = await signed({ sub: "aud", role: "auditor", scope: "api:read" }, "/api");
+  for (const path of trails) expect((await ask(path, auditor))[0]).toBe(200);
+  expect((await ask(`/api/calls/${id}`, auditor))[1]).toContain(words.text);
+  // The role alone is not enough either: the token has to be for reading.
+  const lesser = await signed({ sub: "aud", role: "auditor", scope: "api:call" }, "/api");
+  for (const path of trails) {
+    const [status, , challenge] = await ask(path, lesser);
+    expect([path, status]).toEqual([path, 403]);
+    expect(challenge).toContain('error="insufficient_scope"');
+  }
+  expect((await ask(`/api/calls/${id}`, lesser))[0]).toBe(404);
+  expect(JSON.parse((await ask("/api/calls", lesser))[1])).toMatchObject({ calls: [] });
+});
+
+async function signed(claims: Record<string, string>, place: string): Promise<string> {
+  return await new SignJWT(claims)
+    .setProtectedHeader({ alg: "HS256" })
+    .setAudience(gateway.url + place)
+    .setExpirationTime("5m")
+    .sign(new TextEncoder().encode(SECRET));
+}
 
 test("what is forged or claims to come from this machine is refused, and the audit trail has it", async () => {
   const forged = await new SignJWT({ sub: "eve", role: "admin" })

@@ -12,7 +12,13 @@ import {
   type Principal,
   type ProtectedServer,
 } from "../../src/access/index.ts";
-import { manualClock, silentLog, type Clock } from "../../src/foundation/index.ts";
+import {
+  GATEWAY_ACTOR,
+  SignalboxError,
+  manualClock,
+  silentLog,
+} from "../../src/foundation/index.ts";
+import type { AuditEvent, Clock } from "../../src/foundation/index.ts";
 import type { Store } from "../../src/store/index.ts";
 import {
   openTestDatabase,
@@ -111,13 +117,49 @@ describe("a token that has run out", () => {
   });
 
   test("is over where the authorization server no longer renews it", async () => {
-    const { server, clock, connections } = await connected("ended");
+    const { server, clock, connections, events } = await connected("ended");
     const row = await store.connections.get(server.name, "ended");
     await revokeEverywhere(connections, server);
     clock.advance(3_700_000);
     expect(await connections.tokensFor(server).get("ended")).toBe("");
     expect(row).toBeDefined();
     expect(await store.connections.get(server.name, "ended")).toBeUndefined();
+    expect(events.filter(({ action }) => action === "connection.renew")).toEqual([
+      {
+        action: "connection.renew",
+        actor: GATEWAY_ACTOR,
+        target: `server:${server.name}`,
+        outcome: "failed",
+        code: "CONSENT_NEEDED",
+        details: { principal: "ended" },
+      },
+    ]);
+  });
+
+  test("that cannot be renewed for now is on record once a minute, and with no token in it", async () => {
+    const { server, clock, connections, events } = await connected("away");
+    const token = await connections.tokensFor(server).get("away");
+    const cut = connectionsOver(store, [server], clock, {
+      events,
+      http: {
+        fetch: () => Promise.reject(new SignalboxError("OUTBOUND_FAILED", "Nobody is there.")),
+      },
+    });
+    clock.advance(3_700_000);
+    const attempt = async (): Promise<void> => {
+      await expect(cut.tokensFor(server).get("away")).rejects.toMatchObject({
+        code: "OUTBOUND_FAILED",
+      });
+    };
+    const told = (): number => events.filter(({ action }) => action === "connection.renew").length;
+    await attempt();
+    await attempt();
+    expect(told()).toBe(1);
+    clock.advance(60_000);
+    await attempt();
+    expect(told()).toBe(2);
+    expect(events.at(-1)).toMatchObject({ outcome: "failed", code: "OUTBOUND_FAILED" });
+    expect(JSON.stringify(events)).not.toContain(token.slice("Bearer ".length));
   });
 });
 
@@ -222,7 +264,7 @@ test("what the database holds of a connection can be read by nobody without the 
   const header = await connections.tokensFor(server).get("sealed");
   const row = await store.connections.get(server.name, "sealed");
   expect(JSON.stringify(row)).not.toContain(header.slice("Bearer ".length));
-  const stranger = connectionsOver(store, [server], clock, Buffer.alloc(32, 9));
+  const stranger = connectionsOver(store, [server], clock, { key: Buffer.alloc(32, 9) });
   expect(await stranger.tokensFor(server).get("sealed")).toBe("");
 });
 
@@ -232,6 +274,7 @@ interface Connected {
   readonly server: ProtectedServer;
   readonly clock: ReturnType<typeof manualClock>;
   readonly connections: Connections;
+  readonly events: AuditEvent[];
 }
 
 /** A server to which `account` has just connected the principal of the same name. */
@@ -243,7 +286,8 @@ async function connected(account: string): Promise<Connected> {
   await once(back, "listening");
   const address = back.address();
   const publicUrl = `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
-  const connections = connectionsOver(store, [server], clock, undefined, publicUrl);
+  const events: AuditEvent[] = [];
+  const connections = connectionsOver(store, [server], clock, { events, publicUrl });
   const principal = personOf(account);
   const { url } = connections.begin(principal, { server: server.name, scopes: [] });
   const ticket = new URL(url).searchParams.get("ticket") ?? "";
@@ -260,23 +304,31 @@ async function connected(account: string): Promise<Connected> {
   await finished.promise;
   back.closeAllConnections();
   back.close();
-  return { server, clock, connections };
+  return { server, clock, connections, events };
 }
 
 function connectionsOver(
   over: Store,
   servers: readonly ProtectedServer[],
   clock: Clock,
-  key = Buffer.alloc(32, 1),
-  publicUrl = "http://127.0.0.1:1",
+  given: {
+    key?: Buffer;
+    publicUrl?: string;
+    http?: Pick<OutboundFetch, "fetch">;
+    events?: AuditEvent[];
+  } = {},
 ): Connections {
+  const { key = Buffer.alloc(32, 1), publicUrl = "http://127.0.0.1:1" } = given;
   return new Connections({
     store: over.connections,
-    http: new OutboundFetch({
-      guard: new OutboundGuard({ allow: ["127.0.0.1:*"], deny: [] }),
-      timeoutMs: 10_000,
-      responseBytesMax: 256 * 1024,
-    }),
+    http:
+      given.http ??
+      new OutboundFetch({
+        guard: new OutboundGuard({ allow: ["127.0.0.1:*"], deny: [] }),
+        timeoutMs: 10_000,
+        responseBytesMax: 256 * 1024,
+      }),
+    audit: (event) => void given.events?.push(event),
     sealerFor: (purpose) => createSealer(key, purpose),
     clock,
     log: silentLog,

@@ -1,8 +1,14 @@
 // The authorization scenarios of the client suite, with the gateway as the OAuth client.
+import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { inRoot } from "../support/root.ts";
-import { authorizationScenarios, runClientScenario } from "./suite.ts";
+import {
+  authorizationLeft,
+  authorizationScenarios,
+  authorizationScenariosOf,
+  runClientScenario,
+} from "./suite.ts";
 
 const command = `"${process.execPath}" "${inRoot("test/conformance/authorized-through-gateway.ts")}"`;
 
@@ -42,3 +48,24 @@ test.each(titled)(
   },
   120_000,
 );
+
+test.each(["2025-11-25", "2026-07-28"])(
+  "%s: everything that is scored is played",
+  async (revision) => {
+    const scored = await authorizationScenariosOf(revision);
+    const played = authorizationScenarios.filter((one) => one.revision === revision);
+    expect(scored.length).toBeGreaterThan(10);
+    expect(played.map(({ scenario }) => scenario)).toEqual(
+      expect.arrayContaining(scored.map((name) => `auth/${name}`)),
+    );
+  },
+);
+
+test("what is not played is named in the documentation, with the reason", async () => {
+  const all = await authorizationScenariosOf();
+  const played = new Set(authorizationScenarios.map(({ scenario }) => scenario));
+  const left = all.filter((name) => !played.has(`auth/${name}`));
+  expect(left.toSorted()).toEqual(authorizationLeft);
+  const page = await readFile(inRoot("docs/connections.md"), "utf8");
+  for (const name of left) expect(page).toMatch(new RegExp(`\\| \`${name}\` +\\| \\S`));
+});

@@ -94,9 +94,7 @@ const onlyModern = [
   "metadata-issuer-mismatch",
 ];
 // Scored by none, and played all the same: two of an extension, and one of a revision whose servers have no metadata of
-// their own. Those left out need a token exchange (enterprise-managed-authorization), a workload's identity
-// (wif-jwt-bearer), proofs of possession (dpop, dpop-nonce), or an authorization server without metadata, which cannot say
-// that it protects codes (2025-03-26-oauth-endpoint-fallback).
+// their own.
 const unscored = [
   ["client-credentials-jwt", undefined],
   ["client-credentials-basic", undefined],
@@ -109,6 +107,24 @@ export const authorizationScenarios: readonly ClientScenario[] = [
   ...[...sinceCimd, ...onlyModern].map((name) => authorization(name, "2026-07-28")),
   ...unscored.map(([name, revision]) => authorization(name, revision)),
 ];
+
+/** Scored by none either, and not played: docs/connections.md says why of each. */
+export const authorizationLeft: readonly string[] = [
+  "2025-03-26-oauth-endpoint-fallback",
+  "dpop",
+  "dpop-nonce",
+  "enterprise-managed-authorization",
+  "wif-jwt-bearer",
+];
+
+/** The names of the authorization scenarios that the program has: all of them, or those a revision requires. */
+export async function authorizationScenariosOf(revision?: string): Promise<string[]> {
+  const only = revision === undefined ? [] : ["--requirements", revision];
+  const program = runNode([alpha, "list", "--client", ...only], { env: {} });
+  await program.closed;
+  const [scored = ""] = program.stdout().split("never scored");
+  return [...scored.matchAll(/^ +- auth\/(\S+)/gm)].map(([, name = ""]) => name);
+}
 
 function authorization(name: string, revision: string | undefined): ClientScenario {
   return { program: alpha, scenario: `auth/${name}`, revision };

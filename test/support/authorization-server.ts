@@ -13,25 +13,32 @@ export interface AuthorizationServer extends AsyncDisposable {
   readonly revoked: string[];
   /** Clients that registered themselves. */
   readonly registered: string[];
+  /** Every access and refresh token that was given out. */
+  readonly tokens: Set<string>;
+  /** How long the access tokens last that are given out from now on. */
+  accessTokenSeconds: number;
 }
 
 export interface AuthorizationServerSetup {
   readonly clients?: readonly ClientMetadata[];
-  readonly accessTokenSeconds?: number;
   readonly registration?: boolean;
+  /** Apart by spaces; those of the protected server by default. */
+  readonly scopes?: string;
+  /** The name of this machine in the issuer: to a browser `localhost` and `127.0.0.1` are different sites. */
+  readonly host?: "127.0.0.1" | "localhost";
 }
 
 const SCOPES = "mcp:read mcp:write";
 
-/** Starts it on an ephemeral port of 127.0.0.1. Whoever logs in is let in; every consent is given with a click. */
+/** Starts it on an ephemeral port of this machine. Whoever logs in is let in; every consent is given with a click. */
 export async function startAuthorizationServer(
   setup: AuthorizationServerSetup = {},
 ): Promise<AuthorizationServer> {
-  const { clients = [], accessTokenSeconds = 3600, registration = true } = setup;
-  const { server, url: issuer } = await listening();
+  const { clients = [], registration = true, scopes = SCOPES, host = "127.0.0.1" } = setup;
+  const { server, url: issuer } = await listening(host);
   const configuration: Configuration = {
     clients: [...clients],
-    scopes: ["openid", "offline_access", ...SCOPES.split(" ")],
+    scopes: ["openid", "offline_access", ...scopes.split(" ")],
     clientAuthMethods: ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
     pkce: { required: () => true },
     cookies: { keys: ["only for tests"] },
@@ -40,39 +47,47 @@ export async function startAuthorizationServer(
     features: {
       registration: { enabled: registration },
       revocation: { enabled: true },
+      introspection: { enabled: true },
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,
         useGrantedResource: () => true,
         getResourceServerInfo: (_ctx, resource) => ({
-          scope: SCOPES,
+          scope: scopes,
           audience: resource,
-          accessTokenTTL: accessTokenSeconds,
+          accessTokenTTL: fixture.accessTokenSeconds,
           accessTokenFormat: "opaque",
         }),
       },
     },
-    ttl: { AccessToken: accessTokenSeconds, ClientCredentials: accessTokenSeconds },
   };
   const provider = new Provider(issuer, configuration);
   const grants: string[] = [];
   const revoked: string[] = [];
   const registered: string[] = [];
-  provider.on("grant.success", (ctx) => {
-    grants.push(String(ctx.oidc.params?.["grant_type"]));
-  });
-  provider.on("registration_create.success", (_ctx, client) => registered.push(client.clientId));
-  provider.on("access_token.destroyed", () => revoked.push("access_token"));
-  provider.on("refresh_token.destroyed", () => revoked.push("refresh_token"));
-  server.on("request", provider.callback());
-  return {
+  const tokens = new Set<string>();
+  const fixture: AuthorizationServer = {
     issuer,
     provider,
     grants,
     revoked,
     registered,
+    tokens,
+    accessTokenSeconds: 3600,
     [Symbol.asyncDispose]: () => closed(server),
   };
+  provider.on("grant.success", (ctx) => {
+    grants.push(String(ctx.oidc.params?.["grant_type"]));
+    for (const name of ["access_token", "refresh_token"]) {
+      const token: unknown = Reflect.get(Object(ctx.body), name);
+      if (typeof token === "string") tokens.add(token);
+    }
+  });
+  provider.on("registration_create.success", (_ctx, client) => registered.push(client.clientId));
+  provider.on("access_token.destroyed", () => revoked.push("access_token"));
+  provider.on("refresh_token.destroyed", () => revoked.push("refresh_token"));
+  server.on("request", provider.callback());
+  return fixture;
 }
 
 export interface ProtectedMcpServer extends AsyncDisposable {
@@ -191,12 +206,12 @@ function named(body: unknown): { method: string; tool: string | undefined } {
   return { method, tool: isCall && "name" in params ? String(params.name) : undefined };
 }
 
-async function listening(): Promise<{ server: Server; url: string }> {
+async function listening(host = "127.0.0.1"): Promise<{ server: Server; url: string }> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   const address = server.address();
   if (typeof address !== "object" || address === null) throw new Error("the server has no port");
-  return { server, url: `http://127.0.0.1:${address.port}` };
+  return { server, url: `http://${host}:${address.port}` };
 }
 
 function closed(server: Server): Promise<void> {

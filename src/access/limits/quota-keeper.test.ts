@@ -75,8 +75,9 @@ test("days and months are those of UTC", () => {
   });
 });
 
-test("a lease is a twentieth of the quota, 1,000 at most", () => {
-  expect([5, 1_000, 1_000_000].map((quota) => leaseOf(quota))).toEqual([1, 50, 1_000]);
+test("a lease is a twentieth of the quota, 1,000 or a ten-thousandth at most", () => {
+  const quotas = [5, 1_000, 1_000_000, 10_000_000, 1_000_000_000];
+  expect(quotas.map((quota) => leaseOf(quota))).toEqual([1, 50, 1_000, 1_000, 100_000]);
 });
 
 test("as many calls as the quota are made, and no more; what was reserved is given back at the end", async () => {

@@ -77,6 +77,8 @@ export interface QuotaKeeperDeps {
 const COUNTS_MAX = 50_000;
 const LEASE_SHARE = 0.05;
 const LEASE_MAX = 1_000;
+/** Of a quota that is so large that 1,000 calls are made before the ledger has answered. */
+const LARGE_LEASE_SHARE = 0.0001;
 /** As many calls may begin before the first answer of the ledger, or the whole quota where that is less. */
 const DEBT_MIN = 50;
 const ASK_AGAIN_MS = 5_000;
@@ -246,7 +248,11 @@ function wantedOf({ quota, used = 0, held }: QuotaCount): number {
   return Math.max(1, Math.min(leaseOf(quota), Math.floor(left / 4)));
 }
 
-/** How many calls one gateway may reserve, or begin ahead of the ledger: a twentieth of the quota, `least`, 1,000 at most. */
+/**
+ * How many calls one gateway may reserve, or begin ahead of the ledger: a twentieth of the quota, `least`; at most 1,000, or
+ * a ten-thousandth of the quota where that is more.
+ */
 export function leaseOf(quota: number, least = 1): number {
-  return Math.min(quota, LEASE_MAX, Math.max(least, Math.ceil(quota * LEASE_SHARE)));
+  const most = Math.max(LEASE_MAX, Math.floor(quota * LARGE_LEASE_SHARE));
+  return Math.min(quota, most, Math.max(least, Math.ceil(quota * LEASE_SHARE)));
 }

@@ -4,14 +4,9 @@ const httpUrl = z.url({ protocol: /^https?$/, error: "must be a URL" }).max(1000
 
 /** `[connections]`: how the gateway connects to servers by OAuth. */
 export const connectionOptions = z.strictObject({
-  /** Where browsers reach this gateway; default the address it listens on. */
-  public_url: httpUrl
-    .refine((url) => URL.parse(url)?.pathname === "/", "must have no path")
-    .transform((url) => new URL(url).origin)
-    .optional(),
   /** The name that authorization servers show to who consents. */
   client_name: z.string().min(1).max(100).default("Signalbox"),
-  /** A client ID metadata document that is published elsewhere; by default the gateway's own, where `public_url` is https. */
+  /** A client ID metadata document that is published elsewhere; by default the gateway's own, where its `public_url` is https. */
   client_metadata_url: httpUrl
     .refine((url) => url.startsWith("https:") && URL.parse(url)?.pathname !== "/", {
       error: "must be an https URL with a path",

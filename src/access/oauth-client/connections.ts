@@ -3,10 +3,10 @@
 // asked and for which server, and only a browser that was shown it can go on (its cookie is bound to what it starts).
 import { isDeepStrictEqual } from "node:util";
 import { GATEWAY_ACTOR, SignalboxError, messageOf, randomToken } from "../../foundation/index.ts";
-import type { AuditActor, AuditSink, Clock, Log } from "../../foundation/index.ts";
+import type { AuditActor, AuditOrigin, AuditSink, Clock, Log } from "../../foundation/index.ts";
 import type { OutboundFetch } from "../outbound-fetch.ts";
 import type { Principal } from "../principal.ts";
-import { allows } from "../principal.ts";
+import { allowsOverApi } from "../principal.ts";
 import type { TextSealer } from "../sealer.ts";
 import type { OAuthClient } from "./client-authentication.ts";
 import { GATEWAY_SUBJECT, type ConnectionRow, type ConnectionStore } from "./connection-store.ts";
@@ -23,9 +23,17 @@ import { areFor, openTokens, sealTokens, type KeptTokens } from "./kept-tokens.t
 import { oauthErrorOf, oauthFailure } from "./library-fetch.ts";
 import { clientFor, clientMetadata, type ClientIdentity } from "./registration.ts";
 import { wantedScopes } from "./scopes.ts";
+import { sealedClients, sealedFlows, sealedTokens } from "./sealed-places.ts";
 import { ServerTokens } from "./server-tokens.ts";
 import { isShared, type ProtectedServer } from "./settings.ts";
-import { TICKET_MS, Tickets, hashOf, isBrowserOf, type Wish } from "./tickets.ts";
+import {
+  TICKET_MS,
+  Tickets,
+  hashOf,
+  isBrowserOf,
+  type ActionTicket,
+  type Wish,
+} from "./tickets.ts";
 
 export interface ConnectionsDeps {
   /** Rejects with STORE_UNAVAILABLE while the database is away. */
@@ -70,8 +78,20 @@ export interface PageView {
   readonly servers: readonly (ConnectionView & {
     /** Leads to the authorization server. */
     readonly start: string;
+    /** Where a form ends the connection; absent where there is none. */
+    readonly end?: string;
     readonly wanted: boolean;
   })[];
+}
+
+/** What came of something that a person began on the page: `denied` is the person's own no, or the authorization server's. */
+export const connectOutcomes = ["connected", "denied", "ended"] as const;
+
+export interface ConnectResult {
+  readonly server: string;
+  readonly outcome: (typeof connectOutcomes)[number];
+  /** A link to the page. */
+  readonly page: string;
 }
 
 export interface ConnectLink {
@@ -100,8 +120,7 @@ export class Connections {
     const known = this.#tokens.get(server.name) ?? [];
     const same = known.find((one) => isDeepStrictEqual(one.server, server));
     if (same !== undefined) return same;
-    const { store, http, clock, log } = this.#deps;
-    const made = new ServerTokens(server, { store, http, sealer: this.#tokenSealer, clock, log });
+    const made = new ServerTokens(server, { ...this.#deps, sealer: this.#tokenSealer });
     this.#tokens.set(server.name, [...known.slice(1 - DEFINITIONS_MAX), made]);
     return made;
   }
@@ -172,21 +191,26 @@ export class Connections {
       .map((view) => {
         const wanted = view.server === opened.wish?.server;
         const wish = this.#wishAt(view.server, wanted ? opened.wish : undefined);
-        const start = this.#tickets.start({ principalId: principal.id, wish, browserHash }, now);
-        return { ...view, wanted, start: `${CONNECT_PATH}/start?ticket=${start}` };
+        const action = this.#tickets.action({ principalId: principal.id, wish, browserHash }, now);
+        return {
+          ...view,
+          wanted,
+          start: `${CONNECT_PATH}/start?ticket=${action}`,
+          ...(view.state !== "needed" && { end: `${CONNECT_PATH}/end?ticket=${action}` }),
+        };
       })
       .toSorted((one, other) => Number(other.wanted) - Number(one.wanted));
     return { view: { principal: principal.name, servers }, cookie: own };
   }
 
   /** Where the browser goes to consent. Throws CONNECT_LINK_INVALID, OAUTH_FAILED and what fetching throws. */
-  async start(ticket: string, cookie: string | undefined): Promise<string> {
+  async start(
+    ticket: string,
+    cookie: string | undefined,
+    origin: AuditOrigin = {},
+  ): Promise<string> {
     const now = this.#deps.clock.now();
-    const opened = this.#tickets.openStart(ticket, now);
-    const principal = opened && this.#deps.principal(opened.principalId);
-    if (opened === undefined || principal === undefined || !isBrowserOf(cookie, opened.browserHash))
-      throw invalidLink();
-    const { wish } = opened;
+    const { principal, wish, browserHash, nonce } = this.#action(ticket, cookie, now);
     const server = this.#connectable(principal, wish.server);
     const tokens = this.tokensFor(server);
     const { metadata, resource, scopesSupported } = await tokens.discovery(wish.resourceMetadata);
@@ -208,7 +232,7 @@ export class Connections {
       principalId: principal.id,
       server: server.name,
       serverUrl: server.url,
-      browserHash: opened.browserHash,
+      browserHash,
       codeVerifier: asked.codeVerifier,
       redirectUri: identity.redirectUri,
       metadata,
@@ -217,28 +241,30 @@ export class Connections {
       requested,
     };
     const stateHash = hashOf(asked.state);
-    const sealed = this.#flowSealer.seal(JSON.stringify(flow), stateHash);
+    const sealed = this.#flowSealer.seal(JSON.stringify(flow), sealedFlows.place(stateHash));
     const until = now + TICKET_MS;
-    if (!(await store.putFlow({ stateHash, nonce: opened.nonce, sealed, expiresAt: until })))
-      throw invalidLink();
-    this.#tell("connection.start", principal, server.name, "ok");
+    if (!(await store.putFlow({ stateHash, nonce, sealed, expiresAt: until }))) throw invalidLink();
+    this.#tell("connection.start", { principal, origin }, server.name);
     return asked.url;
   }
 
   /**
-   * The browser is back from the authorization server: the connection is made, or it is said why not. The answer is a link
-   * to the page. Throws CONNECT_LINK_INVALID, OAUTH_FAILED.
+   * The browser is back from the authorization server: the connection is made, or it is said why not.
+   * Throws CONNECT_LINK_INVALID, OAUTH_FAILED.
    */
   async finish(
     answer: URLSearchParams,
     cookie: string | undefined,
-  ): Promise<{ server: string; page: string }> {
+    origin: AuditOrigin = {},
+  ): Promise<ConnectResult> {
     const now = this.#deps.clock.now();
     const state = answer.get("state") ?? "";
     const stateHash = hashOf(state);
     const row = stateShape.test(state) ? await this.#deps.store.takeFlow(stateHash) : undefined;
     const text =
-      row && row.expiresAt > now ? this.#flowSealer.open(row.sealed, stateHash) : undefined;
+      row && row.expiresAt > now
+        ? this.#flowSealer.open(row.sealed, sealedFlows.place(stateHash))
+        : undefined;
     if (text === undefined) throw invalidLink();
     const flow: Flow = JSON.parse(text);
     const principal = this.#deps.principal(flow.principalId);
@@ -249,20 +275,34 @@ export class Connections {
       await this.#redeem(server, subjectOf(server, principal), flow, answer, state);
     } catch (error) {
       const failure = await this.#finishFailed(flow, error);
-      this.#tell("connection.complete", principal, server.name, "failed", failure.code);
-      throw failure;
+      this.#tell("connection.complete", { principal, origin }, server.name, failure.code);
+      // RFC 6749, section 4.1.2.1: nothing is broken, somebody said no.
+      if (oauthErrorOf(error) !== "access_denied") throw failure;
+      const { requested: scopes } = flow;
+      return this.#result(principal, { server: server.name, scopes }, "denied", now);
     }
-    this.#tell("connection.complete", principal, server.name, "ok");
-    const wish = { server: server.name, scopes: [] };
-    return { server: server.name, page: this.#pageLink(principal, wish, now).url };
+    this.#tell("connection.complete", { principal, origin }, server.name);
+    return this.#result(principal, { server: server.name, scopes: [] }, "connected", now);
+  }
+
+  /** A person ends a connection on the page. Throws CONNECT_LINK_INVALID, and as `remove`. */
+  async end(
+    ticket: string,
+    cookie: string | undefined,
+    origin: AuditOrigin = {},
+  ): Promise<ConnectResult> {
+    const now = this.#deps.clock.now();
+    const { principal, wish } = this.#action(ticket, cookie, now);
+    await this.remove(principal, wish.server, origin);
+    return this.#result(principal, { server: wish.server, scopes: [] }, "ended", now);
   }
 
   /** Ends a principal's connection, here and at the authorization server. False where there was none. Throws SERVER_NOT_FOUND, FORBIDDEN. */
-  async remove(principal: Principal, name: string): Promise<boolean> {
+  async remove(principal: Principal, name: string, origin: AuditOrigin = {}): Promise<boolean> {
     const server = this.#connectable(principal, name);
     const row = await this.#deps.store.remove(name, subjectOf(server, principal));
     if (row === undefined) return false;
-    this.#tell("connection.remove", principal, name, "ok");
+    this.#tell("connection.remove", { principal, origin }, name);
     await this.#end([row]);
     return true;
   }
@@ -314,15 +354,15 @@ export class Connections {
   }
 
   get #tokenSealer(): TextSealer {
-    return this.#sealer("oauth-tokens");
+    return this.#sealer(sealedTokens.purpose);
   }
 
   get #flowSealer(): TextSealer {
-    return this.#sealer("oauth-flows");
+    return this.#sealer(sealedFlows.purpose);
   }
 
   get #clientSealer(): TextSealer {
-    return this.#sealer("oauth-clients");
+    return this.#sealer(sealedClients.purpose);
   }
 
   #sealer(purpose: string): TextSealer {
@@ -341,6 +381,29 @@ export class Connections {
       redirectUri: `${publicUrl}${CONNECT_PATH}/callback`,
       ...(metadataUrl !== undefined && { metadataUrl }),
     };
+  }
+
+  // What stands on the page works only in the browser that was shown it.
+  #action(
+    ticket: string,
+    cookie: string | undefined,
+    now: number,
+  ): ActionTicket & { readonly principal: Principal } {
+    const opened = this.#tickets.openAction(ticket, now);
+    const principal = opened && this.#deps.principal(opened.principalId);
+    if (opened === undefined || principal === undefined || !isBrowserOf(cookie, opened.browserHash))
+      throw invalidLink();
+    return { ...opened, principal };
+  }
+
+  #result(
+    principal: Principal,
+    wish: Wish,
+    outcome: ConnectResult["outcome"],
+    now: number,
+  ): ConnectResult {
+    const { url } = this.#pageLink(principal, wish, now);
+    return { server: wish.server, outcome, page: url };
   }
 
   #pageLink({ id }: Principal, wish: Wish, now: number): ConnectLink {
@@ -477,22 +540,23 @@ export class Connections {
     }
   }
 
-  #tell(
-    action: string,
-    { id, name }: Principal,
-    server: string,
-    outcome: "ok" | "failed",
-    code?: string,
-  ): void {
+  /** With a code, that it failed. */
+  #tell(action: string, by: Asker, server: string, code?: string): void {
+    const { id, name } = by.principal;
     const actor: AuditActor = { id, name, kind: "person" };
     this.#deps.audit?.({
       action,
       actor,
       target: `server:${server}`,
-      outcome,
-      ...(code !== undefined && { code }),
+      ...(code === undefined ? { outcome: "ok" } : { outcome: "failed", code }),
+      ...by.origin,
     });
   }
+}
+
+interface Asker {
+  readonly principal: Principal;
+  readonly origin: AuditOrigin;
 }
 
 /** What is remembered between the way to the authorization server and the way back. */
@@ -525,7 +589,7 @@ function subjectOf(server: ProtectedServer, principal: Principal): string {
 
 // Who makes the connection that all share decides whose account everybody uses.
 function mayConnect({ oauth }: ProtectedServer, principal: Principal): boolean {
-  return !isShared(oauth) || allows(principal, "operate");
+  return !isShared(oauth) || allowsOverApi(principal, "operate");
 }
 
 function invalidLink(): SignalboxError {

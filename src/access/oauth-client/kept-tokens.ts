@@ -4,6 +4,7 @@ import type { TextSealer } from "../sealer.ts";
 import type { OAuthClient } from "./client-authentication.ts";
 import type { ConnectionRow, NewConnection } from "./connection-store.ts";
 import type { Tokens } from "./grants.ts";
+import { sealedTokens } from "./sealed-places.ts";
 import type { ProtectedServer } from "./settings.ts";
 
 /** The tokens of a connection, with all that renewing or ending them takes. */
@@ -28,7 +29,7 @@ export function sealTokens(
     subject,
     issuer: tokens.issuer,
     scopes: tokens.granted ?? tokens.requested,
-    sealed: sealer.seal(JSON.stringify(tokens), contextOf(name, subject)),
+    sealed: sealer.seal(JSON.stringify(tokens), sealedTokens.place(name, subject)),
     ...(tokens.expiresAt !== undefined && { expiresAt: tokens.expiresAt }),
   };
 }
@@ -38,7 +39,7 @@ export function openTokens(
   { server, subject, sealed }: Pick<ConnectionRow, "server" | "subject" | "sealed">,
   sealer: TextSealer,
 ): KeptTokens | undefined {
-  const text = sealer.open(sealed, contextOf(server, subject));
+  const text = sealer.open(sealed, sealedTokens.place(server, subject));
   return text === undefined ? undefined : keptTokens.parse(JSON.parse(text));
 }
 
@@ -52,10 +53,6 @@ export function areFor(tokens: KeptTokens, { url, oauth }: ProtectedServer): boo
 
 function withoutSlash(issuer: string): string {
   return issuer.endsWith("/") ? issuer.slice(0, -1) : issuer;
-}
-
-function contextOf(server: string, subject: string): string {
-  return `tokens ${server} ${subject}`;
 }
 
 const client = z.custom<OAuthClient>(

@@ -8,6 +8,7 @@ import type { OAuthClient } from "./client-authentication.ts";
 import type { ConnectionStore } from "./connection-store.ts";
 import type { AuthorizationServerMetadata } from "./discovery.ts";
 import type { OutboundFetch } from "../outbound-fetch.ts";
+import { sealedClients } from "./sealed-places.ts";
 import type { ProtectedServer } from "./settings.ts";
 
 /** How the gateway introduces itself to authorization servers. */
@@ -82,7 +83,7 @@ async function keptClient(
 ): Promise<OAuthClient | undefined> {
   const { store, sealer, identity, now } = deps;
   const sealed = await store.client(issuer, identity.redirectUri);
-  const text = sealed && sealer.open(sealed, contextOf(issuer, identity));
+  const text = sealed && sealer.open(sealed, sealedClients.place(issuer, identity.redirectUri));
   if (text === undefined) return undefined;
   const kept: Kept = JSON.parse(text);
   return kept.expiresAt !== undefined && kept.expiresAt <= now ? undefined : kept.client;
@@ -104,7 +105,10 @@ async function register(
   const made = await askToRegister(server, metadata.registration_endpoint, metadata, deps);
   const { client_secret_expires_at: expires = 0, ...client } = made;
   const kept: Kept = { client, ...(expires > 0 && { expiresAt: expires * 1000 }) };
-  const sealed = sealer.seal(JSON.stringify(kept), contextOf(metadata.issuer, identity));
+  const sealed = sealer.seal(
+    JSON.stringify(kept),
+    sealedClients.place(metadata.issuer, identity.redirectUri),
+  );
   await store.putClient(metadata.issuer, identity.redirectUri, sealed);
   return client;
 }
@@ -152,8 +156,4 @@ function methodWanted({
     ["client_secret_basic", "client_secret_post", "none"].find((one) => supported.includes(one)) ??
     "none"
   );
-}
-
-function contextOf(issuer: string, { redirectUri }: ClientIdentity): string {
-  return `client ${issuer} ${redirectUri}`;
 }

@@ -6,8 +6,13 @@
 //                       ▲                           └──────refused, cannot be renewed──────▶ spent ──consent──▶ good
 //                       └─────────────────────────────removed, or the authorization server says no────┘
 import { setTimeout as pause } from "node:timers/promises";
-import { SignalboxError, isSignalboxError, messageOf } from "../../foundation/index.ts";
-import type { Clock, Log } from "../../foundation/index.ts";
+import {
+  GATEWAY_ACTOR,
+  SignalboxError,
+  isSignalboxError,
+  messageOf,
+} from "../../foundation/index.ts";
+import type { AuditSink, Clock, ErrorCode, Log } from "../../foundation/index.ts";
 import type { OutboundFetch } from "../outbound-fetch.ts";
 import type { TextSealer } from "../sealer.ts";
 import { bearerChallenge, type BearerChallenge } from "./challenge.ts";
@@ -27,6 +32,7 @@ export interface ServerTokensDeps {
   readonly sealer: TextSealer;
   readonly clock: Clock;
   readonly log: Log;
+  readonly audit?: AuditSink;
 }
 
 /** A server's no to a request. */
@@ -53,6 +59,8 @@ const LEASE_POLL_MS = 100;
 const FRESH_MS = 10_000;
 const DISCOVERY_MS = 10 * 60_000;
 const ENTRIES_MAX = 10_000;
+/** A renewal that goes on failing alike is told to the audit trail so often. */
+const FAILURE_EVERY_MS = 60_000;
 const CONSENT_POLL_MS = 500;
 
 interface Entry {
@@ -81,6 +89,8 @@ export class ServerTokens {
   readonly #entries = new Map<string, Entry>();
   readonly #loading = new Map<string, Promise<Entry>>();
   #discovery: { readonly found: Promise<Discovery>; readonly until: number } | undefined;
+  /** When which failure of a subject's renewal was last told to the audit trail. */
+  readonly #toldAt = new Map<string, number>();
   /** Whose connection the gateway's own requests go over where each principal has one. */
   #listSubject: { readonly subject: string; readonly until: number } | undefined;
 
@@ -431,12 +441,33 @@ export class ServerTokens {
       await store.remove(this.server.name, entry.subject, entry.version);
       this.#none(entry);
       this.#log.info({ subject: entry.subject }, "A connection is over and needs a new consent");
+      this.#tell(entry, "CONSENT_NEEDED");
       return;
     }
     await store.release(this.server.name, entry.subject).catch(() => undefined);
-    throw isSignalboxError(error)
+    const failure = isSignalboxError(error)
       ? error
       : oauthFailure(this.server.name, "they could not be renewed", error);
+    this.#tell(entry, failure.code);
+    throw failure;
+  }
+
+  // Done by the gateway, once for all the calls that wait for it, or ahead of any: there is no request it came of.
+  #tell({ subject }: Entry, code: ErrorCode): void {
+    const { clock, audit } = this.#deps;
+    const last = this.#toldAt.get(`${subject} ${code}`) ?? -Infinity;
+    const now = clock.monotonicMs();
+    if (now - last < FAILURE_EVERY_MS) return;
+    if (this.#toldAt.size >= ENTRIES_MAX) this.#toldAt.clear();
+    this.#toldAt.set(`${subject} ${code}`, now);
+    audit?.({
+      action: "connection.renew",
+      actor: GATEWAY_ACTOR,
+      target: `server:${this.server.name}`,
+      outcome: "failed",
+      code,
+      details: { principal: subject },
+    });
   }
 
   #none(entry: Entry): void {

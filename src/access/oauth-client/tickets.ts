@@ -1,6 +1,6 @@
 // A link that somebody may follow within ten minutes: it says, sealed, for whom and to which server. The page's link can be
-// followed again; a start link works once (its nonce is kept with the consent it starts) and only in the browser that was
-// shown the page it stands on.
+// followed again; what stands on the page works only in the browser that was shown it, and starts a consent once (its nonce is
+// kept with the consent).
 import { createHash, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import { randomToken } from "../../foundation/index.ts";
@@ -23,8 +23,8 @@ export interface PageTicket {
   readonly wish?: Wish;
 }
 
-/** Leads from the page to an authorization server. */
-export interface StartTicket {
+/** Does something on the page: leads to an authorization server, or ends a connection. */
+export interface ActionTicket {
   readonly principalId: string;
   readonly wish: Wish;
   readonly browserHash: string;
@@ -47,12 +47,12 @@ export class Tickets {
     return this.#open("page", pageTicket, text, now);
   }
 
-  start(ticket: Omit<StartTicket, "nonce">, now: number): string {
-    return this.#seal("start", { ...ticket, nonce: randomToken(16) }, now);
+  action(ticket: Omit<ActionTicket, "nonce">, now: number): string {
+    return this.#seal("action", { ...ticket, nonce: randomToken(16) }, now);
   }
 
-  openStart(text: string, now: number): StartTicket | undefined {
-    return this.#open("start", startTicket, text, now);
+  openAction(text: string, now: number): ActionTicket | undefined {
+    return this.#open("action", actionTicket, text, now);
   }
 
   #seal(kind: string, ticket: object, now: number): string {
@@ -91,7 +91,7 @@ const wish = z.object({
 });
 const validity = z.object({ until: z.number() });
 const pageTicket = z.object({ principalId: z.string(), wish: wish.exactOptional() });
-const startTicket = z.object({
+const actionTicket = z.object({
   principalId: z.string(),
   wish,
   browserHash: z.string(),

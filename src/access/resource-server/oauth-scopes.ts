@@ -42,6 +42,7 @@ export function apiScopeOf(scope: Scope): ApiScope {
   return API_SCOPES[scope];
 }
 
+// To read the audit trail and what calls carried is to read: whether its subject may do that, the role says.
 const API_SCOPES: Readonly<Record<Scope, ApiScope>> = {
   own: "api:call",
   call: "api:call",

@@ -1,5 +1,11 @@
 import { z } from "@hono/zod-openapi";
-import { allows, projectOf, ruleActions, ruleOptions, type Principal } from "../../access/index.ts";
+import {
+  allowsOverApi,
+  projectOf,
+  ruleActions,
+  ruleOptions,
+  type Principal,
+} from "../../access/index.ts";
 import { SignalboxError } from "../../foundation/index.ts";
 import type { Explanation, Question } from "../../registry/index.ts";
 import type { ApiDeps } from "../ports.ts";
@@ -124,7 +130,7 @@ function subjectOf(
 ): Subject {
   const id = body.key;
   if (id === undefined || id === principal.keyId) return { ok: true, principal };
-  if (!allows(principal, "admin") && !allows(principal, "audit")) {
+  if (!allowsOverApi(principal, "admin") && !allowsOverApi(principal, "audit")) {
     throw new SignalboxError(
       "FORBIDDEN",
       'To ask about another key takes the scope "admin" or "audit".',
@@ -159,7 +165,7 @@ function mayDo(
   }
   if (permission !== "manage") return access.mayUse(principal, name, permission);
   const server = registry.servers().find((one) => one.name === name);
-  if (server === undefined || !allows(principal, "manage")) return false;
+  if (server === undefined || !allowsOverApi(principal, "manage")) return false;
   return principal.permissions.reaches({ name, project: projectOf(server) }, "manage");
 }
 

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { allows, callsSeenBy, type Principal } from "../../access/index.ts";
+import { allowsOverApi, callsSeenBy, type Principal } from "../../access/index.ts";
 import { SignalboxError } from "../../foundation/index.ts";
 import { callOutcomes } from "../ports.ts";
 import type { CallEntry } from "../ports.ts";
@@ -93,7 +93,7 @@ const list: Route = route({
       ...(server !== undefined && { server }),
       ...(outcome !== undefined && { outcome }),
       ...before,
-      ...callsSeenBy(principal),
+      ...callsSeenBy(principal, allowsOverApi(principal, "read")),
     });
     const last = entries.length === limit ? entries.at(-1) : undefined;
     return {
@@ -132,7 +132,8 @@ const get: Route = route({
     if (entry === undefined || !sees(principal, entry))
       throw new SignalboxError("NOT_FOUND", "There is no call with this id.");
     const own = entry.principalId === principal.id;
-    if (!own && !allows(principal, "payloads")) return { body: presented(withoutPayload(entry)) };
+    if (!own && !allowsOverApi(principal, "payloads"))
+      return { body: presented(withoutPayload(entry)) };
     if (!own && entry.arguments !== undefined) {
       const { id, name, kind } = principal;
       deps.audit?.({
@@ -153,7 +154,7 @@ const get: Route = route({
 export const callRoutes: readonly Route[] = [list, get];
 
 function sees(principal: Principal, { principalId, project }: CallEntry): boolean {
-  const seen = callsSeenBy(principal);
+  const seen = callsSeenBy(principal, allowsOverApi(principal, "read"));
   return (seen.principalId ?? principalId) === principalId && (seen.project ?? project) === project;
 }
 

@@ -1,9 +1,11 @@
 import { z } from "@hono/zod-openapi";
-import type { ConnectionView } from "../../access/index.ts";
+import { connectOutcomes } from "../../access/index.ts";
+import type { ConnectionView, ConnectResult } from "../../access/index.ts";
 import { errorTable, isSignalboxError } from "../../foundation/index.ts";
 import type { ErrorCode } from "../../foundation/index.ts";
-import { connectFailedPage, connectPage, connectPagePolicy } from "../connect-page.ts";
+import { connectFailedPage, connectPage, connectPageHeaders } from "../connect-page.ts";
 import type { ApiDeps } from "../ports.ts";
+import { originOf } from "../recorded.ts";
 import { ownerSeen, serverNamesSeen } from "../reach.ts";
 import { route } from "../route.ts";
 import type { Answer, Route } from "../route.ts";
@@ -104,7 +106,11 @@ const remove: Route = route({
   errors: ["SERVER_NOT_FOUND", "FORBIDDEN", "CONFLICT", "STORE_UNAVAILABLE"],
   handle: async (asking, { connections, registry }) => ({
     body: {
-      removed: await connections.remove(asking.principal, ownerSeen(asking, registry)),
+      removed: await connections.remove(
+        asking.principal,
+        ownerSeen(asking, registry),
+        originOf(asking),
+      ),
     },
   }),
 });
@@ -120,22 +126,22 @@ const show: Route = route({
   tag: "Connections",
   summary: "The page on which a person connects to servers",
   description: "Its link is the credential: it was made for one key and holds for ten minutes.",
-  query: z.object({ ticket, done: z.string().max(64).optional() }),
+  query: z.object({
+    ticket: ticket.default(""),
+    server: z.string().max(64).optional().describe("With `outcome`: what was just done."),
+    outcome: z.enum(connectOutcomes).optional(),
+  }),
   answer: { status: 200, description: "The page.", contentType: html },
   errors: linkErrors,
   handle: ({ query, headers }, deps) =>
     asPage(async () => {
       const { connections } = deps;
       const { view, cookie } = await connections.page(query.ticket, cookieOf(headers, deps));
-      // What a link says was done is believed only where it is so.
-      const done = view.servers.find(
-        ({ server, state }) => server === query.done && state === "connected",
-      );
       return {
-        text: connectPage(view, done?.server),
+        text: connectPage(view, query),
         contentType: html,
         headers: {
-          "Content-Security-Policy": connectPagePolicy,
+          ...connectPageHeaders,
           "Set-Cookie": `${cookieName(deps)}=${cookie}; Path=/; Max-Age=600; HttpOnly; SameSite=Lax${connections.secure ? "; Secure" : ""}`,
         },
       };
@@ -150,12 +156,18 @@ const start: Route = route({
   summary: "On to the authorization server",
   description:
     "A link of the page; it works once, and only in the browser that was shown the page.",
-  query: z.object({ ticket }),
+  query: z.object({ ticket: ticket.default("") }),
   answer: { status: 303, description: "To the authorization server." },
   errors: [...linkErrors, "OAUTH_FAILED", "OUTBOUND_REFUSED", "OUTBOUND_FAILED"],
-  handle: ({ query, headers }, deps) =>
+  handle: (asking, deps) =>
     asPage(async () =>
-      redirect(await deps.connections.start(query.ticket, cookieOf(headers, deps))),
+      redirect(
+        await deps.connections.start(
+          asking.query.ticket,
+          cookieOf(asking.headers, deps),
+          originOf(asking),
+        ),
+      ),
     ),
 });
 
@@ -166,14 +178,32 @@ const back: Route = route({
   tag: "Connections",
   summary: "Back from the authorization server",
   query: z.looseObject({}),
-  answer: { status: 303, description: "To the page, which says that it is connected." },
+  answer: { status: 303, description: "To the page, which says what came of it." },
   errors: [...linkErrors, "OAUTH_FAILED", "OUTBOUND_REFUSED", "OUTBOUND_FAILED"],
-  handle: ({ query, headers }, deps) =>
+  handle: (asking, deps) =>
     asPage(async () => {
       const answer = new URLSearchParams();
-      for (const [name, value] of Object.entries(query)) answer.set(name, String(value));
-      const { page, server } = await deps.connections.finish(answer, cookieOf(headers, deps));
-      return redirect(`${page}&done=${encodeURIComponent(server)}`);
+      for (const [name, value] of Object.entries(asking.query)) answer.set(name, String(value));
+      const cookie = cookieOf(asking.headers, deps);
+      return toPage(await deps.connections.finish(answer, cookie, originOf(asking)));
+    }),
+});
+
+const end: Route = route({
+  method: "post",
+  path: "/connect/end",
+  scope: "public",
+  tag: "Connections",
+  summary: "End a connection",
+  description:
+    "A button of the page; it works only in the browser that was shown the page. As `DELETE /api/connections/{server}`.",
+  query: z.object({ ticket: ticket.default("") }),
+  answer: { status: 303, description: "To the page, which says so." },
+  errors: [...linkErrors, "SERVER_NOT_FOUND", "FORBIDDEN", "CONFLICT"],
+  handle: (asking, deps) =>
+    asPage(async () => {
+      const cookie = cookieOf(asking.headers, deps);
+      return toPage(await deps.connections.end(asking.query.ticket, cookie, originOf(asking)));
     }),
 });
 
@@ -193,7 +223,16 @@ const document: Route = route({
 });
 
 /** `/api/connections`, and the pages below `/connect`. */
-export const connectRoutes: readonly Route[] = [list, begin, remove, show, start, back, document];
+export const connectRoutes: readonly Route[] = [
+  list,
+  begin,
+  remove,
+  show,
+  start,
+  back,
+  end,
+  document,
+];
 
 // People look at these, so what fails is a page, too.
 async function asPage(make: () => Promise<Answer>): Promise<Answer> {
@@ -205,9 +244,13 @@ async function asPage(make: () => Promise<Answer>): Promise<Answer> {
       status: error.status,
       text: connectFailedPage(error.message, errorTable[error.code].remedy),
       contentType: html,
-      headers: { "Content-Security-Policy": connectPagePolicy },
+      headers: connectPageHeaders,
     };
   }
+}
+
+function toPage({ page, server, outcome }: ConnectResult): Answer {
+  return redirect(`${page}&${new URLSearchParams({ server, outcome }).toString()}`);
 }
 
 function redirect(location: string): Answer {

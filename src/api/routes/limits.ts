@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { allows, keyLimits, periodAt } from "../../access/index.ts";
+import { allowsOverApi, keyLimits, periodAt } from "../../access/index.ts";
 import type { Allowance, CallerView, LimitedCaller, Principal } from "../../access/index.ts";
 import { isSignalboxError, SignalboxError } from "../../foundation/index.ts";
 import type { ApiDeps, LimitsPort, QuotaUsage } from "../ports.ts";
@@ -154,7 +154,7 @@ const used: Route = route({
   },
   errors: ["STORE_UNAVAILABLE"],
   handle: async ({ principal, address }, { limits: port, clock }) => {
-    const all = allows(principal, "read") && principal.permissions.gatewayWide;
+    const all = allowsOverApi(principal, "read") && principal.permissions.gatewayWide;
     const own = port.view(principal, address).quotas.map(({ subject }) => subject);
     const rows = await port.usage(clock.now(), all ? undefined : own);
     return {
@@ -174,7 +174,7 @@ function callerOf(
   { registry }: Pick<ApiDeps, "registry">,
 ): LimitedCaller & { name: string } {
   if (key === undefined || key === principal.keyId) return principal;
-  if (!allows(principal, "admin")) {
+  if (!allowsOverApi(principal, "admin")) {
     throw new SignalboxError(
       "FORBIDDEN",
       "Only an administrator may ask for another key's limits.",

@@ -1,11 +1,12 @@
 import { z } from "@hono/zod-openapi";
 import { actorOf } from "../../access/index.ts";
 import { PINNED_KINDS, pinStates, severities } from "../../registry/index.ts";
-import type { PinDetailView, PinKey, PinView } from "../../registry/index.ts";
+import type { PinDecider, PinDetailView, PinKey, PinView } from "../../registry/index.ts";
 import type { ApiDeps } from "../ports.ts";
+import { originOf } from "../recorded.ts";
 import { ownerSeen, serverNamesSeen, type Asking } from "../reach.ts";
 import { route } from "../route.ts";
-import type { Route } from "../route.ts";
+import type { Route, RouteRequest } from "../route.ts";
 
 const finding = z
   .object({
@@ -176,7 +177,7 @@ const approve: Route = route({
   errors: ["SERVER_NOT_FOUND", "PIN_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE", "BODY_INVALID"],
   handle: async (asking, { pins, registry }) => {
     const key = keyOf(asking, asking.query.kind, registry);
-    const given = { actor: actorOf(asking.principal), hash: asking.body?.hash };
+    const given = { ...deciderOf(asking), hash: asking.body?.hash };
     return { body: shown(await pins.approve(key, given)) };
   },
 });
@@ -202,7 +203,7 @@ const reject: Route = route({
   errors: ["SERVER_NOT_FOUND", "PIN_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE", "BODY_INVALID"],
   handle: async (asking, { pins, registry }) => {
     const key = keyOf(asking, asking.query.kind, registry);
-    const given = { actor: actorOf(asking.principal), hash: asking.body?.hash };
+    const given = { ...deciderOf(asking), hash: asking.body?.hash };
     return { body: shown(await pins.reject(key, given)) };
   },
 });
@@ -223,7 +224,7 @@ const approveAll: Route = route({
   errors: ["SERVER_NOT_FOUND", "STORE_UNAVAILABLE"],
   handle: async (asking, { pins, registry }) => {
     const server = ownerSeen(asking, registry);
-    const approved = await pins.approveAll(server, { actor: actorOf(asking.principal) });
+    const approved = await pins.approveAll(server, deciderOf(asking));
     return { body: { approved: approved.map(shown) } };
   },
 });
@@ -244,12 +245,16 @@ const forget: Route = route({
   errors: ["SERVER_NOT_FOUND", "STORE_UNAVAILABLE"],
   handle: async (asking, { pins, registry }) => ({
     body: {
-      forgotten: await pins.forget(ownerSeen(asking, registry), actorOf(asking.principal)),
+      forgotten: await pins.forget(ownerSeen(asking, registry), deciderOf(asking)),
     },
   }),
 });
 
 export const pinRoutes: readonly Route[] = [list, show, approve, reject, approveAll, forget];
+
+function deciderOf(asking: RouteRequest<unknown, unknown>): PinDecider {
+  return { actor: actorOf(asking.principal), origin: originOf(asking) };
+}
 
 function keyOf(asking: Asking, kind: PinKey["kind"], registry: ApiDeps["registry"]): PinKey {
   return { server: ownerSeen(asking, registry), kind, name: asking.params["tool"] ?? "" };

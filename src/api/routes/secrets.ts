@@ -126,8 +126,12 @@ const remove: Route = route({
 });
 
 const resealed = z.object({
+  table: z.string().describe("What the portion was of: secrets, connections, clients, consents."),
   resealed: z.int(),
   unreadable: z.array(z.string()).describe("What no configured key opens."),
+  left: z
+    .int()
+    .describe("What is left in the table that another key has sealed, the unreadable included."),
   next: z.string().optional(),
 });
 
@@ -142,7 +146,7 @@ const rotate: Route = route({
     "Ask again with `after` set to the `next` of the answer, until there is none. It may be broken off and begun again.",
   body: z
     .strictObject({
-      after: z.string().max(500).default("").describe("The `next` of the portion before."),
+      after: z.string().max(8000).default("").describe("The `next` of the portion before."),
       limit: z.int().min(1).max(1000).default(200),
     })
     .openapi("SecretRotation"),
@@ -151,7 +155,7 @@ const rotate: Route = route({
     status: 200,
     description: "What was done.",
     schema: resealed,
-    example: { resealed: 12, unreadable: [] },
+    example: { table: "secrets", resealed: 12, unreadable: [], left: 0, next: "connections:" },
   },
   errors: ["BODY_INVALID", "ENCRYPTION_KEY_MISSING", "STORE_UNAVAILABLE"],
   audit: {

@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { shownRecord, type ExportedRecord } from "../../ops/index.ts";
+import { enveloped, envelopeOf } from "../envelope.ts";
 import type { CallEntry } from "../ports.ts";
 import { route } from "../route.ts";
 import type { Route } from "../route.ts";
@@ -42,11 +43,7 @@ const logs: Route = route({
   answer: {
     status: 200,
     description: "The newest of both.",
-    schema: z.object({
-      success: z.literal(true),
-      data: z.array(entry),
-      timestamp: z.iso.datetime(),
-    }),
+    schema: envelopeOf(z.array(entry)),
     example: {
       success: true,
       data: [
@@ -84,13 +81,8 @@ const logs: Route = route({
     const newest = [...calls.map(ofCall), ...records.map(ofRecord)]
       .toSorted((one, other) => other.at - one.at)
       .slice(0, limit);
-    return {
-      body: {
-        success: true,
-        data: newest.map(({ at: _at, ...shown }) => shown),
-        timestamp: iso(deps.clock.now()),
-      },
-    };
+    const data = newest.map(({ at: _at, ...shown }) => shown);
+    return { body: enveloped(data, deps.clock.now()) };
   },
 });
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
 import { FakeApi } from "../fake-api.ts";
 import { fakeTerminal, type FakeTerminalOptions } from "../fake-terminal.ts";
 import { runCli } from "../run-cli.ts";
@@ -90,21 +91,41 @@ test("delete tells a person which servers will fail", async () => {
   expect((await run(["delete", "github"])).stdout).toBe("deleted github\n");
 });
 
+const rotation = z.object({ after: z.string() });
+
 test("rotate goes on until everything was seen, and fails where something could not be opened", async () => {
   const portions = [
-    { resealed: 2, unreadable: [], next: "secrets:b" },
-    { resealed: 1, unreadable: ["lost"] },
+    { table: "secrets", resealed: 2, unreadable: [], left: 2, next: 'secrets:["b"]' },
+    { table: "secrets", resealed: 1, unreadable: ["lost"], left: 1, next: "connections:" },
+    { table: "connections", resealed: 4, unreadable: [], left: 0 },
   ];
   api.answer({
     "POST /api/secrets/rotate": ({ body }) => [
       200,
-      JSON.stringify(body) === '{"after":""}' ? portions[0] : portions[1],
+      portions[["", 'secrets:["b"]', "connections:"].indexOf(rotation.parse(body).after)],
     ],
   });
   const { code, stdout, stderr } = await run(["rotate"]);
-  expect([code, stdout]).toEqual([1, "3 sealed anew\n"]);
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/secrets +3 +1\nconnections +4 +0\n/);
   expect(stderr).toContain("No configured key opens lost.");
-  expect(api.requests.map(({ body }) => body)).toEqual([{ after: "" }, { after: "secrets:b" }]);
+  expect(api.requests.map(({ body }) => body)).toEqual([
+    { after: "" },
+    { after: 'secrets:["b"]' },
+    { after: "connections:" },
+  ]);
+});
+
+test("rotate fails where a gateway has sealed with an earlier key meanwhile", async () => {
+  const portion = { table: "connections", resealed: 0, unreadable: [], left: 1 };
+  api.answer({ "POST /api/secrets/rotate": [200, portion] });
+  const { code, stdout, stderr } = await run(["rotate", "--json"]);
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({
+    left: 1,
+    tables: [{ table: "connections", left: 1 }],
+  });
+  expect(stderr).toContain("1 were sealed with an earlier key while this ran.");
 });
 
 test("generate prints another good secret every time, without a gateway", async () => {

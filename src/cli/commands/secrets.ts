@@ -175,6 +175,8 @@ async function usersOf(
 }
 
 const portion = z.looseObject({
+  table: z.string(),
+  left: z.number(),
   resealed: z.number(),
   unreadable: z.array(z.string()),
   next: z.string().optional(),
@@ -192,7 +194,7 @@ run this, then take the old one away. It may be broken off and begun again.`,
     );
   handle(command, state, async ({ api, out }) => {
     const client = await api();
-    let resealed = 0;
+    const tables = new Map<string, { resealed: number; left: number }>();
     const unreadable: string[] = [];
     for (let after: string | undefined = ""; after !== undefined;) {
       const done: z.infer<typeof portion> = await client.post(
@@ -200,12 +202,22 @@ run this, then take the old one away. It may be broken off and begun again.`,
         { after },
         portion,
       );
-      resealed += done.resealed;
+      const { resealed = 0 } = tables.get(done.table) ?? {};
+      tables.set(done.table, { resealed: resealed + done.resealed, left: done.left });
       unreadable.push(...done.unreadable);
       after = done.next === after ? undefined : done.next;
     }
-    out.result({ resealed, unreadable }, () => `${String(resealed)} sealed anew`);
-    if (unreadable.length === 0) return exitCodes.ok;
+    const counts = [...tables].map(([name, count]) => ({ table: name, ...count }));
+    const resealed = counts.reduce((sum, one) => sum + one.resealed, 0);
+    const left = counts.reduce((sum, one) => sum + one.left, 0);
+    out.result({ resealed, left, unreadable, tables: counts }, () =>
+      table(
+        ["", "SEALED ANEW", "LEFT"],
+        counts.map((one) => [one.table, String(one.resealed), String(one.left)]),
+      ),
+    );
+    if (left === 0) return exitCodes.ok;
+    if (unreadable.length === 0) throw changedMeanwhile(left);
     throw new CliError({
       exitCode: exitCodes.failed,
       code: "SECRET_UNREADABLE",
@@ -213,6 +225,16 @@ run this, then take the old one away. It may be broken off and begun again.`,
       remedy:
         "Add the key that sealed them to MCP_ENCRYPTION_KEY_PREVIOUS and run this again, or store them anew.",
     });
+  });
+}
+
+// Another gateway, still with the earlier key in use, has sealed them since.
+function changedMeanwhile(left: number): CliError {
+  return new CliError({
+    exitCode: exitCodes.failed,
+    code: "CONFLICT",
+    message: `${String(left)} were sealed with an earlier key while this ran.`,
+    remedy: "Give every gateway the new key as MCP_ENCRYPTION_KEY, then run this again.",
   });
 }
 

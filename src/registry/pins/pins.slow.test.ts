@@ -246,7 +246,7 @@ describe("two gateways on one database", () => {
     await here.lists(server, [tool("a")]);
     await expect.poll(() => there.pins.list({ server, limit: 1 }).total).toBe(1);
     await there.lists(server, [tool("a", "x")]);
-    expect(await here.pins.forget(server, ann)).toBe(1);
+    expect(await here.pins.forget(server, byAnn)).toBe(1);
     await expect.poll(() => there.now(server).held.length + here.now(server).held.length).toBe(1);
     await expect.poll(() => here.pins.list({ server, limit: 1 }).total).toBe(1);
   });

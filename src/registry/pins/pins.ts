@@ -9,6 +9,7 @@ import {
 } from "../../foundation/index.ts";
 import type {
   AuditActor,
+  AuditOrigin,
   AuditSink,
   Clock,
   Counter,
@@ -95,8 +96,13 @@ export interface PinList {
   readonly counts: Readonly<Record<PinState | "held", number>>;
 }
 
-export interface PinVerdict {
+/** Who decides, and by which request. */
+export interface PinDecider {
   readonly actor: AuditActor;
+  readonly origin?: AuditOrigin;
+}
+
+export interface PinVerdict extends PinDecider {
   /** Decides only where this is what waits. */
   readonly hash?: string | undefined;
 }
@@ -278,15 +284,15 @@ export class Pins implements PinGuard {
   }
 
   /** Approves all that waits at a server, but nothing that was rejected. Throws STORE_UNAVAILABLE. */
-  async approveAll(server: string, { actor }: PinVerdict): Promise<readonly PinView[]> {
+  async approveAll(server: string, decider: PinDecider): Promise<readonly PinView[]> {
     const at = this.#deps.clock.now();
     return await this.#inTurn(async () => {
       await this.#save();
-      const rows = await this.#table().approveAll(server, { by: byOf(actor), at });
+      const rows = await this.#table().approveAll(server, { by: byOf(decider.actor), at });
       for (const row of rows) {
         const before = this.#pins.get(keyText(row));
         this.#take(row);
-        this.#decided("approve", actor, before, row);
+        this.#decided("approve", decider, before, row);
       }
       if (rows.length > 0) this.#deps.changed(server, false);
       return rows.map((row) => this.#view(row));
@@ -294,7 +300,10 @@ export class Pins implements PinGuard {
   }
 
   /** Forgets a server, which is then seen as if for the first time; how many pins it had. Throws STORE_UNAVAILABLE. */
-  async forget(server: string, actor: AuditActor = GATEWAY_ACTOR): Promise<number> {
+  async forget(
+    server: string,
+    { actor, origin }: PinDecider = { actor: GATEWAY_ACTOR },
+  ): Promise<number> {
     return await this.#inTurn(async () => {
       this.#unsaved.clear(server);
       const count = await this.#table().forget(server);
@@ -306,6 +315,7 @@ export class Pins implements PinGuard {
           target: `server:${server}`,
           outcome: "ok",
           details: { count },
+          ...origin,
         });
       }
       this.#deps.changed(server, true);
@@ -436,7 +446,7 @@ export class Pins implements PinGuard {
       });
       if (row === undefined) return this.#view(await this.#undecided(what, key, hash));
       this.#take(row);
-      this.#decided(what, actor, before, row);
+      this.#decided(what, verdict, before, row);
       this.#deps.changed(key.server, false);
       return this.#view(row);
     });
@@ -463,7 +473,7 @@ export class Pins implements PinGuard {
 
   #decided(
     what: "approve" | "reject",
-    actor: AuditActor,
+    { actor, origin }: PinDecider,
     before: Pin | undefined,
     row: PinRow,
   ): void {
@@ -479,6 +489,7 @@ export class Pins implements PinGuard {
       outcome: "ok",
       before: stateOf(before),
       after: stateOf(row),
+      ...origin,
     });
   }
 

@@ -29,7 +29,10 @@ export interface HttpEndpointOptions {
   connectionsMax?: number;
   /** An unused connection is closed after this; default 4 s. */
   idleMs?: number;
-  /** A connection is closed after this, between two calls; default 0, which is never. */
+  /**
+   * Connections are replaced after this, default 0, which is never: further calls get new ones, and the old ones close when
+   * their calls are over. Until then there may be twice `connectionsMax`.
+   */
   ageMs?: number;
 }
 
@@ -47,6 +50,8 @@ export class HttpEndpoint {
   readonly #inFlight: Timed[] = [];
   readonly #options: HttpEndpointOptions;
   #pool: Pool | undefined;
+  readonly #retired = new Set<Pool>();
+  #aging: NodeJS.Timeout | undefined;
   #streams: Pool | undefined;
   #sweep: NodeJS.Timeout | undefined;
 
@@ -64,8 +69,7 @@ export class HttpEndpoint {
 
   /** Connections for calls, made when the first of them comes: a server that nobody calls costs little. */
   get pool(): Pool {
-    this.#pool ??= this.#newPool(this.#options.connectionsMax ?? CONNECTIONS_MAX);
-    return this.#pool;
+    return (this.#pool ??= this.#openPool());
   }
 
   /** Connections for streams that stay open: as many as there are lanes, so that none ever waits for a call. */
@@ -81,9 +85,14 @@ export class HttpEndpoint {
   /** Connections for calls: how many are open, how many of them in use, and how many calls wait for one. */
   get connections(): { open: number; busy: number; waiting: number; max: number } {
     const max = this.#options.connectionsMax ?? CONNECTIONS_MAX;
-    if (this.#pool === undefined) return { open: 0, busy: 0, waiting: 0, max };
-    const { connected, free, pending } = this.#pool.stats;
-    return { open: connected, busy: Math.max(0, connected - free), waiting: pending, max };
+    const sum = { open: 0, busy: 0, waiting: 0, max };
+    for (const pool of this.#pools()) {
+      const { connected, free, pending } = pool.stats;
+      sum.open += connected;
+      sum.busy += Math.max(0, connected - free);
+      sum.waiting += pending;
+    }
+    return sum;
   }
 
   /** Expires `call` when its deadline has passed, at most 100 ms late, until `unwatch`. */
@@ -107,11 +116,30 @@ export class HttpEndpoint {
   async close(): Promise<void> {
     if (this.#sweep !== undefined) clearInterval(this.#sweep);
     this.#sweep = undefined;
-    await Promise.all([this.#pool?.destroy(), this.#streams?.destroy()]);
+    clearTimeout(this.#aging);
+    await Promise.all([...this.#pools().map((pool) => pool.destroy()), this.#streams?.destroy()]);
+  }
+
+  #pools(): Pool[] {
+    return this.#pool === undefined ? [...this.#retired] : [this.#pool, ...this.#retired];
+  }
+
+  // undici's own limit of age asks for the time once per connection and call.
+  #openPool(): Pool {
+    const { connectionsMax = CONNECTIONS_MAX, ageMs = 0 } = this.#options;
+    const pool = this.#newPool(connectionsMax);
+    if (ageMs > 0) this.#aging = setTimeout(() => this.#retire(pool), ageMs).unref();
+    return pool;
+  }
+
+  #retire(pool: Pool): void {
+    this.#pool = undefined;
+    this.#retired.add(pool);
+    void pool.close().finally(() => this.#retired.delete(pool));
   }
 
   #newPool(connections: number | null): Pool {
-    const { idleMs = IDLE_MS, ageMs = 0, connectTimeoutMs } = this.#options;
+    const { idleMs = IDLE_MS, connectTimeoutMs } = this.#options;
     const keptMs = Math.max(1, idleMs);
     return new Pool(this.origin, {
       connections,
@@ -120,7 +148,6 @@ export class HttpEndpoint {
       keepAliveTimeout: keptMs,
       // What a server offers in `Keep-Alive` may make it shorter, never longer.
       keepAliveMaxTimeout: keptMs,
-      ...(ageMs > 0 && { clientTtl: ageMs }),
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize: headerBytesMax,

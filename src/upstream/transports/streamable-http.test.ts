@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { manualClock, type ManualClock } from "../../foundation/index.ts";
 import { isJsonObject, type JsonRpcRequest } from "../../protocol/index.ts";
 import type { Lane, LaneContext, OutboundRequest, TransportDeps } from "../lane.ts";
 import type { ServerOptions } from "../server-options.ts";
@@ -77,6 +78,41 @@ function server(
   });
 }
 
+/** A server that says on its first call what the test lets it say, and nothing on others; and a lane to it, on a clock of its own. */
+async function slowServer(era: "modern" | "legacy"): Promise<{
+  lane: Lane;
+  peer: FakeHttpServer;
+  clock: ManualClock;
+  progress: (progress: number) => Promise<void>;
+  answer: () => Promise<void>;
+}> {
+  const clock = manualClock();
+  const first = Promise.withResolvers<Parameters<Handle>>();
+  const peer = await server(era, (request, response) => {
+    events(response);
+    first.resolve([request, response]);
+  });
+  const progress = async (step: number): Promise<void> => {
+    const [{ message }, response] = await first.promise;
+    const params = { progressToken: message["id"], progress: step };
+    event(response, { jsonrpc: "2.0", method: "notifications/progress", params });
+  };
+  const answer = async (): Promise<void> => {
+    const [request, response] = await first.promise;
+    event(response, answerTo(request));
+    response.end();
+  };
+  return { lane: await laneTo(peer, era, { deps: { clock } }), peer, clock, progress, answer };
+}
+
+/** Lets `ms` pass, until the lane has looked at what is overdue: a call that may take just as long is then over. */
+async function pass(lane: Lane, clock: ManualClock, ms: number): Promise<void> {
+  const heard = new Heard();
+  lane.send(call("short", { timeoutMs: ms }), heard);
+  clock.advance(ms);
+  expect((await heard.failure).code).toBe("SERVER_TIMEOUT");
+}
+
 function sentIds(peer: FakeHttpServer): unknown[] {
   return peer.calls("tools/call").map((one) => one.message["id"]);
 }
@@ -125,25 +161,16 @@ describe.each(["modern", "legacy"] as const)("a %s server", (era) => {
   });
 
   test("reports progress under the caller's token, which puts the deadline off", async () => {
-    const peer = await server(era, async (request, response) => {
-      const progressToken = request.message["id"];
-      events(response);
-      for (let progress = 1; progress <= 4; progress++) {
-        event(response, {
-          jsonrpc: "2.0",
-          method: "notifications/progress",
-          params: { progressToken, progress },
-        });
-        await delay(150);
-      }
-      event(response, answerTo(request));
-      response.end();
-    });
-    const lane = await laneTo(peer, era);
+    const { lane, peer, clock, progress, answer } = await slowServer(era);
     const heard = new Heard();
     lane.send(call(1, { timeoutMs: 400 }, { progressToken: "mine" }), heard);
+    for (let step = 1; step <= 4; step++) {
+      await progress(step);
+      await vi.waitFor(() => expect(heard.messages).toHaveLength(step));
+      await pass(lane, clock, 150);
+    }
+    await answer();
     expect(await heard.json).toMatchObject({ id: 1 });
-    expect(heard.messages).toHaveLength(4);
     expect(heard.messages[3]).toMatchObject({ params: { progressToken: "mine", progress: 4 } });
     const sent = peer.calls("tools/call")[0]?.message;
     expect(sent).toMatchObject({ params: { _meta: { progressToken: sent?.["id"] } } });
@@ -164,21 +191,30 @@ describe.each(["modern", "legacy"] as const)("a %s server", (era) => {
   });
 
   test("may say more only while progress comes, up to the whole time allowed", async () => {
-    const peer = await server(era, async (request, response) => {
-      const progressToken = request.message["id"];
-      const message = { jsonrpc: "2.0", method: "notifications/progress" };
-      events(response);
-      for (let progress = 1; !response.closed; progress++) {
-        event(response, { ...message, params: { progressToken, progress } });
-        await delay(50);
-      }
-    });
-    const lane = await laneTo(peer, era);
+    const { lane, clock, progress } = await slowServer(era);
     const heard = new Heard();
     const timeouts = { timeoutMs: 200, timeoutMaxMs: 600 };
     lane.send(call(1, timeouts, { progressToken: 5 }), heard);
+    for (let step = 1; step <= 5; step++) {
+      await progress(step);
+      await vi.waitFor(() => expect(heard.messages).toHaveLength(step));
+      await pass(lane, clock, 119);
+    }
+    expect(heard.endings).toBe(0);
+    await pass(lane, clock, 5);
     expect((await heard.failure).code).toBe("SERVER_TIMEOUT");
-    expect(heard.messages.length).toBeGreaterThan(5);
+  });
+
+  test("that reports no progress any more has no more time", async () => {
+    const { lane, clock, progress } = await slowServer(era);
+    const heard = new Heard();
+    lane.send(call(1, { timeoutMs: 200, timeoutMaxMs: 600 }, { progressToken: 5 }), heard);
+    await progress(1);
+    await vi.waitFor(() => expect(heard.messages).toHaveLength(1));
+    await pass(lane, clock, 199);
+    expect(heard.endings).toBe(0);
+    await pass(lane, clock, 1);
+    expect((await heard.failure).code).toBe("SERVER_TIMEOUT");
   });
 
   test("that answers twice is heard once", async () => {

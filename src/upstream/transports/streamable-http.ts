@@ -49,6 +49,9 @@ import { serverWords } from "../server-words.ts";
 const closeTimeoutMs = 2000;
 const streamWaitMs = 300;
 const messageTimeoutMs = 10_000;
+/** Names of a method whose headers are kept; none that is longer. */
+const NAMED_MAX = 1_000;
+const NAME_LENGTH_MAX = 128;
 
 type RemoteOptions = Pick<
   ServerOptions,
@@ -169,6 +172,8 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
   readonly #ignored: CounterSlot | undefined;
   readonly #initializeHeaders: string[];
   #headers: string[];
+  /** Of a modern lane, by method and name; methods are those that have names. */
+  readonly #named = new Map<string, Map<string, string[]>>();
   /** What the last `initialize` was given. */
   #given: string | undefined;
   #lastId = 0;
@@ -275,17 +280,29 @@ class StreamableHttpLane implements Lane, ExchangeHost, ServerStreamHost {
         ? this.#headers
         : this.#headers.concat("traceparent", traceparent);
     }
-    const headers = this.#headers.slice();
-    headers.push("mcp-method", message.method);
     const name = request.name ?? mcpNameOf(message.method, message.params);
-    if (typeof name === "string") headers.push("mcp-name", encodeHeaderValue(name));
-    if (request.paramHeaders !== undefined) {
-      for (const header in request.paramHeaders) {
-        const value = request.paramHeaders[header];
-        if (value !== undefined) headers.push(header, value);
-      }
+    const headers = this.#headersFor(message.method, typeof name === "string" ? name : undefined);
+    const { paramHeaders } = request;
+    if (paramHeaders === undefined && traceparent === undefined) return headers;
+    const more = headers.slice();
+    for (const header in paramHeaders) {
+      const value = paramHeaders[header];
+      if (value !== undefined) more.push(header, value);
     }
-    if (traceparent !== undefined) headers.push("traceparent", traceparent);
+    if (traceparent !== undefined) more.push("traceparent", traceparent);
+    return more;
+  }
+
+  // Few names make most of the calls, so theirs are kept; nobody adds to them.
+  #headersFor(method: string, name: string | undefined): string[] {
+    if (name === undefined) return [...this.#headers, "mcp-method", method];
+    let ofMethod = this.#named.get(method);
+    if (ofMethod === undefined) this.#named.set(method, (ofMethod = new Map()));
+    const known = ofMethod.get(name);
+    if (known !== undefined) return known;
+    if (ofMethod.size >= NAMED_MAX) ofMethod.clear();
+    const headers = [...this.#headers, "mcp-method", method, "mcp-name", encodeHeaderValue(name)];
+    if (name.length <= NAME_LENGTH_MAX) ofMethod.set(name, headers);
     return headers;
   }
 

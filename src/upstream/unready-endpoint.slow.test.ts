@@ -61,13 +61,13 @@ test.for(["round_robin", "least_connections"])(
 
 test("an endpoint that did not open is opened again beside the calls, and takes its share once it is open", async () => {
   const [well1, { peer: black, open }] = [await modernServer(well), await blackhole()];
-  const server = serverOf([well1, black], {}, 300);
+  const server = serverOf([well1, black], {}, 1_200);
   const [, dead] = server.links;
   await Promise.all([deliver(server), deliver(server)]);
   await expect.poll(() => dead?.lastError).toBeDefined();
-  while (openingsOf(black) < 4) {
-    // Each is over long before an opening is.
-    const { error } = await deliver(server, { timeoutMs: 250 });
+  while (openingsOf(black) < 3) {
+    // Each is over before an opening is.
+    const { error } = await deliver(server, { timeoutMs: 1_000 });
     expect(error).toBeUndefined();
     await delay(5);
   }
