@@ -246,6 +246,7 @@ export class GatewayProcess {
       now: () => clock.now(),
       contextOf: (name, { places, secrets }) => {
         for (const secret of secrets) hideSecret(secret);
+        log.info({ serverId: name }, `Initialized ${name} MCP service ✓`);
         return {
           fetch: this.#outbound.fetchFor(places),
           clock: serviceClock,
@@ -913,6 +914,19 @@ export class GatewayProcess {
       inUse.slot(DATABASE_LABEL, "database").set(use.inUse);
       idle.slot(DATABASE_LABEL, "database").set(use.idle);
       waiting.slot(DATABASE_LABEL, "database").set(use.waiting);
+    });
+    let shown: string[] = [];
+    metrics.collect(() => {
+      for (const label of shown)
+        for (const gauge of [size, inUse, idle, waiting]) gauge.remove(label, "database");
+      shown = this.#services.pools().map((pool) => {
+        const server = `db:${pool.name}`;
+        size.slot(server, "database").set(pool.inUse + pool.idle);
+        inUse.slot(server, "database").set(pool.inUse);
+        idle.slot(server, "database").set(pool.idle);
+        waiting.slot(server, "database").set(pool.waiting);
+        return server;
+      });
     });
   }
 

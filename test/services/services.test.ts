@@ -118,7 +118,13 @@ test("a database named by variables is there with its tools, and calls go throug
     status: { state: "connected", transport: "in-process" },
     service: { connected: true },
   });
-  expect(running.child.stdout() + running.child.stderr()).not.toContain(password);
+  const said = running.child.stdout() + running.child.stderr();
+  expect(said).not.toContain(password);
+  expect(said).toContain("Initialized postgres MCP service ✓");
+  const metrics = await (await fetch(running.metricsUrl)).text();
+  expect(metrics).toContain(
+    'mcp_connection_pool_size{server_id="db:kids-ascension-db",pool="database"} ',
+  );
 });
 
 test("a changed file brings, changes and takes a service, and secrets of the vault are put in place", async () => {

@@ -82,6 +82,7 @@ export async function connect(
     databases,
     rowsMax: options.rows_max,
     health: (signal) => healthOf(databases, signal),
+    pools: () => [...databases.values()].map(({ name, status }) => ({ ...status, name })),
     close: async () => {
       await Promise.all([...databases.values()].map((database) => database.close()));
     },

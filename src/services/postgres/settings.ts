@@ -26,17 +26,25 @@ export const postgresSettings = defineSettings({
         database,
       )
       .default({}),
-    pool_min: z.int().min(0).max(100).default(2),
-    pool_max: z.int().min(1).max(500).default(10),
-    idle_timeout: duration.default(10_000),
-    connect_timeout: duration.default(10_000),
-    query_timeout: duration.default(10_000),
-    rows_max: z.int().min(1).max(100_000).default(1_000),
+    pool_min: z
+      .int()
+      .min(0)
+      .max(100)
+      .default(2)
+      .describe("Connections to each database that stay open"),
+    pool_max: z.int().min(1).max(500).default(10).describe("Connections to each database at most"),
+    idle_timeout: duration
+      .default(10_000)
+      .describe("An unused connection beyond those is closed after this"),
+    connect_timeout: duration.default(10_000).describe("The longest wait for a connection"),
+    query_timeout: duration.default(10_000).describe("The longest statement"),
+    rows_max: z.int().min(1).max(100_000).default(1_000).describe("Rows of an answer at most"),
     bytes_max: z
       .int()
       .min(1_024)
       .max(64 * 1024 * 1024)
-      .default(1024 * 1024),
+      .default(1024 * 1024)
+      .describe("Bytes of an answer's rows at most"),
   }),
   env: [
     { name: "POSTGRES_<NAME>_URL", path: (chosen) => ["databases", nameOf(chosen), "url"] },
