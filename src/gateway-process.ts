@@ -245,7 +245,10 @@ export class GatewayProcess {
     this.#services = new ServiceShelf({
       now: () => clock.now(),
       contextOf: (name, { places, secrets }) => {
-        for (const secret of secrets) hideSecret(secret);
+        for (const secret of secrets) {
+          hideSecret(secret);
+          hidePassword(secret);
+        }
         log.info({ serverId: name }, `Initialized ${name} MCP service ✓`);
         return {
           fetch: this.#outbound.fetchFor(places),
@@ -564,11 +567,7 @@ export class GatewayProcess {
     const own = [auth.admin_key, auth.jwt.secret, secrets.encryption_key, ...agreed.values()];
     for (const secret of [...own, ...secrets.previous_encryption_keys])
       if (secret !== undefined) hideSecret(secret);
-    for (const url of [database.url, cache.redis_url]) {
-      const password = URL.parse(url ?? "")?.password ?? "";
-      // A shorter one may be a word that stands in every other line; in an address it is masked all the same.
-      if (password.length >= HIDDEN_PASSWORD_MIN) hideSecret(password);
-    }
+    for (const url of [database.url, cache.redis_url]) hidePassword(url ?? "");
   }
 
   async #unlockVault(): Promise<void> {
@@ -917,8 +916,8 @@ export class GatewayProcess {
     });
     let shown: string[] = [];
     metrics.collect(() => {
-      for (const label of shown)
-        for (const gauge of [size, inUse, idle, waiting]) gauge.remove(label, "database");
+      for (const server of shown)
+        for (const gauge of [size, inUse, idle, waiting]) gauge.remove(server, "database");
       shown = this.#services.pools().map((pool) => {
         const server = `db:${pool.name}`;
         size.slot(server, "database").set(pool.inUse + pool.idle);
@@ -1120,6 +1119,12 @@ export class GatewayProcess {
       ? "shown at the first start; set SIGNALBOX_ADMIN_KEY to replace it"
       : `in ${this.#keyFile()}`;
   }
+}
+
+// A shorter one may be a word that stands in every other line; in an address it is masked all the same.
+function hidePassword(url: string): void {
+  const password = URL.parse(url)?.password ?? "";
+  if (password.length >= HIDDEN_PASSWORD_MIN) hideSecret(decodeURIComponent(password));
 }
 
 // A caller inside the process is nobody in particular.

@@ -6,16 +6,17 @@ const guide = await readFile(new URL("../../docs/services/write-a-service.md", h
 const blocks = [...guide.matchAll(/```ts\n\/\/ (\S+)\n([\s\S]*?)\n```/g)];
 
 test("the guide shows every file of the example", () => {
-  const names = blocks.map(([, name]) => name);
-  expect(names.toSorted()).toEqual([
-    "get-tides.ts",
-    "index.ts",
-    "list-stations.ts",
-    "report-level.ts",
-    "runtime.ts",
-    "settings.ts",
-    "tides.test.ts",
-  ]);
+  expect(new Set(blocks.map(([, name]) => name))).toEqual(
+    new Set([
+      "get-tides.ts",
+      "index.ts",
+      "list-stations.ts",
+      "report-level.ts",
+      "runtime.ts",
+      "settings.ts",
+      "tides.test.ts",
+    ]),
+  );
 });
 
 test.each(blocks.map(([, name = "", code = ""]) => [name, code] as const))(
