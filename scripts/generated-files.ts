@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { errorPages } from "./error-pages.ts";
 import { openapiFile } from "./openapi.ts";
 import { promisesPage } from "./promises.ts";
+import { servicesPage } from "./services-page.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -12,7 +13,7 @@ const ownFolders = ["docs/errors"];
 
 /** Writes every generated file that differs, removes left-overs, and returns the paths it touched. */
 export async function writeGeneratedFiles(): Promise<string[]> {
-  const files = generatedFiles();
+  const files = await generatedFiles();
   const stale = await staleFiles(files);
   for (const path of stale) {
     const text = files.get(path);
@@ -24,11 +25,11 @@ export async function writeGeneratedFiles(): Promise<string[]> {
 
 /** The generated files that differ from what the code says now. */
 export async function staleGeneratedFiles(): Promise<string[]> {
-  return staleFiles(generatedFiles());
+  return staleFiles(await generatedFiles());
 }
 
-function generatedFiles(): Map<string, string> {
-  return new Map([...errorPages(), ...promisesPage(), ...openapiFile()]);
+async function generatedFiles(): Promise<Map<string, string>> {
+  return new Map([...errorPages(), ...promisesPage(), ...openapiFile(), ...(await servicesPage())]);
 }
 
 async function staleFiles(files: Map<string, string>): Promise<string[]> {

@@ -256,7 +256,11 @@ export class GatewayProcess {
     this.#services = new ServiceShelf({
       now: () => clock.now(),
       contextOf: (name, { places, secrets }) => {
-        for (const secret of secrets) hideSecret(secret);
+        for (const secret of secrets) {
+          hideSecret(secret);
+          hidePassword(secret);
+        }
+        log.info({ serverId: name }, `Initialized ${name} MCP service ✓`);
         return {
           fetch: this.#outbound.fetchFor(places),
           clock: serviceClock,
@@ -586,11 +590,7 @@ export class GatewayProcess {
     const own = [auth.admin_key, auth.jwt.secret, secrets.encryption_key, ...agreed.values()];
     for (const secret of [...own, ...secrets.previous_encryption_keys])
       if (secret !== undefined) hideSecret(secret);
-    for (const url of [database.url, cache.redis_url]) {
-      const password = URL.parse(url ?? "")?.password ?? "";
-      // A shorter one may be a word that stands in every other line; in an address it is masked all the same.
-      if (password.length >= HIDDEN_PASSWORD_MIN) hideSecret(password);
-    }
+    for (const url of [database.url, cache.redis_url]) hidePassword(url ?? "");
   }
 
   async #unlockVault(): Promise<void> {
@@ -938,6 +938,19 @@ export class GatewayProcess {
       idle.slot(DATABASE_LABEL, "database").set(use.idle);
       waiting.slot(DATABASE_LABEL, "database").set(use.waiting);
     });
+    let shown: string[] = [];
+    metrics.collect(() => {
+      for (const server of shown)
+        for (const gauge of [size, inUse, idle, waiting]) gauge.remove(server, "database");
+      shown = this.#services.pools().map((pool) => {
+        const server = `db:${pool.name}`;
+        size.slot(server, "database").set(pool.inUse + pool.idle);
+        inUse.slot(server, "database").set(pool.inUse);
+        idle.slot(server, "database").set(pool.idle);
+        waiting.slot(server, "database").set(pool.waiting);
+        return server;
+      });
+    });
   }
 
   // Where services go beyond what their settings name is judged as what servers name is.
@@ -1197,6 +1210,12 @@ export class GatewayProcess {
       ? "shown at the first start; set SIGNALBOX_ADMIN_KEY to replace it"
       : `in ${this.#keyFile()}`;
   }
+}
+
+// A shorter one may be a word that stands in every other line; in an address it is masked all the same.
+function hidePassword(url: string): void {
+  const password = URL.parse(url)?.password ?? "";
+  if (password.length >= HIDDEN_PASSWORD_MIN) hideSecret(decodeURIComponent(password));
 }
 
 // A caller inside the process is nobody in particular.

@@ -1,5 +1,6 @@
 export { defineService } from "./service.ts";
 export type {
+  PoolStatus,
   RateStatus,
   Service,
   ServiceDefinition,

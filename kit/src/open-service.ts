@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { orAborted } from "./clock.ts";
 import type { ServiceContext, ServiceLog } from "./service-context.ts";
 import type {
+  PoolStatus,
   RateStatus,
   Service,
   ServiceDefinition,
@@ -78,6 +79,11 @@ export class OpenService<Runtime extends ServiceRuntime = ServiceRuntime> implem
   /** What is left of the vendor's limits; nothing before the first call. */
   rateStatus(): readonly RateStatus[] {
     return this.#connection?.runtime?.rateStatus?.() ?? [];
+  }
+
+  /** The connections it keeps; none before the first call. */
+  pools(): readonly PoolStatus[] {
+    return this.#connection?.runtime?.pools?.() ?? [];
   }
 
   hold(): AsyncDisposable {

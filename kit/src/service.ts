@@ -40,7 +40,19 @@ export interface ServiceRuntime {
   health?(signal: AbortSignal): Promise<ServiceHealth>;
   /** What is left of the vendor's limits. */
   rateStatus?(): readonly RateStatus[];
+  /** The connections it keeps, for the metrics. */
+  pools?(): readonly PoolStatus[];
   close?(): Promise<void>;
+}
+
+/** A pool of connections. */
+export interface PoolStatus {
+  /** Unique within the service: a database's name. */
+  readonly name: string;
+  readonly inUse: number;
+  readonly idle: number;
+  /** Calls that wait for a connection. */
+  readonly waiting: number;
 }
 
 export interface ServiceHealth {

@@ -173,7 +173,8 @@ class ReferenceFiller {
 
   #resolve({ kind, name }: Reference, path: SettingPath): string | undefined {
     if (kind === "secret") {
-      const why = "the vault's secrets are for servers: use ${env:NAME} or ${file:/path}";
+      const why =
+        "the vault's secrets are for servers and the secrets of services: use ${env:NAME} or ${file:/path}";
       this.#problem(path, `\${secret:...} cannot stand here; ${why}`);
       return undefined;
     }

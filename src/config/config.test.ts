@@ -573,7 +573,7 @@ test.each<[string, Given, string[]]>([
     [
       "signalbox.toml:2: database.url: needs the environment variable NOPE, which is not set",
       "signalbox.toml:4: auth.admin_key: needs the file /none/at/all, which does not exist",
-      "signalbox.toml:6: cache.redis_url: ${secret:...} cannot stand here; the vault's secrets are for servers: use ${env:NAME} or ${file:/path}",
+      "signalbox.toml:6: cache.redis_url: ${secret:...} cannot stand here; the vault's secrets are for servers and the secrets of services: use ${env:NAME} or ${file:/path}",
     ],
   ],
   [

@@ -399,6 +399,88 @@ export const errorTable = {
     remedy:
       "The message names what it needs. Set the variables in the gateway's environment (or in `.env`) and start it again, or write the settings under `[services.<name>]` of signalbox.toml, which is read again at once. docs/services.md lists them.",
   },
+  VENDOR_UNAVAILABLE: {
+    status: 502,
+    summary: "What stands behind a service failed in a way that may pass.",
+    remedy:
+      "Try again later. A request that only reads, or that the vendor takes once however often it comes, was repeated already; another may have been done, so look before you repeat it.",
+  },
+  VENDOR_UNREACHABLE: {
+    status: 502,
+    summary: "What stands behind a service could not be reached, or the connection broke.",
+    remedy:
+      "Check the address in the service's settings, the network and the vendor's status page; `signalbox servers show` tells what the service last said of itself.",
+  },
+  VENDOR_TIMEOUT: {
+    status: 504,
+    summary: "What stands behind a service did not answer in time.",
+    remedy:
+      "Ask for less, or raise the `timeout` in the service's settings. A request that changes something may have been done: look before you repeat it.",
+  },
+  VENDOR_THROTTLED: {
+    status: 429,
+    summary: "The vendor asks for fewer requests, or its limit is used up.",
+    remedy:
+      "Wait as long as `retryAfterMs` of the answer says. `signalbox servers show` tells what is left of the vendor's limits; a larger plan or another key may be the way.",
+  },
+  VENDOR_REFUSED: {
+    status: 502,
+    summary: "The vendor refused what was asked.",
+    remedy:
+      "The message has the vendor's own words. Usual causes: a key that is wrong, expired or lacks a right, a name that does not exist, or a value that it does not take.",
+  },
+  VENDOR_ANSWER: {
+    status: 502,
+    summary: "The vendor answered something that the service does not know, or too much.",
+    remedy:
+      "Ask for less where the answer was too large. Where its form is not known the vendor has changed its API: a newer version of Signalbox may know it.",
+  },
+  SQL_REFUSED: {
+    status: 400,
+    summary: "The statement is not run, since it could do more than it may.",
+    remedy:
+      "The message says why. `query` and `explain` take one statement that only reads; docs/services/postgres.md has the rules and how an operator allows a function.",
+  },
+  SQL_INVALID: {
+    status: 400,
+    summary: "The statement is no SQL that PostgreSQL understands.",
+    remedy: "The message has the parser's own words. Correct the statement.",
+  },
+  SQL_FAILED: {
+    status: 400,
+    summary: "The database refused the statement.",
+    remedy:
+      "The message has PostgreSQL's own words, and `sqlState` its code. `describe_table` tells the columns and types there are.",
+  },
+  SQL_TIMEOUT: {
+    status: 504,
+    summary: "The statement took longer than it may and was ended.",
+    remedy:
+      "Ask for less, or see with `explain` why it is slow. An operator can raise `query_timeout` under [services.postgres].",
+  },
+  SQL_CONFLICT: {
+    status: 409,
+    summary: "The statement collided with others, again and again.",
+    remedy: "Nothing of it was kept. Try again; change fewer rows in one transaction.",
+  },
+  SQL_UNREACHABLE: {
+    status: 502,
+    summary: "The database of a service cannot be reached, or does not let the gateway in.",
+    remedy:
+      "The gateway's log says why: the address, the password, the number of connections it permits, or its certificate. The gateway connects again by itself.",
+  },
+  SQL_READ_ONLY: {
+    status: 403,
+    summary: "The database is only for reading here.",
+    remedy:
+      "An operator can open it for writing: POSTGRES_<NAME>_WRITES=true, or `writes = true` under [services.postgres.databases.<name>]. A role of the database's own that may only do what is meant is the better wall.",
+  },
+  SQL_TOO_LARGE: {
+    status: 413,
+    summary: "The answer of the database is larger than may be read at once.",
+    remedy:
+      "Select fewer or shorter columns, or fewer rows. An operator can raise `bytes_max` under [services.postgres].",
+  },
   SERVER_THROTTLED: {
     status: 503,
     summary: "The server asks for fewer calls.",

@@ -7,7 +7,7 @@ import {
   textOf,
 } from "@signalbox/kit/testing";
 import { expect, test } from "vitest";
-import { tides } from "../../kit/examples/tides/index.ts";
+import { tides } from "../../examples/tides/index.ts";
 import type { BuiltinService } from "./service-list.ts";
 import { ServiceShelf } from "./service-shelf.ts";
 

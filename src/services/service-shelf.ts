@@ -4,6 +4,7 @@ import {
   openService,
   secretsIn,
   type OpenService,
+  type PoolStatus,
   type RateStatus,
   type Service,
   type ServiceContext,
@@ -99,6 +100,11 @@ export class ServiceShelf {
     return [...this.#opened].flatMap(([name, { health }]) =>
       health === undefined || health.status === "ok" ? [] : [{ name, health }],
     );
+  }
+
+  /** The pools of connections of all services. */
+  pools(): readonly PoolStatus[] {
+    return [...this.#opened.values()].flatMap(({ service }) => service.pools());
   }
 
   async #configured(
