@@ -155,7 +155,8 @@ export function fakePeople(
   const store = new FakePeopleStore();
   const vault = new Vault();
   vault.unlock([randomBytes(32)]);
-  const hasher = new PasswordHasher();
+  // As cheap as argon2 can be: tests sign in again and again.
+  const hasher = new PasswordHasher(undefined, { memory: 64, passes: 1, parallelism: 1 });
   const lockOut = lockOutOptions.parse(given.lockOut ?? {});
   const reports = new RefusalReports(audit, clock);
   const roles = new Roles();

@@ -11,35 +11,48 @@ export interface HasherLimits {
   readonly queueMax: number;
 }
 
+export interface HashCost {
+  /** KiB. */
+  readonly memory: number;
+  readonly passes: number;
+  readonly parallelism: number;
+}
+
 /** Hashes passwords and compares them. Throws SIGN_IN_BUSY where too many wait, NODE_UNSUPPORTED before Node 24.7. */
 export class PasswordHasher {
   readonly #limits: HasherLimits;
+  readonly #cost: HashCost;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
-  constructor(limits: HasherLimits = { concurrency: 2, queueMax: 32 }) {
+  /** `cost` (default: OWASP's) is what a new hash takes. */
+  constructor(
+    limits: HasherLimits = { concurrency: 2, queueMax: 32 },
+    cost: HashCost = RECOMMENDED,
+  ) {
     this.#limits = limits;
+    this.#cost = cost;
   }
 
   /** A PHC string with a salt of its own. */
   async hash(password: string): Promise<string> {
     const salt = randomBytes(SALT_BYTES);
-    const hash = await this.#inTurn(() => derive(password, salt, CURRENT, HASH_BYTES));
-    return phc(salt, hash);
+    const hash = await this.#inTurn(() => derive(password, salt, this.#cost, HASH_BYTES));
+    return phc(salt, hash, this.#cost);
   }
 
   /** Whether a password is the one of a hash. Without a hash it takes the same time, and is not. */
   async matches(password: string, stored: string | undefined): Promise<boolean> {
     const known = stored === undefined ? undefined : parsed(stored);
-    const { salt, hash, cost } = known ?? NOBODY;
+    const { salt, hash, cost } = known ?? { ...NOBODY, cost: this.#cost };
     const derived = await this.#inTurn(() => derive(password, salt, cost, hash.length));
     return timingSafeEqual(derived, hash) && known !== undefined;
   }
 
   /** Whether a hash was made with other parameters than today's. */
   outdated(stored: string): boolean {
-    const { cost } = parsed(stored) ?? NOBODY;
-    return cost.memory !== CURRENT.memory || cost.passes !== CURRENT.passes;
+    const { memory, passes } = parsed(stored)?.cost ?? this.#cost;
+    return memory !== this.#cost.memory || passes !== this.#cost.passes;
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -62,22 +75,15 @@ export class PasswordHasher {
   }
 }
 
-interface Cost {
-  /** KiB. */
-  readonly memory: number;
-  readonly passes: number;
-  readonly parallelism: number;
-}
-
-const CURRENT: Cost = { memory: 19_456, passes: 2, parallelism: 1 };
+const RECOMMENDED: HashCost = { memory: 19_456, passes: 2, parallelism: 1 };
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 
 // What a password is compared with where there is none.
-const NOBODY = { salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES), cost: CURRENT };
+const NOBODY = { salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES) };
 
 // The same letter can be written in several ways, and keyboards differ in which (NIST SP 800-63B, section 3.1.1.2).
-function derive(password: string, salt: Buffer, cost: Cost, bytes: number): Promise<Buffer> {
+function derive(password: string, salt: Buffer, cost: HashCost, bytes: number): Promise<Buffer> {
   const argon2: typeof crypto.argon2 | undefined = crypto.argon2;
   if (argon2 === undefined) {
     throw new SignalboxError(
@@ -94,12 +100,12 @@ function derive(password: string, salt: Buffer, cost: Cost, bytes: number): Prom
   });
 }
 
-function phc(salt: Buffer, hash: Buffer): string {
-  const { memory, passes, parallelism } = CURRENT;
+function phc(salt: Buffer, hash: Buffer, cost: HashCost): string {
+  const { memory, passes, parallelism } = cost;
   return `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$${base64(salt)}$${base64(hash)}`;
 }
 
-function parsed(text: string): { salt: Buffer; hash: Buffer; cost: Cost } | undefined {
+function parsed(text: string): { salt: Buffer; hash: Buffer; cost: HashCost } | undefined {
   const [, memory, passes, parallelism, salt, hash] = SHAPE.exec(text) ?? [];
   if (salt === undefined || hash === undefined) return undefined;
   return {
