@@ -19,8 +19,9 @@ export const createIssue = tool({
   annotations: adds,
   examples: [{ input: { repo: "acme/site", title: "The login fails", labels: ["bug"] } }],
   cost: 150,
-  handler: async ({ owner, repo, ...json }, { runtime: { api, repository }, signal }) => {
-    const path = `${repository({ owner, repo }).path}/issues`;
+  handler: async ({ owner, repo, ...json }, { runtime, signal }) => {
+    const { api } = runtime;
+    const path = `${runtime.repository({ owner, repo }).path}/issues`;
     // Clocks may differ by a minute.
     const begun = new Date(api.clock.now() - 60_000).toISOString();
     const make = (): Promise<z.output<typeof issueSent>> =>

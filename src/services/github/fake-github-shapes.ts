@@ -466,5 +466,5 @@ function addresses(url: string, names: readonly string[]): Record<string, string
 }
 
 function idOf(text: string): number {
-  return [...text].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 1_000_003, 7);
+  return Buffer.from(text).reduce((sum, byte) => (sum * 31 + byte) % 1_000_003, 7);
 }

@@ -165,7 +165,7 @@ export class FakeGithub {
     if (request.headers["x-github-api-version"] !== "2022-11-28") throw refusal(400, "API version");
     if ((request.headers["user-agent"] ?? "") === "")
       throw refusal(403, "Request forbidden by administrative rules.");
-    if (/^\/app\//.test(pathname)) return this.#installationToken(request);
+    if (pathname.startsWith("/app/")) return this.#installationToken(request);
     const login = this.#loginOf(request);
     if (resource !== "none") this.#spend(resource);
     if (request.method !== "GET") this.#spendWrite();

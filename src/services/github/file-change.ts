@@ -11,14 +11,14 @@ export const fileChange = z.object({
 
 /** Writes or deletes a file in a commit of its own. */
 export async function changeFile(
-  { api, repository }: GitHub,
+  runtime: GitHub,
   named: RepositoryNamed,
   change: Pick<RestRequest, "method" | "json" | "signal"> & { path: string },
 ): Promise<z.output<typeof fileChange>> {
   const { path, ...request } = change;
   try {
-    const { content, commit } = await api.change(
-      { ...request, path: `${repository(named).path}/contents/${place`${path}`}` },
+    const { content, commit } = await runtime.api.change(
+      { ...request, path: `${runtime.repository(named).path}/contents/${place`${path}`}` },
       sent,
     );
     return {

@@ -68,8 +68,7 @@ export class GithubApi {
     schema: Schema,
     resource: Resource = "core",
   ): Promise<z.output<Schema>> {
-    using _place = await this.#secondary.take("secondary", { signal: request.signal });
-    return await this.#clients[resource].ask(request, schema);
+    return await this.#counted(request, 1, () => this.#clients[resource].ask(request, schema));
   }
 
   /** Changes something. Never repeated where it may have been done: GitHub knows no idempotency keys. */
@@ -77,10 +76,11 @@ export class GithubApi {
     request: RestRequest,
     schema: Schema,
   ): Promise<z.output<Schema>> {
-    const { signal } = request;
-    using _points = await this.#secondary.take("secondary", { signal, cost: 5 });
-    using _write = await this.#writes.take("writes", { signal });
-    return await this.#clients.core.ask({ safe: false, ...request }, schema);
+    const write = await this.#writes.take("writes", { signal: request.signal });
+    write[Symbol.dispose]();
+    return await this.#counted(request, 5, () =>
+      this.#clients.core.ask({ safe: false, ...request }, schema),
+    );
   }
 
   /** Pages of a list, by the links GitHub gives; `pick` finds the items of a page. */
@@ -114,14 +114,28 @@ export class GithubApi {
     pick: z.ZodType<readonly Item[]>,
     resource: Resource,
   ): Promise<{ link: string | undefined; found: readonly Item[] }> {
-    using _place = await this.#secondary.take("secondary", { signal: request.signal });
-    const { data, headers, status } = await this.#clients[resource].request(request);
+    const { data, headers, status } = await this.#counted(request, 1, () =>
+      this.#clients[resource].request(request),
+    );
     const parsed = pick.safeParse(data);
     if (parsed.success) return { link: nextLink(headers), found: parsed.data };
     throw new ServiceError(
       `GitHub answered in a form that is not known here: ${z.prettifyError(parsed.error)}.`,
       { kind: "non_retryable", code: "VENDOR_ANSWER", status, cause: parsed.error },
     );
+  }
+
+  async #counted<Answer>(
+    { signal }: RestRequest,
+    cost: number,
+    ask: () => Promise<Answer>,
+  ): Promise<Answer> {
+    const place = await this.#secondary.take("secondary", { signal, cost });
+    try {
+      return await ask();
+    } finally {
+      place[Symbol.dispose]();
+    }
   }
 }
 

@@ -346,14 +346,16 @@ test("what is refused is said with what to do", async () => {
 });
 
 test("every tool says whether it reads, adds or destroys, and what it answers", () => {
-  for (const { name, annotations, outputSchema, cost } of github.tools) {
-    expect(outputSchema, name).toMatchObject({ type: "object" });
-    expect(annotations, name).toMatchObject({ openWorldHint: true });
-    if (annotations?.readOnlyHint !== true)
-      expect(annotations, name).toMatchObject({
-        destructiveHint: expect.any(Boolean),
-        idempotentHint: expect.any(Boolean),
-      });
-    expect(cost, name).toBeGreaterThan(0);
+  const hints = { readOnlyHint: false, openWorldHint: true };
+  const told = [
+    { readOnlyHint: true, openWorldHint: true },
+    ...[true, false].flatMap((destructiveHint) =>
+      [true, false].map((idempotentHint) => ({ ...hints, destructiveHint, idempotentHint })),
+    ),
+  ];
+  for (const { name, annotations, outputSchema, cost = 0 } of github.tools) {
+    expect({ name, type: outputSchema?.["type"] }).toEqual({ name, type: "object" });
+    expect(told).toContainEqual(annotations);
+    expect(cost).toBeGreaterThan(0);
   }
 });
