@@ -87,3 +87,13 @@ test("health asks what is not counted", async () => {
     "core window",
   );
 });
+
+test("signing is by RS256 with the App as issuer, for nine minutes, from a minute ago", async () => {
+  const { host, seen, clock } = hostedGithub();
+  await host.ask("get_repo");
+  const [head = "", claims = ""] = (seen[0]?.headers["authorization"] ?? "").slice(7).split(".");
+  const read = (part: string): unknown => JSON.parse(Buffer.from(part, "base64url").toString());
+  const now = Math.floor(clock.now() / 1000);
+  expect(read(head)).toEqual({ alg: "RS256", typ: "JWT" });
+  expect(read(claims)).toEqual({ iat: now - 60, exp: now + 540, iss: "1234" });
+});
