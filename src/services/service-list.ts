@@ -1,6 +1,7 @@
 // The services that come with the gateway. Their settings are read at every start; what else a service is made of is loaded
 // when it is configured, so that one which is not costs nothing.
 import type { ServiceDefinition, ServiceSettings } from "@signalbox/kit";
+import { githubSettings } from "./github/settings.ts";
 import { postgresSettings } from "./postgres/settings.ts";
 
 /** A service of the gateway, before anything of it but its settings is loaded. */
@@ -17,5 +18,11 @@ export const builtinServices: readonly BuiltinService[] = [
     title: "PostgreSQL",
     settings: postgresSettings,
     load: async () => (await import("./postgres/index.ts")).postgres,
+  },
+  {
+    name: "github",
+    title: "GitHub",
+    settings: githubSettings,
+    load: async () => (await import("./github/index.ts")).github,
   },
 ];
