@@ -2,6 +2,7 @@
 // when it is configured, so that one which is not costs nothing.
 import type { ServiceDefinition, ServiceSettings } from "@signalbox/kit";
 import { cloudflareSettings } from "./cloudflare/settings.ts";
+import { n8nSettings } from "./n8n/settings.ts";
 
 /** A service of the gateway, before anything of it but its settings is loaded. */
 export interface BuiltinService {
@@ -17,5 +18,11 @@ export const builtinServices: readonly BuiltinService[] = [
     title: "Cloudflare",
     settings: cloudflareSettings,
     load: async () => (await import("./cloudflare/index.ts")).cloudflare,
+  },
+  {
+    name: "n8n",
+    title: "n8n",
+    settings: n8nSettings,
+    load: async () => (await import("./n8n/index.ts")).n8n,
   },
 ];
