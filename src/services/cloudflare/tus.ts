@@ -52,8 +52,9 @@ export async function tusSend(sending: TusSending, from: number): Promise<void> 
   let failures = 0;
   while (offset < bytes) {
     try {
-      offset = failures === 0 ? await sendChunk(sending, offset) : await tusOffset(sending);
-      if (failures > 0) offset = await sendChunk(sending, offset);
+      if (failures > 0) offset = await tusOffset(sending);
+      // The last chunk may have arrived, although its answer did not.
+      if (offset < bytes) offset = await sendChunk(sending, offset);
       failures = 0;
       onOffset(offset);
     } catch (error) {
