@@ -15,11 +15,11 @@ const dimensions = {
 const by = z.enum(["country", "host", "path", "status", "cache", "method"]);
 
 /** The query for the largest groups by one of the dimensions. */
-export function topDocument(dimension: z.output<typeof by>): string {
-  return `query ($zone: string!, $since: Time!, $until: Time!, $limit: uint64!) {
+function topDocument(dimension: z.output<typeof by>, limit: number): string {
+  return `query ($zone: string!, $since: Time!, $until: Time!) {
   viewer {
     zones(filter: { zoneTag: $zone }) {
-      groups: httpRequestsAdaptiveGroups(limit: $limit, orderBy: [count_DESC], filter: { datetime_geq: $since, datetime_lt: $until }) {
+      groups: httpRequestsAdaptiveGroups(limit: ${limit}, orderBy: [count_DESC], filter: { datetime_geq: $since, datetime_lt: $until }) {
         count
         dimensions { value: ${dimensions[dimension]} }
         sum { edgeResponseBytes visits }
@@ -79,8 +79,8 @@ export const analyticsTop = tool({
     const id = await api.zoneId(zone, signal);
     const { viewer } = await analytics.query({
       schema: answer,
-      document: topDocument(dimension),
-      variables: { zone: id, ...range, limit },
+      document: topDocument(dimension, limit),
+      variables: { zone: id, ...range },
       signal,
     });
     const [found] = viewer.zones;

@@ -17,20 +17,20 @@ const metrics = sums.keyof().options;
 
 const fields = `sum { ${metrics.join(" ")} } uniq { uniques }`;
 
-export const dailyDocument = `query ($zone: string!, $since: Date!, $until: Date!, $limit: uint64!) {
+const dailyDocument = `query ($zone: string!, $since: Date!, $until: Date!) {
   viewer {
     zones(filter: { zoneTag: $zone }) {
-      groups: httpRequests1dGroups(limit: $limit, orderBy: [date_ASC], filter: { date_geq: $since, date_leq: $until }) {
+      groups: httpRequests1dGroups(limit: 366, orderBy: [date_ASC], filter: { date_geq: $since, date_leq: $until }) {
         dimensions { at: date } ${fields}
       }
     }
   }
 }`;
 
-export const hourlyDocument = `query ($zone: string!, $since: Time!, $until: Time!, $limit: uint64!) {
+const hourlyDocument = `query ($zone: string!, $since: Time!, $until: Time!) {
   viewer {
     zones(filter: { zoneTag: $zone }) {
-      groups: httpRequests1hGroups(limit: $limit, orderBy: [datetime_ASC], filter: { datetime_geq: $since, datetime_lt: $until }) {
+      groups: httpRequests1hGroups(limit: 73, orderBy: [datetime_ASC], filter: { datetime_geq: $since, datetime_lt: $until }) {
         dimensions { at: datetime } ${fields}
       }
     }
@@ -98,7 +98,6 @@ export const analyticsZone = tool({
         zone: id,
         since: daily ? range.since.slice(0, 10) : range.since,
         until: daily ? lastDayOf(range.until) : range.until,
-        limit: daily ? 366 : 73,
       },
       signal,
     });

@@ -111,6 +111,11 @@ export class CloudflareApi {
     this.#zones.clear();
   }
 
+  /** The account that is configured, or was found. */
+  get account(): string | undefined {
+    return this.#account;
+  }
+
   /** The account that is configured, else the only one there is. */
   async accountId(signal: AbortSignal): Promise<string> {
     if (this.#account !== undefined) return this.#account;

@@ -296,6 +296,15 @@ test("an expired token makes the service unwell", async () => {
   expect(await host.service.health(signal)).toMatchObject({ status: "down" });
 });
 
+test("a token of an account is checked there", async () => {
+  const { host, vendor } = hosted({ account_id: accountId });
+  vendor.tokenOfAccount = true;
+  expect(await host.ask("verify_token")).toMatchObject({ kind: "token", status: "active" });
+  const { host: without, vendor: other } = hosted();
+  other.tokenOfAccount = true;
+  expect(textOf(await without.call("verify_token"))).toContain("Invalid API Token");
+});
+
 test("the global key goes with its e-mail address", async () => {
   const { host, seen } = hosted({
     api_token: undefined,

@@ -29,6 +29,8 @@ export class FakeCloudflare {
   readonly uploads = new Map<string, Upload>();
   readonly purged: unknown[] = [];
   tokenStatus = "active";
+  /** Whether the token belongs to the account rather than to a user. */
+  tokenOfAccount = false;
   accounts: Row[] = [{ id: accountId, name: "Tests" }];
   /** Answers given instead of the next ones that it fits; undefined lets the request through. */
   readonly instead: ((request: SeenRequest) => Response | "broken" | undefined)[] = [];
@@ -84,8 +86,11 @@ export class FakeCloudflare {
   #routed(request: SeenRequest): Response {
     const { method, url } = request;
     const [place = "", ...parts] = url.pathname.replace(/^\/client\/v4\//, "").split("/");
+    if (place === "user" && this.tokenOfAccount) return failed(401, 1000, "Invalid API Token");
     if (place === "user") return answered({ id: "c".repeat(32), status: this.tokenStatus });
     if (place === "accounts" && parts.length === 0) return paged(this.accounts, url);
+    if (place === "accounts" && parts[1] === "tokens")
+      return answered({ id: "c".repeat(32), status: this.tokenStatus });
     if (place === "accounts" && parts[1] === "stream") return this.#stream(request, parts.slice(2));
     if (place === "graphql") return this.#analytics(request);
     if (place === "zones" && parts.length === 0)
