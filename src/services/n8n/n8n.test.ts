@@ -429,13 +429,14 @@ const recording = z.array(
 type Recorded = z.output<typeof recording>[number];
 
 withVendor("n8n-recorded.json")("held to what n8n 2.41 was seen to answer", () => {
-  const all = recording.parse(JSON.parse(vendorText("n8n-recorded.json")));
+  // Read by the tests: what is skipped is collected all the same.
+  const all = () => recording.parse(JSON.parse(vendorText("n8n-recorded.json")));
   const named = (name: string): Recorded => {
-    const found = all.find((one) => one.name === name);
+    const found = all().find((one) => one.name === name);
     if (found === undefined) throw new Error(`no recording "${name}"`);
     return found;
   };
-  const recordedId = z.object({ id: z.string() }).parse(named("create").body).id;
+  const recordedId = "giFP8nXNmKKOQQiN";
 
   /** Answers what was recorded for a request of the method and path; 404 for others. */
   const replay = (...names: string[]) => {
@@ -494,7 +495,7 @@ withVendor("n8n-recorded.json")("held to what n8n 2.41 was seen to answer", () =
   test("the double answers each request as n8n did: status, fields and words", async () => {
     const clock = fakeClock();
     const vendor = new FakeN8n(clock);
-    const played = all.filter(
+    const played = all().filter(
       ({ path, name }) => !/well-known|mcp-server/.test(path) && !unlike.has(name),
     );
     let own = "";
