@@ -1,7 +1,9 @@
 // The services that come with the gateway. Their settings are read at every start; what else a service is made of is loaded
 // when it is configured, so that one which is not costs nothing.
 import type { ServiceDefinition, ServiceSettings } from "@signalbox/kit";
+import { cloudflareSettings } from "./cloudflare/settings.ts";
 import { githubSettings } from "./github/settings.ts";
+import { n8nSettings } from "./n8n/settings.ts";
 import { postgresSettings } from "./postgres/settings.ts";
 
 /** A service of the gateway, before anything of it but its settings is loaded. */
@@ -24,5 +26,17 @@ export const builtinServices: readonly BuiltinService[] = [
     title: "GitHub",
     settings: githubSettings,
     load: async () => (await import("./github/index.ts")).github,
+  },
+  {
+    name: "cloudflare",
+    title: "Cloudflare",
+    settings: cloudflareSettings,
+    load: async () => (await import("./cloudflare/index.ts")).cloudflare,
+  },
+  {
+    name: "n8n",
+    title: "n8n",
+    settings: n8nSettings,
+    load: async () => (await import("./n8n/index.ts")).n8n,
   },
 ];
