@@ -62,6 +62,7 @@ test("with the earlier key taken away after a rotation, the gateway starts and e
     "connections",
     "clients",
     "consents",
+    "people",
   ]);
   for (const { table, resealed } of rotated.tables)
     expect([table, resealed > 0]).toEqual([table, true]);
