@@ -64,8 +64,9 @@ test("with the earlier key taken away after a rotation, the gateway starts and e
     "consents",
     "people",
   ]);
+  // Nobody signs in here; people.test.ts has their codes.
   for (const { table, resealed } of rotated.tables)
-    expect([table, resealed > 0]).toEqual([table, true]);
+    expect([table, resealed > 0]).toEqual([table, table !== "people"]);
   expect((await rotate(second)).resealed).toBe(0);
   await second.stop();
   expect(await keyIdsIn(database)).toHaveLength(1);
