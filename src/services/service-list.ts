@@ -2,6 +2,7 @@
 // when it is configured, so that one which is not costs nothing.
 import type { ServiceDefinition, ServiceSettings } from "@signalbox/kit";
 import { neonSettings } from "./neon/settings.ts";
+import { railwaySettings } from "./railway/settings.ts";
 
 /** A service of the gateway, before anything of it but its settings is loaded. */
 export interface BuiltinService {
@@ -17,5 +18,11 @@ export const builtinServices: readonly BuiltinService[] = [
     title: "Neon",
     settings: neonSettings,
     load: async () => (await import("./neon/index.ts")).neon,
+  },
+  {
+    name: "railway",
+    title: "Railway",
+    settings: railwaySettings,
+    load: async () => (await import("./railway/index.ts")).railway,
   },
 ];

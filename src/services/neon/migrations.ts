@@ -68,7 +68,7 @@ export async function apply(
   { sql }: Neon,
   place: Place,
   migrations: readonly Migration[],
-  { signal, onApplied }: { signal: AbortSignal; onApplied(done: number): void },
+  { signal, onApplied }: { signal: AbortSignal; onApplied: (done: number) => void },
 ): Promise<void> {
   if (migrations.length === 0) return;
   await sql.run(place, [createTable], { readOnly: false, signal });

@@ -1,12 +1,12 @@
 // SQL over Neon's HTTP endpoint, as its serverless driver speaks it: one statement for each query, several of them in one
 // transaction. Reading happens in a transaction that PostgreSQL itself keeps from writing.
 import {
-  RestClient,
   ServiceError,
   ToolError,
   createRestClient,
   type FailedAnswer,
   type RateStatus,
+  type RestClient,
   type RestVerdict,
   type ServiceContext,
 } from "@signalbox/kit";
@@ -144,7 +144,7 @@ function queryOf(statement: Statement): Query {
 function parameterText(value: unknown): string | null {
   if (value === null || value === undefined) return null;
   if (typeof value === "string") return value;
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return JSON.stringify(value);
 }
 
 const sqlFailure = z.object({
