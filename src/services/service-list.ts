@@ -1,6 +1,7 @@
 // The services that come with the gateway. Their settings are read at every start; what else a service is made of is loaded
 // when it is configured, so that one which is not costs nothing.
 import type { ServiceDefinition, ServiceSettings } from "@signalbox/kit";
+import { mem0Settings } from "./mem0/settings.ts";
 import { neonSettings } from "./neon/settings.ts";
 import { railwaySettings } from "./railway/settings.ts";
 
@@ -13,6 +14,12 @@ export interface BuiltinService {
 }
 
 export const builtinServices: readonly BuiltinService[] = [
+  {
+    name: "mem0",
+    title: "Mem0",
+    settings: mem0Settings,
+    load: async () => (await import("./mem0/index.ts")).mem0,
+  },
   {
     name: "neon",
     title: "Neon",
