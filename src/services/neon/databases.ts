@@ -2,7 +2,7 @@
 import { ToolError, path, type Clock, type RestClient } from "@signalbox/kit";
 import { z } from "zod";
 import { branchOf, projectOf, type Place } from "./place.ts";
-import type { NeonOptions } from "./runtime.ts";
+import type { NeonOptions } from "./settings.ts";
 import { branch, database } from "./schemas.ts";
 
 export class Databases {

@@ -1,6 +1,6 @@
 import { ToolError } from "@signalbox/kit";
 import { z } from "zod";
-import type { NeonOptions } from "./runtime.ts";
+import type { NeonOptions } from "./settings.ts";
 
 const projectId = z
   .string()

@@ -11,12 +11,9 @@ import {
   type ServiceRuntime,
   type TokenProvider,
 } from "@signalbox/kit";
-import type { z } from "zod";
 import { Databases } from "./databases.ts";
-import type { neonSettings } from "./settings.ts";
+import type { NeonOptions } from "./settings.ts";
 import { SqlClient } from "./sql-client.ts";
-
-export type NeonOptions = z.output<typeof neonSettings.options>;
 
 /** What every tool has as `context.runtime`. */
 export interface Neon extends ServiceRuntime {

@@ -35,3 +35,5 @@ export const neonSettings = defineSettings({
       ? ["NEON_API_KEY, or NEON_DATABASE_URL where only SQL is wanted"]
       : [],
 });
+
+export type NeonOptions = z.output<typeof neonSettings.options>;

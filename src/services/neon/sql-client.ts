@@ -13,7 +13,7 @@ import {
 import { z } from "zod";
 import type { Databases } from "./databases.ts";
 import type { Place } from "./place.ts";
-import type { NeonOptions } from "./runtime.ts";
+import type { NeonOptions } from "./settings.ts";
 import { assertNoTransactionControl } from "./statement.ts";
 
 /** One statement, `$1` to `$n` standing for its parameters. */
