@@ -3,8 +3,11 @@
 import type { ServiceDefinition, ServiceSettings } from "@signalbox/kit";
 import { cloudflareSettings } from "./cloudflare/settings.ts";
 import { githubSettings } from "./github/settings.ts";
+import { mem0Settings } from "./mem0/settings.ts";
 import { n8nSettings } from "./n8n/settings.ts";
+import { neonSettings } from "./neon/settings.ts";
 import { postgresSettings } from "./postgres/settings.ts";
+import { railwaySettings } from "./railway/settings.ts";
 
 /** A service of the gateway, before anything of it but its settings is loaded. */
 export interface BuiltinService {
@@ -38,5 +41,23 @@ export const builtinServices: readonly BuiltinService[] = [
     title: "n8n",
     settings: n8nSettings,
     load: async () => (await import("./n8n/index.ts")).n8n,
+  },
+  {
+    name: "mem0",
+    title: "Mem0",
+    settings: mem0Settings,
+    load: async () => (await import("./mem0/index.ts")).mem0,
+  },
+  {
+    name: "neon",
+    title: "Neon",
+    settings: neonSettings,
+    load: async () => (await import("./neon/index.ts")).neon,
+  },
+  {
+    name: "railway",
+    title: "Railway",
+    settings: railwaySettings,
+    load: async () => (await import("./railway/index.ts")).railway,
   },
 ];
