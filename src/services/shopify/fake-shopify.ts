@@ -3,7 +3,39 @@ import { fakeFetch, jsonResponse, type fakeClock } from "@signalbox/kit/testing"
 import { z } from "zod";
 import { documents } from "./documents.ts";
 
-const body = z.object({ query: z.string(), variables: z.record(z.string(), z.any()).default({}) });
+const stockInput = z.object({
+  quantities: z.array(
+    z.object({
+      inventoryItemId: z.string(),
+      quantity: z.number(),
+      changeFromQuantity: z.number().nullable(),
+    }),
+  ),
+});
+const variablesShape = z.object({
+  id: z.string().optional(),
+  first: z.number().default(25),
+  after: z.string().optional(),
+  key: z.string().default(""),
+  input: stockInput.default({ quantities: [] }),
+  product: z.record(z.string(), z.unknown()).default({}),
+});
+type Variables = z.output<typeof variablesShape>;
+const body = z.object({ query: z.string(), variables: variablesShape.prefault({}) });
+
+/** What a test may see and change. */
+interface ShopState {
+  available: number;
+  answersWith: string;
+  readonly tokens: Map<string, number>;
+  granted: number;
+  readonly stock: Map<string, number>;
+  readonly keys: Map<string, string>;
+}
+
+interface FakeShopify extends Pick<ReturnType<typeof fakeFetch>, "fetch" | "seen"> {
+  readonly shop: ShopState;
+}
 const pageInfo = { hasNextPage: false, endCursor: null };
 const operation = {
   id: "gid://shopify/BulkOperation/1",
@@ -12,16 +44,15 @@ const operation = {
   fileSize: null,
 };
 
-export function fakeShopify(clock: ReturnType<typeof fakeClock>) {
+export function fakeShopify(clock: ReturnType<typeof fakeClock>): FakeShopify {
   const cost = 50;
-  const shop = {
+  const shop: ShopState = {
     available: 1000,
     answersWith: "2026-10",
     tokens: new Map<string, number>([["lasting", Infinity]]),
     granted: 0,
     stock: new Map<string, number>(),
     keys: new Map<string, string>(),
-    bulkDone: false,
   };
   let readAt = clock.now();
   const product = {
@@ -45,14 +76,14 @@ export function fakeShopify(clock: ReturnType<typeof fakeClock>) {
     totalPriceSet: { shopMoney: { amount: "10.00", currencyCode: "EUR" } },
   }));
 
-  function setInventory({ input, key }: Record<string, any>) {
+  function setInventory({ input, key }: Variables) {
     const done = shop.keys.get(key);
     const same = JSON.stringify(input);
     if (done !== undefined && done !== same)
       return refused("inventoryAdjustmentGroup", "The key was used with other input");
     if (done === undefined) {
       const stale = input.quantities.some(
-        (item: any) =>
+        (item) =>
           item.changeFromQuantity !== null &&
           item.changeFromQuantity !== (shop.stock.get(item.inventoryItemId) ?? 0),
       );
@@ -66,7 +97,7 @@ export function fakeShopify(clock: ReturnType<typeof fakeClock>) {
     };
   }
 
-  const answers: Record<string, (variables: Record<string, any>) => unknown> = {
+  const answers: Record<string, (variables: Variables) => unknown> = {
     [documents.shop]: () => ({
       shop: {
         id: "gid://shopify/Shop/1",
@@ -101,7 +132,7 @@ export function fakeShopify(clock: ReturnType<typeof fakeClock>) {
       product: { ...product, descriptionHtml: "", variants: { nodes: [], pageInfo } },
     }),
     [documents.customers]: () => ({ customers: { nodes: [], pageInfo } }),
-    [documents.levels]: ({ id }) => ({
+    [documents.levels]: ({ id = "" }) => ({
       inventoryItem: {
         id,
         inventoryLevels: {
@@ -117,7 +148,7 @@ export function fakeShopify(clock: ReturnType<typeof fakeClock>) {
     }),
     [documents.setInventory]: (variables) => ({ inventorySetQuantities: setInventory(variables) }),
     [documents.updateProduct]: ({ product: change }) => {
-      if (change.title === "taken") return { productUpdate: refused("product", "is taken") };
+      if (change["title"] === "taken") return { productUpdate: refused("product", "is taken") };
       Object.assign(product, change);
       return { productUpdate: { product, userErrors: [] } };
     },

@@ -12,7 +12,7 @@ const paging = {
   after: z.string().min(1).optional().describe("`next` of the page before"),
 };
 /** An id of Shopify, of the given kind. */
-export const gid = (kind: string) =>
+export const gid = (kind: string): z.ZodString =>
   z
     .string()
     .regex(new RegExp(`^gid://shopify/${kind}/[0-9]+$`))

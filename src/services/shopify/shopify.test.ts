@@ -22,7 +22,8 @@ const schema = "graphql/shopify-admin-2026-10.graphql.gz";
 withVendor(schema)("Shopify", () => {
   test("every document fits the Admin API of 2026-10", () => {
     const contract = graphqlContract(schema);
-    for (const document of Object.values(documents)) contract.check(document);
+    for (const document of Object.values(documents))
+      expect(() => contract.check(document)).not.toThrow();
   });
 });
 
@@ -132,4 +133,16 @@ test("settings name the variables that are missing", () => {
   const { settings } = shopify;
   expect(settings.missing(settings.options.parse({}))).toHaveLength(2);
   expect(settings.missing(settings.options.parse({ shop: "faro", access_token: "t" }))).toEqual([]);
+});
+
+test("an answer in another version than was asked for is told by the health", async () => {
+  const { host, shop } = hosted();
+  const signal = new AbortController().signal;
+  await host.ask("shop_info", {});
+  expect(await host.service.health(signal)).toMatchObject({ status: "ok" });
+  shop.answersWith = "2027-01";
+  expect(await host.service.health(signal)).toMatchObject({
+    status: "degraded",
+    message: expect.stringContaining("version 2027-01 instead of 2026-10"),
+  });
 });
