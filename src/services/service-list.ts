@@ -8,6 +8,7 @@ import { n8nSettings } from "./n8n/settings.ts";
 import { neonSettings } from "./neon/settings.ts";
 import { postgresSettings } from "./postgres/settings.ts";
 import { railwaySettings } from "./railway/settings.ts";
+import { shopifySettings } from "./shopify/settings.ts";
 
 /** A service of the gateway, before anything of it but its settings is loaded. */
 export interface BuiltinService {
@@ -59,5 +60,11 @@ export const builtinServices: readonly BuiltinService[] = [
     title: "Railway",
     settings: railwaySettings,
     load: async () => (await import("./railway/index.ts")).railway,
+  },
+  {
+    name: "shopify",
+    title: "Shopify",
+    settings: shopifySettings,
+    load: async () => (await import("./shopify/index.ts")).shopify,
   },
 ];
