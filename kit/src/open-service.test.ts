@@ -44,7 +44,10 @@ function counter(scene: Scene) {
         description: "Counts on.",
         input: z.object({}),
         output: z.object({ value: z.number() }),
-        handler: (_input, { runtime }) => ({ value: runtime.next() }),
+        handler: (_input, { runtime, progress }) => {
+          progress(1, 1);
+          return { value: runtime.next() };
+        },
       }),
     ],
     connect: async ({ from }) => {

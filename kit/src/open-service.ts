@@ -181,7 +181,8 @@ class RuntimeContext<Runtime> implements ToolContext<Runtime> {
     return this.#of.log;
   }
 
-  progress(done: number, total?: number, message?: string): void {
+  // Handlers take it out of the context.
+  readonly progress = (done: number, total?: number, message?: string): void => {
     this.#of.progress(done, total, message);
-  }
+  };
 }

@@ -19,7 +19,7 @@ export interface ToolContext<Runtime = undefined> {
   /** Lines carry the service, the tool and the request id; secrets in them are masked. */
   readonly log: ServiceLog;
   /** Tells a caller who asked for it how far the work is, and puts off the call's end. */
-  progress(done: number, total?: number, message?: string): void;
+  readonly progress: (done: number, total?: number, message?: string) => void;
   /** What the service's `connect` made; undefined in a service without one. */
   readonly runtime: Runtime;
 }

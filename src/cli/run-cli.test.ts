@@ -375,6 +375,35 @@ describe("servers add", () => {
     });
   });
 
+  test("lists presets, and shows how one runs beside an agent", async () => {
+    const listed = await run(["servers", "presets"]);
+    expect(listed.stdout).toMatch(/^playwright +local +drives a browser$/m);
+    expect(listed.stdout).toMatch(/^neon-remote +remote /m);
+    const shown = await run(["servers", "presets", "playwright", "--json"]);
+    expect(JSON.parse(shown.stdout)).toMatchObject({
+      location: "local",
+      configuration: {
+        mcpServers: {
+          playwright: {
+            command: "npx",
+            args: ["-y", "@playwright/mcp", "--headless", "--isolated"],
+          },
+        },
+      },
+    });
+    expect((await run(["servers", "presets", "n8n-remote"])).stdout).toContain(
+      '"url": "<address>/mcp-server/http"',
+    );
+    expect((await run(["servers", "presets", "none"])).stderr).toContain("There is no preset");
+    expect(api.requests).toEqual([]);
+  });
+
+  test("says what is to be known of a preset", async () => {
+    api.answer(works);
+    const ran = await run(["servers", "add", "playwright"]);
+    expect(ran.stderr).toContain("leave it out of bundles");
+  });
+
   test("takes a command after --, whose options stay its own", async () => {
     api.answer(works);
     await run([

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { duration } from "../foundation/index.ts";
 import type { CliIo } from "./cli-io.ts";
 import { usageError } from "./exit-code.ts";
-import { presetCommand, presets } from "./presets.ts";
+import { presetDefinition, presetNamed, presets, type PresetHints } from "./presets.ts";
 
 /** The fields of a server as the API takes them. */
 export interface ServerOptionsSent {
@@ -19,6 +19,7 @@ export interface ServerOptionsSent {
   project?: string;
   enabled?: boolean;
   roots?: { uri: string; name?: string }[];
+  annotations?: Readonly<Record<string, PresetHints>>;
 }
 
 export interface AddedServer {
@@ -48,7 +49,7 @@ export function serverDefinition(added: AddedServer): ServerOptionsSent {
   requireName(added.name);
   const { options } = added;
   return {
-    ...(options.url === undefined ? local(added) : remote(added, options.url)),
+    ...(options.url === undefined ? byPresetOrCommand(added) : remote(added, options.url)),
     ...(options.era === undefined
       ? {}
       : { protocol_era: oneOf("--era", options.era, ["auto", "modern", "legacy"]) }),
@@ -64,6 +65,42 @@ function requireName(name: string): void {
   throw usageError(
     `"${name}" cannot name a server: use 1 to 32 of a-z, 0-9, "-" and "_", beginning with a letter or digit, without "__".`,
   );
+}
+
+function byPresetOrCommand(added: AddedServer): ServerOptionsSent {
+  const { name, words, afterDashes, options } = added;
+  const presetName = presetOf(name, afterDashes, options.preset);
+  if (presetName === undefined) return local(added, words);
+  const found = presetDefinition(presetName, words);
+  if ("command" in found) {
+    const { env = {}, annotations } = found.preset;
+    const definition = local(added, found.command);
+    return {
+      ...definition,
+      ...(Object.keys({ ...env, ...definition.env }).length > 0 && {
+        env: { ...env, ...definition.env },
+      }),
+      ...(annotations !== undefined && { annotations }),
+    };
+  }
+  const credentials = options.header.concat(options.headerEnv).some(isCredential);
+  // The vendors' servers take OAuth; who gives a token need not log in.
+  const oauth = options.oauth ?? (credentials ? undefined : "principal");
+  const bare = { ...added, words: [], options: { ...options, preset: undefined, oauth } };
+  return remote(bare, found.url);
+}
+
+function presetOf(
+  name: string,
+  afterDashes: boolean,
+  preset: string | undefined,
+): string | undefined {
+  if (preset !== undefined) return preset;
+  return afterDashes || presetNamed(name) === undefined ? undefined : name;
+}
+
+function isCredential(header: string): boolean {
+  return /^\s*authorization\s*[:=]/i.test(header);
 }
 
 function remote({ words, options, io }: AddedServer, url: string): ServerOptionsSent {
@@ -92,7 +129,7 @@ function remote({ words, options, io }: AddedServer, url: string): ServerOptions
   };
 }
 
-function local(added: AddedServer): ServerOptionsSent {
+function local(added: AddedServer, words: readonly string[]): ServerOptionsSent {
   const { options, io } = added;
   if (
     options.header.length > 0 ||
@@ -104,7 +141,7 @@ function local(added: AddedServer): ServerOptionsSent {
       "--header, --header-env, --transport and --oauth are for remote servers (--url).",
     );
   }
-  const [command, ...args] = commandOf(added);
+  const [command, ...args] = words;
   if (command === undefined) {
     throw usageError(
       `What is "${added.name}"? Give --url <url>, or a command after --, or the name of a preset (${Object.keys(presets).join(", ")}).`,
@@ -117,12 +154,6 @@ function local(added: AddedServer): ServerOptionsSent {
     ...(Object.keys(env).length === 0 ? {} : { env }),
     ...(options.cwd === undefined ? {} : { cwd: resolve(io.cwd ?? process.cwd(), options.cwd) }),
   };
-}
-
-function commandOf({ name, words, afterDashes, options }: AddedServer): readonly string[] {
-  if (options.preset !== undefined) return presetCommand(options.preset, words);
-  if (!afterDashes && Object.hasOwn(presets, name)) return presetCommand(name, words);
-  return words;
 }
 
 function headersOf(given: readonly string[]): Record<string, string> {

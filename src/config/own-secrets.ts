@@ -10,8 +10,10 @@ export interface OwnSources {
   readonly files: readonly string[];
 }
 
-/** Whether a setting holds a secret: by its name, or because it takes an address with a password. */
+/** Whether a setting holds a secret of the gateway: by its name, or because it takes an address with a password. */
 export function holdsSecret(path: SettingPath): boolean {
+  // A service's is a key to something else, which a server may be given as well.
+  if (path[0] === "services") return false;
   // An entry of a list is as secret as the list.
   const name = path.findLast((segment) => !/^\d+$/.test(segment)) ?? "";
   return isSecretName(name) || (/(^|_)url$/.test(name) && takesPassword(path));

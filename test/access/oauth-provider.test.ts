@@ -231,7 +231,7 @@ test("the scope api:read opens neither the audit trail nor what calls carried: t
     for (const path of trails) {
       const [status, text] = await ask(path, operator);
       expect([path, status]).toEqual([path, 403]);
-      expect(text).toContain('needs the scope \\"audit\\"');
+      expect(text).toContain('lacks the scope \\"audit\\"');
     }
     const [status, text] = await ask(`/api/calls/${id}`, operator);
     expect([status, text.includes(words.text)]).toEqual([200, false]);

@@ -262,6 +262,7 @@ test("the table has every surface once, each with its scope", () => {
     "main /connect",
     "main /connect/callback",
     "main /connect/client.json",
+    "main /connect/end",
     "main /connect/start",
     "main /health",
     "main /ready",

@@ -57,7 +57,7 @@ export async function openapiContract(
     definition,
     quick: true,
     // A vendor's document is as it is: unknown formats and keywords are not for us to refuse.
-    ajvOpts: { strict: false, allErrors: true },
+    ajvOpts: { strict: false, allErrors: true, code: { optimize: false } },
     customizeAjv: (ajv) => {
       addFormats.default(ajv);
       return ajv;

@@ -41,6 +41,11 @@ test("a query goes to the base URL itself, and its data comes back", async () =>
   });
 });
 
+test("errors that are null are none", async () => {
+  const { client } = clientOf(() => ({ data: { x: 1 }, errors: null }));
+  expect(await client.query({ document: "{ x }", signal })).toEqual({ x: 1 });
+});
+
 test("errors in an answer of HTTP 200 are failures", async () => {
   const { client } = clientOf(() => ({ data: null, errors: [{ message: "no such field" }] }));
   await expect(client.query({ document: "{ x }", signal })).rejects.toMatchObject({

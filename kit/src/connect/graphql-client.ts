@@ -118,9 +118,9 @@ export class GraphqlClient {
     });
   }
 
-  #failure({ errors = [], extensions }: Answer, request: GraphqlRequest): ServiceError | undefined {
-    const [first] = errors;
-    if (first === undefined) return undefined;
+  #failure({ errors, extensions }: Answer, request: GraphqlRequest): ServiceError | undefined {
+    const [first] = errors ?? [];
+    if (!errors || first === undefined) return undefined;
     const { rest } = this.#options;
     const kind = this.#options.classify?.(first) ?? kindOf(first);
     if (kind === "throttled")
@@ -135,13 +135,14 @@ export class GraphqlClient {
 
 interface Answer {
   readonly data?: Record<string, unknown> | null;
-  readonly errors?: readonly GraphqlError[];
+  /** Some vendors send null where there are none. */
+  readonly errors?: readonly GraphqlError[] | null;
   readonly extensions?: unknown;
 }
 
 function isAnswer(data: unknown): data is Answer {
   if (typeof data !== "object" || data === null) return false;
-  const errors: unknown = Reflect.get(data, "errors");
+  const errors: unknown = Reflect.get(data, "errors") ?? undefined;
   if (errors !== undefined && !(Array.isArray(errors) && errors.every(isError))) return false;
   return "data" in data || errors !== undefined;
 }

@@ -120,6 +120,18 @@ test("without a plan the vendor's own limit is kept", async () => {
   });
 });
 
+test("what a vendor says of another limit does not change this one", async () => {
+  const { limiter } = limiterOf({ plans: [{ limit: 5000, windowMs: 3_600_000 }] });
+  for (const key of ["core", "search"]) (await limiter.take(key, { signal }))[Symbol.dispose]();
+  limiter.learn("core", [{ name: "core", limit: 5000, remaining: 4000 }]);
+  limiter.learn("core", [{ name: "search", limit: 30, remaining: 1 }]);
+  limiter.learn("search", [{ name: "search", limit: 30, remaining: 1 }]);
+  expect(limiter.status()).toMatchObject([
+    { key: "core", limit: 5000, remaining: 4000 },
+    { key: "search", limit: 30, remaining: 1 },
+  ]);
+});
+
 test("keys that nobody uses any more make room", async () => {
   const { limiter } = limiterOf({ keysMax: 2 });
   for (const key of ["a", "b", "c"]) (await limiter.take(key, { signal }))[Symbol.dispose]();

@@ -89,6 +89,8 @@ export class RateLimiter {
 
 interface Bucket {
   readonly name: string;
+  /** What the vendor calls it, where the plan does not say. */
+  told: string | undefined;
   capacity: number;
   perMs: number;
   /** Below 0 while requests wait. */
@@ -110,6 +112,7 @@ class KeyLimits {
     const atMs = options.clock.monotonicMs();
     this.#buckets = options.plans.map(({ name = "default", limit, windowMs, burst = limit }) => ({
       name,
+      told: undefined,
       capacity: burst,
       perMs: limit / windowMs,
       tokens: burst,
@@ -211,17 +214,23 @@ class KeyLimits {
     bucket.atMs = nowMs;
   }
 
-  // A vendor may tell of limits that no plan names.
+  // A plan without a name is of the limit that is told of first; others that a vendor tells of (GitHub's for search beside that
+  // for all else) are other keys'. Where there is no plan, what is told is kept as one.
   #bucketFor(name: string | undefined, size: number | undefined): Bucket | undefined {
-    const found =
-      name === undefined
-        ? this.#buckets[0]
-        : (this.#buckets.find((one) => one.name === name) ??
-          (this.#buckets.length === 1 ? this.#buckets[0] : undefined));
-    if (found !== undefined || this.#buckets.length > 0 || size === undefined || size <= 0)
-      return found;
+    const [only, another] = this.#buckets;
+    if (name === undefined) return only ?? this.#unplanned("default", size);
+    const named = this.#buckets.find((one) => one.name === name);
+    if (named !== undefined || only === undefined) return named ?? this.#unplanned(name, size);
+    if (another !== undefined || only.name !== "default") return undefined;
+    only.told ??= name;
+    return only.told === name ? only : undefined;
+  }
+
+  #unplanned(name: string, size: number | undefined): Bucket | undefined {
+    if (size === undefined || size <= 0) return undefined;
     const made: Bucket = {
-      name: name ?? "default",
+      name,
+      told: name,
       capacity: size,
       perMs: size / unplannedWindowMs,
       tokens: size,

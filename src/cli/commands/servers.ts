@@ -6,7 +6,7 @@ import { exitCodes } from "../exit-code.ts";
 import { addGlobalOptions, handle, repeatable } from "../invocation.ts";
 import type { Invocation, RunState } from "../invocation.ts";
 import { plain } from "../output.ts";
-import { presets } from "../presets.ts";
+import { presetNamed, presets } from "../presets.ts";
 import { addRemoveCommand } from "../remove-command.ts";
 import { serverDefinition } from "../server-definition.ts";
 import type { ServerOptionsSent } from "../server-definition.ts";
@@ -14,6 +14,7 @@ import { describeTest, testServer } from "../server-test.ts";
 import { shellWords } from "../shell-words.ts";
 import { table } from "../table.ts";
 import { addLoginCommands } from "./server-login.ts";
+import { addPresetsCommand } from "./server-presets.ts";
 import { addRuntimeCommands } from "./server-runtime.ts";
 
 /** `signalbox servers list|add|test|remove|logs`, and those of server-login.ts and server-runtime.ts. */
@@ -44,6 +45,7 @@ Examples:
     path: "/api/servers",
   });
   addLogs(servers, state);
+  addPresetsCommand(servers, state);
   addLoginCommands(servers, state);
   addRuntimeCommands(servers, state);
 }
@@ -211,6 +213,8 @@ async function add(
   });
   const client = await api();
   out.note(whatIsAdded(name, definition));
+  const note = presetNamed(addOptions.parse(options).preset ?? name)?.note;
+  if (note !== undefined && !afterDashes) out.note(note);
   const added = await client.post("/api/servers", { name, ...definition }, z.unknown());
   if (!addOptions.parse(options).test) {
     out.result({ name, added: true, server: added }, () => [`${out.paint.green("added")} ${name}`]);

@@ -19,7 +19,7 @@ import {
   type ServiceHealth,
   type ServiceLog,
 } from "@signalbox/kit";
-import { failureOf, isPassing } from "./failures.ts";
+import { failureOf, isAnswered, isPassing } from "./failures.ts";
 import { refuseVolatile } from "./functions.ts";
 import type { Calls } from "./read-rules.ts";
 import { typeName, valueTypes } from "./values.ts";
@@ -207,12 +207,13 @@ export class Database {
         this.#totalMs += this.#clock.monotonicMs() - begunMs;
         return tried.value;
       }
-      const { error, finishing } = tried;
+      const { error } = tried;
       // Whether a COMMIT that was not answered was done, nobody knows.
-      const again = !finishing && isPassing(error) && attempt < attemptsMax;
+      const unknown = tried.finishing && !isAnswered(error);
+      const again = !unknown && isPassing(error) && attempt < attemptsMax;
       if (!again || asking.signal.aborted) {
         this.#failures++;
-        throw this.#told(error, finishing, asking.signal);
+        throw this.#told(error, unknown, asking.signal);
       }
       await this.#clock.wait(backOffMs * 2 ** attempt * (0.5 + Math.random()), asking.signal);
     }
@@ -282,7 +283,7 @@ export class Database {
     return rows;
   }
 
-  #told(error: unknown, finishing: boolean, signal: AbortSignal): unknown {
+  #told(error: unknown, unknown: boolean, signal: AbortSignal): unknown {
     if (signal.aborted) return signal.reason;
     const told = failureOf(error, this.name);
     if (!(told instanceof ToolError)) {
@@ -291,7 +292,7 @@ export class Database {
     }
     if (told.code === "SQL_UNREACHABLE")
       this.#log.warn({ database: this.name, err: error }, "The database cannot be reached");
-    if (!finishing) return told;
+    if (!unknown) return told;
     return new ServiceError(
       `The connection to "${this.name}" was lost while the transaction was being committed: nobody knows whether it was. Look before you repeat it.`,
       { kind: "network", code: "SQL_UNREACHABLE", delivered: "maybe", cause: error },

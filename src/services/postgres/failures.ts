@@ -10,6 +10,12 @@ export function isPassing(error: unknown): boolean {
   return code === "40001" || code === "40P01" || code === "57P01" || code.startsWith("08");
 }
 
+/** Whether the database itself said that it did not do it, rather than the connection having ended in between. */
+export function isAnswered(error: unknown): boolean {
+  const code = sqlState(error);
+  return code !== undefined && !code.startsWith("08") && !code.startsWith("57P");
+}
+
 /** The failure as the caller is told; what is one already stays as it is. */
 export function failureOf(error: unknown, database: string): unknown {
   if (error instanceof ToolError) return error;

@@ -387,6 +387,26 @@ test("where it is, execute writes one statement, and a transaction all of its st
   });
 });
 
+test("what is refused only when it is committed is a failure, not a doubt", async () => {
+  const { host, sql } = await scene({}, { writes: true });
+  await sql(
+    "alter table visits add constraint later foreign key (id) references people (id) deferrable initially deferred",
+  );
+  const refused = await host.call("execute", { sql: "insert into visits (id) values (77)" });
+  expect(code(refused)).toBe("SQL_FAILED");
+  expect(await sql("select * from visits")).toEqual([]);
+});
+
+test("a connection that is lost in its COMMIT leaves a doubt, which is said", async () => {
+  const { host, sql } = await scene({}, { writes: true });
+  // The last thing that a COMMIT does here is to end its own connection.
+  await sql(`create function fall() returns trigger language plpgsql as 'begin perform pg_terminate_backend(pg_backend_pid()); return null; end';
+    create constraint trigger falls after insert on visits deferrable initially deferred for each row execute function fall()`);
+  const lost = await host.call("execute", { sql: "insert into visits (id) values (78)" });
+  expect(code(lost)).toBe("SQL_UNREACHABLE");
+  expect(textOf(lost)).toContain("nobody knows whether it was");
+});
+
 test("a conflict with another transaction is tried again until it goes well", async () => {
   const { host, sql, url } = await scene({}, { writes: true });
   await sql(
