@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { errorTable, isSignalboxError, messageOf, SignalboxError } from "./errors.ts";
 
 test.each(Object.entries(errorTable))("%s says what happened and what to do", (code, entry) => {
-  expect(code).toMatch(/^[A-Z]+(_[A-Z]+)*$/);
+  expect(code).toMatch(/^[A-Z][A-Z0-9]*(_[A-Z]+)*$/);
   expect(entry.status).toBeGreaterThanOrEqual(400);
   expect(entry.status).toBeLessThan(600);
   expect(entry.summary).toMatch(/^[A-Z].*\.$/);

@@ -291,8 +291,9 @@ export const errorTable = {
   // Requests
   NOT_FOUND: {
     status: 404,
-    summary: "There is nothing at this address.",
-    remedy: "Check the path and the name in it; /openapi.json lists all addresses.",
+    summary: "There is nothing at this address or of this name.",
+    remedy:
+      "Check the path and the name in it; /openapi.json lists all addresses. Where a service's tool says so, its tools that list tell what there is.",
   },
   METHOD_NOT_ALLOWED: {
     status: 405,
@@ -303,6 +304,29 @@ export const errorTable = {
     status: 400,
     summary: "The request does not have the expected form.",
     remedy: "The message names each wrong field. /openapi.json describes what is expected.",
+  },
+  ARGUMENTS_INVALID: {
+    status: 400,
+    summary: "The arguments of a tool lack something that is needed, or do not go together.",
+    remedy:
+      "The message names the argument, and what it takes. Where it says so, a setting of the service stands in for an argument that a call leaves out: docs/services.md lists them.",
+  },
+  NAME_AMBIGUOUS: {
+    status: 409,
+    summary: "Several things have the name that was given.",
+    remedy: "Give the id of the one that is meant; the message lists them.",
+  },
+  NOT_POSSIBLE: {
+    status: 409,
+    summary: "What was named is not in a state in which this can be done to it.",
+    remedy:
+      "The message says which state it is in, or which tool tells. Wait until the state has changed, or choose another one.",
+  },
+  NOT_SUPPORTED: {
+    status: 501,
+    summary: "What stands behind the service has no such function.",
+    remedy:
+      "The message says what lacks it: often a server of one's own does less than the vendor's, or needs no such call. Leave the call out, or connect the service to one that has the function.",
   },
   BODY_TOO_LARGE: {
     status: 413,
@@ -429,6 +453,12 @@ export const errorTable = {
     remedy:
       "The message has the vendor's own words. Usual causes: a key that is wrong, expired or lacks a right, a name that does not exist, or a value that it does not take.",
   },
+  VENDOR_AUTH: {
+    status: 502,
+    summary: "The vendor does not accept the service's credentials, or they lack a right.",
+    remedy:
+      "The message says what is wrong or which right is missing. Make a key or token that has it and give it to the service in its setting; docs/services.md names the settings and the rights.",
+  },
   VENDOR_ANSWER: {
     status: 502,
     summary: "The vendor answered something that the service does not know, or too much.",
@@ -468,6 +498,18 @@ export const errorTable = {
     summary: "The database of a service cannot be reached, or does not let the gateway in.",
     remedy:
       "The gateway's log says why: the address, the password, the number of connections it permits, or its certificate. The gateway connects again by itself.",
+  },
+  SQL_CONTROL: {
+    status: 400,
+    summary: "The statement controls a transaction, and the call is one already.",
+    remedy:
+      "Leave BEGIN, COMMIT, ROLLBACK and the like out: the statements of a call are kept all together or not at all.",
+  },
+  SQL_LOGIN: {
+    status: 502,
+    summary: "The database does not accept the role or its password.",
+    remedy:
+      "Where the password was set anew, it was asked for once more already. Check the role, and the address in the service's settings where that has the password in it.",
   },
   SQL_READ_ONLY: {
     status: 403,
@@ -515,6 +557,151 @@ export const errorTable = {
     status: 404,
     summary: "The server has no endpoint of this name.",
     remedy: "`signalbox servers show` lists the endpoints of a server.",
+  },
+
+  // What only one vendor's service gives
+  GITHUB_APP_REFUSED: {
+    status: 502,
+    summary: "GitHub gave the App no token.",
+    remedy:
+      "The message has GitHub's own words and what to look at: GITHUB_APP_ID and GITHUB_PRIVATE_KEY belong to one App, GITHUB_INSTALLATION_ID names an installation of it that is not suspended, and this machine's clock is right.",
+  },
+  GITHUB_KEY_INVALID: {
+    status: 400,
+    summary: "The private key of the GitHub App cannot be read.",
+    remedy:
+      "Set GITHUB_PRIVATE_KEY to the whole of the .pem file that GitHub made under the App's settings, line breaks included.",
+  },
+  GITHUB_MOVED: {
+    status: 404,
+    summary: "The repository has another owner or name now.",
+    remedy:
+      "Ask for it by its new owner and name, and change GITHUB_DEFAULT_REPO where that names the old one. Redirects are not followed.",
+  },
+  GITHUB_DEFAULT_BRANCH: {
+    status: 409,
+    summary: "The default branch of a repository is not deleted.",
+    remedy:
+      "Name another branch. Where this one shall go, choose another default branch in the repository's settings first.",
+  },
+  GITHUB_FILE_CHANGED: {
+    status: 409,
+    summary: "The file is not the one that the change was made for.",
+    remedy:
+      "Somebody changed it meanwhile, or it exists already. Read it with `get_file` on the same branch, make the change anew, and give the `sha` that was read.",
+  },
+  GITHUB_NOT_READABLE: {
+    status: 400,
+    summary: "What is at the path is not a file that can be read.",
+    remedy:
+      "It is a submodule or the like, or larger than 1 MB. `get_file` reads files up to that size and lists folders; clone the repository for larger ones.",
+  },
+  GITHUB_HEAD_MOVED: {
+    status: 409,
+    summary: "The pull request has other commits than those that were to be merged.",
+    remedy: "Look at what was added with `get_pull_request`, and give its new `headSha`.",
+  },
+  GITHUB_NOT_MERGEABLE: {
+    status: 409,
+    summary: "GitHub does not merge the pull request as it is.",
+    remedy:
+      "`get_pull_request` with checks and reviews shows what is in the way (`mergeableState`): conflicts, checks that failed, a review that is missing, or a way to merge that the repository does not permit.",
+  },
+  CLOUDFLARE_ACCOUNT_NEEDED: {
+    status: 400,
+    summary: "It is not clear which Cloudflare account is meant.",
+    remedy:
+      "Set CLOUDFLARE_ACCOUNT_ID: the service's credentials see several accounts, or none. The id stands in the address of the dashboard.",
+  },
+  CLOUDFLARE_RECORD_EXISTS: {
+    status: 409,
+    summary: "The zone has such a DNS record already.",
+    remedy: "Find it with `dns_list_records`; change it with `dns_update_record`.",
+  },
+  CLOUDFLARE_RECORD_CONFLICT: {
+    status: 409,
+    summary: "Another DNS record of this name cannot stand beside the new one.",
+    remedy:
+      "A CNAME stands alone: it goes with no A, AAAA or other CNAME of its name. Find the record with `dns_list_records` and change it, or delete it first.",
+  },
+  CLOUDFLARE_NOT_A_VIDEO: {
+    status: 400,
+    summary: "What is to be uploaded is not a file that Stream takes.",
+    remedy: "Give a file of 1 byte to 30 GB; folders and devices are not uploaded.",
+  },
+  CLOUDFLARE_UPLOAD_NOT_ALLOWED: {
+    status: 403,
+    summary: "The file is not in a folder from which the gateway may upload.",
+    remedy:
+      "An operator names the folders in CLOUDFLARE_UPLOAD_DIRS; give the whole path of a file in one of them. `stream_copy_from_url` and `stream_direct_upload` need no file of this machine.",
+  },
+  CLOUDFLARE_UPLOAD_UNDER_WAY: {
+    status: 409,
+    summary: "The file is being uploaded already, or as many others as may be at once.",
+    remedy: "Try again when that is done.",
+  },
+  CLOUDFLARE_UPLOAD_STOPPED: {
+    status: 502,
+    summary: "The upload broke off before its end.",
+    remedy:
+      "Call `stream_upload` again with the same file: it goes on where it stopped. The message says why it broke off.",
+  },
+  CLOUDFLARE_UPLOAD_CHANGED: {
+    status: 409,
+    summary: "The file changed while it was being uploaded.",
+    remedy: "Wait until nobody writes to it, and upload it again.",
+  },
+  N8N_NOT_RUNNABLE: {
+    status: 409,
+    summary: "There is no way to run the workflow from here.",
+    remedy:
+      "The message says what is in the way. A workflow runs by a webhook of its own that is live, or by n8n's MCP server: activate it with `activate_workflow`, set `webhook_headers` where its webhook asks for credentials, or set N8N_MCP_TOKEN.",
+  },
+  N8N_NOT_STARTED: {
+    status: 502,
+    summary: "The workflow was not started by n8n.",
+    remedy:
+      "The message has n8n's own words. The workflow must be available in MCP: see its settings in n8n.",
+  },
+  N8N_WEBHOOK_NOT_LIVE: {
+    status: 404,
+    summary: "There is no live webhook of this method and path in n8n.",
+    remedy:
+      "`list_webhooks` tells methods and paths; `activate_workflow` makes those of a workflow live.",
+  },
+  BRANCH_NOT_READY: {
+    status: 504,
+    summary: "Neon did not get a branch ready in time.",
+    remedy:
+      "Try again; when it lasts, see the operations of the project in Neon's console, and its status page.",
+  },
+  PROJECT_LOCKED: {
+    status: 503,
+    summary: "Another operation of the Neon project is under way.",
+    remedy: "Nothing was done. Try again in a moment.",
+  },
+  MIGRATION_CHANGED: {
+    status: 409,
+    summary: "A migration of this id was applied with other statements.",
+    remedy:
+      "Leave what was applied as it was, and write a new migration, with an id of its own, for what is to be changed.",
+  },
+  NOTHING_PENDING: {
+    status: 409,
+    summary: "The database has all of these migrations already.",
+    remedy:
+      "There is nothing to do. Give the new migration together with those that were applied, under an id of its own.",
+  },
+  NOT_A_MIGRATION: {
+    status: 409,
+    summary: "The branch was not made for trying a migration.",
+    remedy:
+      "Give the branch that `prepare_migration` answered. Other branches are neither applied nor deleted so.",
+  },
+  NOT_REMEMBERED: {
+    status: 502,
+    summary: "Mem0 took what was to be remembered, and failed to.",
+    remedy: "The message has the id of the event; Mem0's dashboard tells more of it. Try again.",
   },
 
   // Catalog

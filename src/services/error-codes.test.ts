@@ -11,7 +11,7 @@ test("every code that a service or the kit gives has its page", async () => {
     const text = await readFile(file, "utf8");
     for (const [, code = ""] of text.matchAll(/"((?:VENDOR|SQL|OUTBOUND|CONFIG)_[A-Z_]+)"/g))
       codes.add(code);
-    for (const [, code = ""] of text.matchAll(/\bcode: "([A-Z][A-Z_]+)"/g)) codes.add(code);
+    for (const [, code = ""] of text.matchAll(/\bcode: "([A-Z][A-Z0-9_]+)"/g)) codes.add(code);
   }
   expect(codes.size).toBeGreaterThan(10);
   expect([...codes].filter((code) => !(code in errorTable)).toSorted()).toEqual([]);

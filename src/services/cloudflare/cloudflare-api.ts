@@ -87,7 +87,7 @@ export class CloudflareApi {
     const named = zone ?? this.#options.zoneId;
     if (named === undefined)
       throw new ToolError("Say which zone: its name, such as example.com, or its id.", {
-        code: "ZONE_NEEDED",
+        code: "ARGUMENTS_INVALID",
       });
     if (/^[0-9a-f]{32}$/.test(named)) return named;
     const name = named.toLowerCase().replace(/\.$/, "");
@@ -127,7 +127,7 @@ export class CloudflareApi {
     if (only === undefined || accounts.length > 1)
       throw new ToolError(
         `Set CLOUDFLARE_ACCOUNT_ID: the credentials see ${accounts.length === 0 ? "no account" : "several accounts"}.`,
-        { code: "ACCOUNT_NEEDED" },
+        { code: "CLOUDFLARE_ACCOUNT_NEEDED" },
       );
     this.#account = only.id;
     return only.id;
@@ -224,9 +224,9 @@ const codes: ReadonlyMap<number, string> = new Map([
   [6111, "VENDOR_AUTH"],
   [9109, "VENDOR_AUTH"],
   [10000, "VENDOR_AUTH"],
-  [81053, "RECORD_CONFLICT"],
-  [81057, "RECORD_EXISTS"],
-  [81058, "RECORD_EXISTS"],
+  [81053, "CLOUDFLARE_RECORD_CONFLICT"],
+  [81057, "CLOUDFLARE_RECORD_EXISTS"],
+  [81058, "CLOUDFLARE_RECORD_EXISTS"],
   [81044, "NOT_FOUND"],
   [10003, "NOT_FOUND"],
 ]);

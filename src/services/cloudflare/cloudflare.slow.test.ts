@@ -255,7 +255,9 @@ test("a CNAME beside another record is refused with what to do", async () => {
   const { host } = hosted();
   await host.ask("dns_create_record", www);
   const cname = { ...www, type: "CNAME", content: "other.example" };
-  expect(textOf(await host.call("dns_create_record", cname))).toContain("(RECORD_CONFLICT)");
+  expect(textOf(await host.call("dns_create_record", cname))).toContain(
+    "(CLOUDFLARE_RECORD_CONFLICT)",
+  );
 });
 
 test("the content of a record with parts is not written over them", async () => {
@@ -432,7 +434,7 @@ test("an upload that was given up goes on at the next call, and begins anew wher
     request.headers["upload-offset"] === `${chunk}` ? failed(403, 10_000, "No") : undefined;
   vendor.instead.push(refused);
   const result = await host.call("stream_upload", { path });
-  expect(textOf(result)).toContain("it goes on where it stopped. (UPLOAD_STOPPED)");
+  expect(textOf(result)).toContain("it goes on where it stopped. (CLOUDFLARE_UPLOAD_STOPPED)");
   expect(await host.ask("stream_upload", { path })).toMatchObject({ resumedAt: chunk });
   expect(vendor.uploads.size).toBe(1);
 
@@ -465,7 +467,7 @@ test("an upload that cannot go on after several tries is given up", async () => 
   const called = host.call("stream_upload", { path: join(dir, "a.mp4") });
   const result = await settled(called, clock);
   expect(result).toMatchObject({ isError: true });
-  expect(JSON.stringify(result)).toContain("UPLOAD_STOPPED");
+  expect(JSON.stringify(result)).toContain("CLOUDFLARE_UPLOAD_STOPPED");
 });
 
 test("a file is not uploaded twice at once", async () => {
@@ -475,7 +477,7 @@ test("a file is not uploaded twice at once", async () => {
   const path = join(dir, "a.mp4");
   const results = await Promise.all([1, 2].map(() => host.call("stream_upload", { path })));
   const refused = results.filter((result) => result.isError === true);
-  expect(refused.map(textOf)).toEqual([expect.stringContaining("UPLOAD_UNDER_WAY")]);
+  expect(refused.map(textOf)).toEqual([expect.stringContaining("CLOUDFLARE_UPLOAD_UNDER_WAY")]);
 });
 
 test("an offset that cannot be is not followed", async () => {
@@ -530,9 +532,11 @@ test("only files of the named folders are read, links followed", async () => {
   const { host, seen } = hosted({ upload_dirs: [dir] });
   const paths = [join(other, "secret.mp4"), join(dir, "link.mp4"), join(dir, "..", "x"), dir];
   for (const path of paths)
-    expect(textOf(await host.call("stream_upload", { path }))).toContain("UPLOAD_NOT_ALLOWED");
+    expect(textOf(await host.call("stream_upload", { path }))).toContain(
+      "CLOUDFLARE_UPLOAD_NOT_ALLOWED",
+    );
   const empty = textOf(await host.call("stream_upload", { path: join(dir, "empty.mp4") }));
-  expect(empty).toContain("NOT_A_VIDEO");
+  expect(empty).toContain("CLOUDFLARE_NOT_A_VIDEO");
   expect(seen).toHaveLength(0);
 });
 

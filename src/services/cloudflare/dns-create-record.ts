@@ -55,12 +55,12 @@ export const dnsCreateRecord = tool({
       return { created: true, record: dnsRecordOf(record) };
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      if (error.code === "RECORD_EXISTS")
+      if (error.code === "CLOUDFLARE_RECORD_EXISTS")
         return { created: false, record: await existing(api, records, wanted, signal) };
-      if (error.code !== "RECORD_CONFLICT") throw error;
+      if (error.code !== "CLOUDFLARE_RECORD_CONFLICT") throw error;
       throw new ToolError(
         `There is another record for ${wanted.name} that a ${wanted.type} record cannot stand beside. Find it with dns_list_records, and change it with dns_update_record.`,
-        { code: "RECORD_CONFLICT", cause: error },
+        { code: "CLOUDFLARE_RECORD_CONFLICT", cause: error },
       );
     }
   },
@@ -79,6 +79,6 @@ async function existing(
   if (found !== undefined) return dnsRecordOf(found);
   throw new ToolError(
     `There is such a record for ${name} already. Find it with dns_list_records.`,
-    { code: "RECORD_EXISTS" },
+    { code: "CLOUDFLARE_RECORD_EXISTS" },
   );
 }

@@ -47,7 +47,7 @@ export const dnsUpdateRecord = tool({
     if (hasParts && changes.content !== undefined && changes.data === undefined)
       throw new ToolError(
         `A ${before.type} record has parts: give data rather than content. It has ${JSON.stringify(before.data)}.`,
-        { code: "DATA_NEEDED" },
+        { code: "ARGUMENTS_INVALID" },
       );
     const { type, name, content, data, priority } = before;
     const after = await api.ask(

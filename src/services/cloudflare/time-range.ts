@@ -21,7 +21,7 @@ export function rangeOf(
   const sinceMs = since === undefined ? untilMs - dayMs : Date.parse(since);
   if (sinceMs >= untilMs || untilMs - sinceMs > daysMax * dayMs)
     throw new ToolError(`since must lie before until, by ${daysMax} days at most.`, {
-      code: "RANGE_REFUSED",
+      code: "ARGUMENTS_INVALID",
     });
   return { since: isoSeconds(sinceMs), until: isoSeconds(untilMs) };
 }

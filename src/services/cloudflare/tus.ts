@@ -26,7 +26,7 @@ export interface TusSending {
 }
 
 /**
- * How many bytes the server has. Throws ToolError (UPLOAD_CHANGED) where its upload is of another size, and ServiceError; a status
+ * How many bytes the server has. Throws ToolError (CLOUDFLARE_UPLOAD_CHANGED) where its upload is of another size, and ServiceError; a status
  * of 404 or 410 says that there is no such upload any more.
  */
 export async function tusOffset(sending: Omit<TusSending, "read" | "onOffset">): Promise<number> {
@@ -40,7 +40,7 @@ export async function tusOffset(sending: Omit<TusSending, "read" | "onOffset">):
   const length = headers.get("upload-length");
   if (length !== null && Number(length) !== bytes)
     throw new ToolError("The upload that was begun is of another size: the file has changed.", {
-      code: "UPLOAD_CHANGED",
+      code: "CLOUDFLARE_UPLOAD_CHANGED",
     });
   return offsetIn(headers, 0, bytes);
 }

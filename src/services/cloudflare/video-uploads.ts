@@ -59,7 +59,7 @@ export class VideoUploads {
     if (this.#underWay.size >= underWayMax || this.#underWay.has(real))
       throw new ToolError(
         "This file, or as many others as may be at once, is being uploaded. Try again when that is done.",
-        { code: "UPLOAD_UNDER_WAY" },
+        { code: "CLOUDFLARE_UPLOAD_UNDER_WAY" },
       );
     this.#underWay.add(real);
     try {
@@ -76,7 +76,7 @@ export class VideoUploads {
     if (dirs.length === 0)
       throw new ToolError(
         "No file of this machine may be uploaded: set CLOUDFLARE_UPLOAD_DIRS, or use stream_copy_from_url or stream_direct_upload.",
-        { code: "UPLOAD_NOT_ALLOWED" },
+        { code: "CLOUDFLARE_UPLOAD_NOT_ALLOWED" },
       );
     const [real, ...roots] = await Promise.all([name, ...dirs].map((one) => resolved(one)));
     // A file that is not there, and one that may not be read, are answered alike: nobody learns what there is elsewhere.
@@ -84,7 +84,7 @@ export class VideoUploads {
     if (real !== undefined && root !== undefined) return real;
     throw new ToolError(
       `There is no file "${name}" in the folders that CLOUDFLARE_UPLOAD_DIRS names. Give its whole path.`,
-      { code: "UPLOAD_NOT_ALLOWED" },
+      { code: "CLOUDFLARE_UPLOAD_NOT_ALLOWED" },
     );
   }
 
@@ -121,7 +121,7 @@ export class VideoUploads {
       if (!(error instanceof ServiceError)) throw error;
       throw new ToolError(
         `${error.message} Call stream_upload again with the same file: it goes on where it stopped.`,
-        { code: "UPLOAD_STOPPED", details: { video: begun.id }, cause: error },
+        { code: "CLOUDFLARE_UPLOAD_STOPPED", details: { video: begun.id }, cause: error },
       );
     }
     this.#begun.delete(key);
@@ -195,7 +195,9 @@ async function resolved(name: string): Promise<string | undefined> {
 async function sizeOf(file: FileHandle, name: string): Promise<{ size: number; mtimeMs: number }> {
   const facts = await file.stat();
   if (!facts.isFile() || facts.size === 0 || facts.size > bytesMax)
-    throw new ToolError(`"${name}" is not a file of 1 byte to 30 GB.`, { code: "NOT_A_VIDEO" });
+    throw new ToolError(`"${name}" is not a file of 1 byte to 30 GB.`, {
+      code: "CLOUDFLARE_NOT_A_VIDEO",
+    });
   return facts;
 }
 
@@ -215,7 +217,7 @@ async function readChunk(file: FileHandle, offset: number, bytes: number): Promi
     const { bytesRead } = await file.read(chunk, filled, bytes - filled, offset + filled);
     if (bytesRead === 0)
       throw new ToolError("The file became shorter while it was being uploaded.", {
-        code: "UPLOAD_CHANGED",
+        code: "CLOUDFLARE_UPLOAD_CHANGED",
       });
     filled += bytesRead;
   }

@@ -20,7 +20,7 @@ export const cancelWorkflowRun = tool({
       if (error instanceof ServiceError && error.status === 409)
         throw new ToolError(
           `Run ${runId} cannot be cancelled: it is over, or not yet begun. get_workflow_run tells.`,
-          { code: "NOT_CANCELLABLE", cause: error },
+          { code: "NOT_POSSIBLE", cause: error },
         );
       throw error;
     }

@@ -74,6 +74,6 @@ async function onlyNewBranch(
       ? "There is no branch without a pull request: make one with create_branch"
       : `Branches without a pull request: ${left.slice(0, 20).join(", ")}`;
   throw new ToolError(`Give \`head\`, the branch with the changes. ${which}.`, {
-    code: "HEAD_MISSING",
+    code: "ARGUMENTS_INVALID",
   });
 }

@@ -20,7 +20,7 @@ export const deleteBranch = tool({
     const repository = runtime.repository(named);
     if (name === (await defaultBranch(runtime, repository, signal)))
       throw new ToolError(`"${name}" is the repository's default branch, which is not deleted.`, {
-        code: "DEFAULT_BRANCH",
+        code: "GITHUB_DEFAULT_BRANCH",
       });
     try {
       await runtime.api.change(

@@ -44,12 +44,12 @@ export function githubFailures(clock: Clock): (answer: FailedAnswer) => RestVerd
           message: message || "too many requests",
           retryAfterMs: asked ?? (spent ? untilReset(headers, clock) : undefined) ?? secondary(),
         };
-      return refused(`${message || "forbidden"}${permission(headers)}`, "GITHUB_FORBIDDEN");
+      return refused(`${message || "forbidden"}${permission(headers)}`, "VENDOR_AUTH");
     }
     if (status === 401)
       return refused(
         `${message || "the credentials are wrong"}. Set GITHUB_PAT anew, or see whether the App is still installed`,
-        "GITHUB_UNAUTHORIZED",
+        "VENDOR_AUTH",
       );
     if (status === 404)
       return refused(
@@ -57,10 +57,13 @@ export function githubFailures(clock: Clock): (answer: FailedAnswer) => RestVerd
         "NOT_FOUND",
       );
     if (status >= 301 && status <= 308)
-      return refused("the repository has moved. Ask for it by its new owner and name", "MOVED");
+      return refused(
+        "the repository has moved. Ask for it by its new owner and name",
+        "GITHUB_MOVED",
+      );
     if (status === 422) {
       const details = errors.map(detail).filter((one) => one !== "");
-      return refused([message || "not valid", ...details].join("; "), "GITHUB_INVALID");
+      return refused([message || "not valid", ...details].join("; "), "VENDOR_REFUSED");
     }
     return undefined;
   };

@@ -31,7 +31,7 @@ export async function changeFile(
     if (error instanceof ServiceError && conflicts(error))
       throw new ToolError(
         `"${path}" is there and is not what was expected: ${error.message}. Read it with get_file on the same branch, and give its \`sha\`.`,
-        { code: "FILE_CHANGED", cause: error },
+        { code: "GITHUB_FILE_CHANGED", cause: error },
       );
     throw error;
   }

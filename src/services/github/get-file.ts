@@ -57,7 +57,7 @@ export const getFile = tool({
         encoding === "none"
           ? `"${path}" has ${size} bytes; files of more than 1 MB are not read.`
           : `"${path}" is a ${type}, not a file.`,
-        { code: "NOT_READABLE" },
+        { code: "GITHUB_NOT_READABLE" },
       );
     const text = readable(Buffer.from(content, "base64"));
     const whole = text ?? content.replaceAll("\n", "");

@@ -95,7 +95,9 @@ test("repositories are listed for an App, an organisation and a person, and foun
     "/search/repositories",
     "/repos/acme/site",
   ]);
-  expect(textOf(await host.call("list_repos", { org: "a", user: "b" }))).toContain("BAD_ARGUMENTS");
+  expect(textOf(await host.call("list_repos", { org: "a", user: "b" }))).toContain(
+    "ARGUMENTS_INVALID",
+  );
 });
 
 test("lists follow GitHub's links as far as they are asked to, and say where to go on", async () => {
@@ -126,7 +128,9 @@ test("branches are made from others and from commits, listed and deleted, the de
   });
   expect(await host.ask("delete_branch", { name: "a/b" })).toEqual({ name: "a/b", existed: true });
   expect(await host.ask("delete_branch", { name: "a/b" })).toEqual({ name: "a/b", existed: false });
-  expect(textOf(await host.call("delete_branch", { name: "main" }))).toContain("DEFAULT_BRANCH");
+  expect(textOf(await host.call("delete_branch", { name: "main" }))).toContain(
+    "GITHUB_DEFAULT_BRANCH",
+  );
   expect(textOf(await host.call("create_branch", { name: "d", from: "nowhere" }))).toContain(
     "list_branches names them",
   );
@@ -148,7 +152,7 @@ test("files are written, read in parts, replaced by their SHA, listed and delete
     more: true,
   });
   expect(textOf(await host.call("put_file", { path: "docs/a.md", content: "x" }))).toContain(
-    "FILE_CHANGED",
+    "GITHUB_FILE_CHANGED",
   );
   const second = Object(
     await host.ask("put_file", {
@@ -163,7 +167,7 @@ test("files are written, read in parts, replaced by their SHA, listed and delete
     entries: [{ path: "docs/a.md", type: "file", size: 1 }],
   });
   const stale = { path: "docs/a.md", sha: first.sha };
-  expect(textOf(await host.call("delete_file", stale))).toContain("FILE_CHANGED");
+  expect(textOf(await host.call("delete_file", stale))).toContain("GITHUB_FILE_CHANGED");
   const gone = await host.ask("delete_file", { path: "docs/a.md", sha: second.sha });
   expect(gone).toEqual({
     path: "docs/a.md",
@@ -218,14 +222,16 @@ test("pull requests are listed by branch, changed, closed and refused where they
   expect(textOf(own)).toContain("Can not approve your own pull request");
   expect(
     textOf(await host.call("review_pull_request", { number: 1, event: "REQUEST_CHANGES" })),
-  ).toContain("BODY_MISSING");
+  ).toContain("ARGUMENTS_INVALID");
   await host.ask("put_file", { path: "b.md", content: "B", branch: "fix" });
   const moved = { number: 1, expectedSha: opened.headSha };
-  expect(textOf(await host.call("merge_pull_request", moved))).toContain("HEAD_MOVED");
+  expect(textOf(await host.call("merge_pull_request", moved))).toContain("GITHUB_HEAD_MOVED");
   expect(
     await host.ask("update_pull_request", { number: 1, title: "Never mind", state: "closed" }),
   ).toMatchObject({ title: "Never mind", state: "closed" });
-  expect(textOf(await host.call("merge_pull_request", { number: 1 }))).toContain("NOT_MERGEABLE");
+  expect(textOf(await host.call("merge_pull_request", { number: 1 }))).toContain(
+    "GITHUB_NOT_MERGEABLE",
+  );
   expect(await host.ask("list_pull_requests")).toEqual({ pullRequests: [] });
 });
 
@@ -290,7 +296,7 @@ test("a workflow is started, watched, cancelled and run again", async () => {
     await host.ask("list_workflow_runs", { workflow: "deploy.yml", branch: "main" }),
   ).toMatchObject({ runs: [{ id: runId, status: "queued", conclusion: null }] });
   expect(await host.ask("cancel_workflow_run", { runId })).toEqual({ runId, cancelling: true });
-  expect(textOf(await host.call("cancel_workflow_run", { runId }))).toContain("NOT_CANCELLABLE");
+  expect(textOf(await host.call("cancel_workflow_run", { runId }))).toContain("NOT_POSSIBLE");
   expect(await host.ask("rerun_workflow", { runId })).toEqual({ runId, started: true });
   vendor.finishRun("acme/site", "failure");
   expect(await host.ask("get_workflow_run", { runId })).toMatchObject({

@@ -26,7 +26,7 @@ export const listRepos = tool({
   cost: 3_000,
   handler: async ({ org, user, type, ...page }, { runtime: { api, asApp }, signal }) => {
     if (org !== undefined && user !== undefined)
-      throw new ToolError("Give either `org` or `user`.", { code: "BAD_ARGUMENTS" });
+      throw new ToolError("Give either `org` or `user`.", { code: "ARGUMENTS_INVALID" });
     const place =
       org !== undefined
         ? path`/orgs/${org}/repos`

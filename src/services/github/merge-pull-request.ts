@@ -59,12 +59,12 @@ function refusal(error: unknown, at: number): unknown {
   if (error.status === 405)
     return new ToolError(
       `Pull request ${at} cannot be merged: ${error.message}. get_pull_request with checks and reviews shows what is in the way (mergeableState).`,
-      { code: "NOT_MERGEABLE", cause: error },
+      { code: "GITHUB_NOT_MERGEABLE", cause: error },
     );
   if (error.status === 409)
     return new ToolError(
       `Pull request ${at} has other commits than expected: ${error.message}. Look at it again, and give its new headSha.`,
-      { code: "HEAD_MOVED", cause: error },
+      { code: "GITHUB_HEAD_MOVED", cause: error },
     );
   return error;
 }

@@ -23,7 +23,7 @@ export const reviewPullRequest = tool({
   handler: async ({ number: at, event, body, commit, ...named }, { runtime, signal }) => {
     if (event !== "APPROVE" && (body ?? "").trim() === "")
       throw new ToolError(`A review that is no approval needs a \`body\` that says what it is.`, {
-        code: "BODY_MISSING",
+        code: "ARGUMENTS_INVALID",
       });
     const path = `${runtime.repository(named).path}/pulls/${at}/reviews`;
     const json = {

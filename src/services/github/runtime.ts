@@ -22,7 +22,7 @@ export interface GitHub extends ServiceRuntime {
   readonly api: GithubApi;
   /** Whether it works as an App's installation rather than as a person. */
   readonly asApp: boolean;
-  /** The repository that a call means. Throws ToolError (REPOSITORY_MISSING) where it names none and none is configured. */
+  /** The repository that a call means. Throws ToolError (ARGUMENTS_INVALID) where it names none and none is configured. */
   repository(named: RepositoryNamed): Repository;
 }
 
@@ -98,7 +98,7 @@ function repositoryOf({ owner, repo }: RepositoryNamed, configured = ""): Reposi
   if (account === "" || name === "")
     throw new ToolError(
       "Which repository? Give `repo` as owner/name, or set GITHUB_DEFAULT_REPO for calls that name none.",
-      { code: "REPOSITORY_MISSING" },
+      { code: "ARGUMENTS_INVALID" },
     );
   return { owner: account, name, path: path`/repos/${account}/${name}` };
 }

@@ -83,7 +83,7 @@ function wayTo(found: VendorWorkflow, { mode, trigger }: Asked, runtime: N8n): W
           : "It is not active: activate_workflow makes its webhook live";
   throw new ToolError(
     `The workflow "${found.name}" cannot be run. ${why}; or set N8N_MCP_TOKEN, made in n8n under Settings, MCP access.`,
-    { code: "CANNOT_RUN" },
+    { code: "N8N_NOT_RUNNABLE" },
   );
 }
 

@@ -34,7 +34,7 @@ export const getWorkflow = tool({
     if (definition && JSON.stringify(whole).length > definitionLengthMax)
       throw new ToolError(
         "The definition is too large for an answer. Ask without definition, or export it from n8n.",
-        { code: "TOO_LARGE" },
+        { code: "VENDOR_ANSWER" },
       );
     return {
       ...workflowOf(found),

@@ -56,7 +56,7 @@ export class N8nMcp {
     const why = error?.message ?? told?.error ?? text;
     throw new ToolError(
       `n8n did not start the workflow: ${why.slice(0, 500)}. It must be available in MCP: see the workflow's settings.`,
-      { code: "NOT_STARTED" },
+      { code: "N8N_NOT_STARTED" },
     );
   }
 }

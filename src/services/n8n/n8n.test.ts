@@ -308,7 +308,7 @@ test.each([
     "a webhook that is not live",
     "call_webhook",
     { path: "greet" },
-    "activate_workflow makes them live. (NOT_REGISTERED)",
+    "activate_workflow makes them live. (N8N_WEBHOOK_NOT_LIVE)",
   ],
   ["a path that is an address", "call_webhook", { path: "/webhook/greet" }, "Give the path alone"],
   [

@@ -67,7 +67,7 @@ export interface WebhookCall {
 
 /**
  * Calls a webhook; one that is not registered is tried for a second more, since n8n says that a workflow is active a moment
- * before its webhooks are. Throws ToolError (NOT_REGISTERED), and ServiceError.
+ * before its webhooks are. Throws ToolError (N8N_WEBHOOK_NOT_LIVE), and ServiceError.
  */
 export async function callHook(
   web: RestClient,
@@ -96,7 +96,7 @@ export async function callHook(
       if (attempt >= registeredTries)
         throw new ToolError(
           `n8n has no live webhook ${method} ${call.path}. list_webhooks tells paths and methods; activate_workflow makes them live.`,
-          { code: "NOT_REGISTERED", cause: error },
+          { code: "N8N_WEBHOOK_NOT_LIVE", cause: error },
         );
       await clock.wait(registeredWaitMs, signal);
     }

@@ -88,6 +88,6 @@ export async function findWorkflow(
   if (others.length === 0) return only;
   throw new ToolError(
     `Several workflows are called "${named}". Give the id of one: ${[only, ...others].map(({ id }) => id).join(", ")}.`,
-    { code: "AMBIGUOUS" },
+    { code: "NAME_AMBIGUOUS" },
   );
 }
