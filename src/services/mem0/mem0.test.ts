@@ -130,7 +130,9 @@ function facts(hosted: (options?: Record<string, unknown>) => ReturnType<typeof 
     const { later, host, said, vendor } = hosted();
     await later("remember", { ...scope, text: "one" });
     await later("remember", { userId: "ana", text: "two" });
-    expect(await said("forget_all")).toContain("Give userId, agentId or runId. (SCOPE_MISSING)");
+    expect(await said("forget_all")).toContain(
+      "Give userId, agentId or runId. (ARGUMENTS_INVALID)",
+    );
     expect(vendor.memories).toHaveLength(2);
     expect(await host.ask("forget_all", scope)).toEqual({ forgotten: true });
     expect(vendor.memories.map(({ memory }) => memory)).toEqual(["two"]);
@@ -142,7 +144,7 @@ function facts(hosted: (options?: Record<string, unknown>) => ReturnType<typeof 
 
   test("a key that is refused is told without being shown", async () => {
     const sentence = await hosted({ api_key: "wrong-key" }).said("list", scope);
-    expect(sentence).toContain("set another as MEM0_API_KEY (NOT_AUTHENTICATED)");
+    expect(sentence).toContain("set another as MEM0_API_KEY (VENDOR_AUTH)");
     expect(sentence).not.toContain("wrong-key");
   });
 

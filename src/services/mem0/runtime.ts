@@ -66,7 +66,7 @@ function classify({ status }: FailedAnswer): RestVerdict | undefined {
     return {
       kind: "non_retryable",
       message: "the API key is not valid; set another as MEM0_API_KEY",
-      code: "NOT_AUTHENTICATED",
+      code: "VENDOR_AUTH",
     };
   return status === 404
     ? {
@@ -80,5 +80,7 @@ function classify({ status }: FailedAnswer): RestVerdict | undefined {
 /** The scope; throws ToolError where nobody is named: Mem0 would take that for everybody. */
 export function scopeOf({ userId, agentId, runId }: Scope): Scope {
   if ((userId ?? agentId ?? runId) !== undefined) return { userId, agentId, runId };
-  throw new ToolError("Whose memories? Give userId, agentId or runId.", { code: "SCOPE_MISSING" });
+  throw new ToolError("Whose memories? Give userId, agentId or runId.", {
+    code: "ARGUMENTS_INVALID",
+  });
 }

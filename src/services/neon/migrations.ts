@@ -27,7 +27,7 @@ export function pendingOf(
   const seen = new Set<string>();
   return migrations.filter((one) => {
     if (seen.has(one.id))
-      throw new ToolError(`Two migrations have the id "${one.id}".`, { code: "MIGRATION_TWICE" });
+      throw new ToolError(`Two migrations have the id "${one.id}".`, { code: "ARGUMENTS_INVALID" });
     seen.add(one.id);
     const before = byId.get(one.id);
     if (before !== undefined && checksum(before) !== checksum(one))

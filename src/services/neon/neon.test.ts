@@ -90,7 +90,9 @@ test("describe_project tells its computes, and a project that is not there is na
 
 test("without a project in the call or the settings the caller is asked for one", async () => {
   const { said } = hosted({ project_id: undefined });
-  expect(await said("list_branches", {})).toContain("list_projects names them. (PROJECT_MISSING)");
+  expect(await said("list_branches", {})).toContain(
+    "list_projects names them. (ARGUMENTS_INVALID)",
+  );
 });
 
 test("create_branch waits until Neon has made it, and delete_branch takes it away", async () => {
@@ -320,7 +322,7 @@ test("with a database's address alone SQL goes there, and the API asks for its k
   const url = "postgresql://neondb_owner:pa55-of-tests@ep-br-main-1.eu.aws.neon.tech/neondb";
   const { host, said } = hosted({ api_key: undefined, project_id: undefined, database_url: url });
   expect(await host.ask("query", { sql: "select 2 as two" })).toMatchObject({ rows: [{ two: 2 }] });
-  expect(await said("list_projects", {})).toContain("Set NEON_API_KEY. (NOT_CONFIGURED)");
+  expect(await said("list_projects", {})).toContain("Set NEON_API_KEY. (SERVICE_NOT_CONFIGURED)");
   expect(await host.ask("get_config")).toMatchObject({
     databaseUrl: "postgresql://neondb_owner:***@ep-br-main-1.eu.aws.neon.tech/neondb",
     maxConnections: 20,
@@ -381,7 +383,7 @@ test("a migration that was changed after it was applied is refused, and one that
   expect(await said("run_migrations", { migrations: broken })).toContain("(SQL_REFUSED)");
   expect(JSON.stringify(await host.ask("list_tables"))).not.toContain("half");
   const twice = [...migrations, ...migrations];
-  expect(await said("run_migrations", { migrations: twice })).toContain("(MIGRATION_TWICE)");
+  expect(await said("run_migrations", { migrations: twice })).toContain("(ARGUMENTS_INVALID)");
 });
 
 test("prepare_migration tries on a branch, and complete_migration hands on to its parent and deletes it", async () => {
@@ -421,7 +423,7 @@ test("a key that is refused is told without being shown", async () => {
   const { said, vendor, host } = hosted();
   vendor.key = "another";
   const sentence = await said("list_projects", {});
-  expect(sentence).toContain("set another as NEON_API_KEY (NOT_AUTHENTICATED)");
+  expect(sentence).toContain("set another as NEON_API_KEY (VENDOR_AUTH)");
   expect(sentence + JSON.stringify(host.logged)).not.toContain("napi-of-tests");
 });
 

@@ -44,7 +44,7 @@ export function projectOf(place: Place, options: NeonOptions): string {
   if (id !== undefined) return id;
   throw new ToolError(
     "Which project? Give projectId, or set NEON_PROJECT_ID. list_projects names them.",
-    { code: "PROJECT_MISSING" },
+    { code: "ARGUMENTS_INVALID" },
   );
 }
 

@@ -68,7 +68,7 @@ const noKey: TokenProvider = {
     Promise.reject(
       new ToolError(
         "Neon's API needs a key, and only a database's address is set. Set NEON_API_KEY.",
-        { code: "NOT_CONFIGURED" },
+        { code: "SERVICE_NOT_CONFIGURED" },
       ),
     ),
   refuse: () => {},
@@ -81,7 +81,7 @@ function classify({ status, data }: FailedAnswer): RestVerdict | undefined {
     return {
       kind: "non_retryable",
       message: "the API key is not valid; set another as NEON_API_KEY",
-      code: "NOT_AUTHENTICATED",
+      code: "VENDOR_AUTH",
     };
   if (status === 404) return { kind: "non_retryable", code: "NOT_FOUND", ...said(data) };
   return undefined;

@@ -107,10 +107,8 @@ function facts(schema?: () => GraphQLSchema): void {
 
   test("without a project or an environment in the call, settings or token the caller is asked for one", async () => {
     const { said } = hosted({ project_id: undefined, environment_id: undefined });
-    expect(await said("service_list")).toContain("project_list names them. (PROJECT_MISSING)");
-    expect(await said("deployment_trigger", { serviceId: "s1" })).toContain(
-      "(ENVIRONMENT_MISSING)",
-    );
+    expect(await said("service_list")).toContain("project_list names them. (ARGUMENTS_INVALID)");
+    expect(await said("deployment_trigger", { serviceId: "s1" })).toContain("(ARGUMENTS_INVALID)");
   });
 
   test("deployment_trigger begins a deployment of a commit, and deployment_wait sees it go live", async () => {

@@ -130,7 +130,7 @@ export async function projectOf(
   if (found.kind === "project") return found.projectId;
   throw new ToolError(
     "Which project? Give projectId, or set RAILWAY_PROJECT_ID. project_list names them.",
-    { code: "PROJECT_MISSING" },
+    { code: "ARGUMENTS_INVALID" },
   );
 }
 
@@ -146,6 +146,6 @@ export async function environmentOf(
   if (found.kind === "project") return found.environmentId;
   throw new ToolError(
     "Which environment? Give environmentId, or set RAILWAY_ENVIRONMENT_ID. environment_list names them.",
-    { code: "ENVIRONMENT_MISSING" },
+    { code: "ARGUMENTS_INVALID" },
   );
 }

@@ -272,7 +272,7 @@ export const graphqlQuery = tool({
   handler: async ({ query, variables = {} }, { runtime, signal }) => {
     if (!onlyReads(query))
       throw new ToolError("Only queries may be asked here; take the tool for the change.", {
-        code: "INVALID_INPUT",
+        code: "ARGUMENTS_INVALID",
       });
     return { data: await runtime.graphql.query({ document: query, variables, signal }) };
   },

@@ -121,5 +121,5 @@ export function refuseUserErrors(errors: z.output<typeof userErrors>): void {
   const sentences = errors
     .slice(0, 10)
     .map(({ field, message }) => (field ? `${field.join(".")}: ${message}` : message));
-  throw new ToolError(`Shopify refused this: ${sentences.join("; ")}`, { code: "INVALID_INPUT" });
+  throw new ToolError(`Shopify refused this: ${sentences.join("; ")}`, { code: "VENDOR_REFUSED" });
 }

@@ -151,7 +151,7 @@ export const bulkExport = tool({
   annotations: { readOnlyHint: false, destructiveHint: false, openWorldHint: true },
   handler: async ({ query }, { runtime, signal }) => {
     if (!onlyReads(query))
-      throw new ToolError("Only queries can be exported.", { code: "INVALID_INPUT" });
+      throw new ToolError("Only queries can be exported.", { code: "ARGUMENTS_INVALID" });
     const { bulkOperationRunQuery: done } = await runtime.ask(
       { document: documents.bulkRun, variables: { query }, signal },
       z.object({
