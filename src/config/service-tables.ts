@@ -19,6 +19,9 @@ const servedOptions = z.strictObject({
   pins: shape.pins,
 });
 
+/** Settings that no service may have under another meaning. */
+export const servedNames: readonly string[] = Object.keys(servedOptions.shape);
+
 type ServedOptions = z.output<typeof servedOptions>;
 
 /** One table; what the service itself defines is checked by its own schema. */
@@ -37,10 +40,9 @@ export const serviceTables: z.ZodType<Partial<Record<string, ServiceTable>>, obj
 
 /** Of a service's table the options of the server it is served as. */
 export function servedAs(table: ServiceTable | undefined): ServerOptions {
-  const names = Object.keys(servedOptions.shape);
   return Object.fromEntries(
     Object.entries(table ?? {}).filter(
-      ([name, value]) => names.includes(name) && value !== undefined,
+      ([name, value]) => servedNames.includes(name) && value !== undefined,
     ),
   );
 }

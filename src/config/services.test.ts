@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { loadConfig, printConfig, servedAs, type Config } from "../config.ts";
 import { builtinServices } from "../services/index.ts";
-import { serverOptions } from "../gateway/index.ts";
 import { problemTextsOf } from "./problem.ts";
+import { servedNames } from "./service-tables.ts";
 
 function load(toml: string, env: Record<string, string> = {}): Config {
   const cwd = mkdtempSync(join(tmpdir(), "config-"));
@@ -98,7 +98,7 @@ test.each(builtinServices.map(({ name, settings }) => [name, settings] as const)
     expect(settings.options.parse(empty)).toEqual(empty);
     expect(settings.missing(empty).length).toBeGreaterThan(0);
     const shared = Object.keys(settings.options.shape).filter(
-      (name) => name !== "timeout" && name in serverOptions.shape,
+      (name) => name !== "timeout" && servedNames.includes(name),
     );
     expect(shared).toEqual([]);
   },
