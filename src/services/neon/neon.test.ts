@@ -380,7 +380,7 @@ test("a migration that was changed after it was applied is refused, and one that
   const broken = [
     { id: "0003", statements: ["create table half (id integer)", "create nonsense"] },
   ];
-  expect(await said("run_migrations", { migrations: broken })).toContain("(SQL_REFUSED)");
+  expect(await said("run_migrations", { migrations: broken })).toContain("(SQL_FAILED)");
   expect(JSON.stringify(await host.ask("list_tables"))).not.toContain("half");
   const twice = [...migrations, ...migrations];
   expect(await said("run_migrations", { migrations: twice })).toContain("(ARGUMENTS_INVALID)");
@@ -412,7 +412,7 @@ test("a branch on which a migration failed is deleted, and no other branch can b
   const broken = [{ id: "0003", statements: ["create nonsense"] }];
   const asked = host.call("prepare_migration", { migrations: broken });
   await clock.advance(30_000);
-  expect(textOf(await asked)).toContain("(SQL_REFUSED)");
+  expect(textOf(await asked)).toContain("(SQL_FAILED)");
   expect(vendor.branches.map(({ name }) => name)).toEqual(["main"]);
   expect(await said("complete_migration", { branchId: vendor.main.id })).toContain(
     "(NOT_A_MIGRATION)",

@@ -47,7 +47,7 @@ export class SqlClient {
     this.#context = context;
   }
 
-  /** Runs the statements in one transaction: all of them or none. Throws ServiceError (SQL_REFUSED) and ToolError. */
+  /** Runs the statements in one transaction: all of them or none. Throws ServiceError (SQL_FAILED) and ToolError. */
   async run(
     place: Place,
     statements: readonly Statement[],
@@ -164,7 +164,7 @@ function classify({ data }: FailedAnswer): RestVerdict | undefined {
     return { kind: "retryable", delivered: "no", message, code: "SQL_CONFLICT" };
   if (failure.code.startsWith("28"))
     return { kind: "non_retryable", delivered: "no", message, code: "SQL_LOGIN" };
-  return { kind: "non_retryable", delivered: "no", message, code: "SQL_REFUSED" };
+  return { kind: "non_retryable", delivered: "no", message, code: "SQL_FAILED" };
 }
 
 function sentenceOf({
