@@ -24,7 +24,7 @@ export function withVendor(...files: readonly string[]): (name: string, tests: (
     `Skipped, since ${folder} has no ${absent.join(", ")}: set VENDOR_SCHEMAS\n`,
   );
   // Not `describe.skip`, which runs its function all the same, and that reads the files.
-  return () => test.skip("what its vendor publishes is here to be held to");
+  return () => test.skip("what its vendor publishes is here to be held to", () => {});
 }
 
 /** A file of the vendors' folder as text; `.gz` is unpacked. */
