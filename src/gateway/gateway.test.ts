@@ -511,7 +511,9 @@ describe("the end", () => {
       return undefined;
     });
     expect((await open.whole()).response).toHaveProperty("id", "l");
-    expect((await modern(`${url}/mcp`, "tools/list")).status).toBe(503);
+    const refused = await (await modern(`${url}/mcp`, "tools/list")).whole();
+    expect(refused.status).toBe(503);
+    expect(refused.error["data"]).toMatchObject({ code: "SHUTTING_DOWN" });
     expect(drained).toBe(false);
     slow.finish();
     expect((await (await going).whole()).result).toHaveProperty("content");

@@ -610,7 +610,7 @@ export class Gateway {
     );
   }
 
-  // Nothing of the message was read, so it is refused in the protocol's words but without its id.
+  // Nothing of the message is looked at, so it is refused in the protocol's words but without its id.
   #refuseBody(post: Post, { code, message, status }: SignalboxError): void {
     this.#traffic.refused(code);
     refuse(post.res, status, RPC.invalidRequest, message, { code, requestId: post.requestId });
@@ -629,7 +629,7 @@ export class Gateway {
       return;
     }
     if (this.#draining && !endsSomething(value)) {
-      this.#refuse(post, stopping());
+      this.#refuseBody(post, stopping());
       return;
     }
     if (post.principal.scopes !== undefined) {
