@@ -8,7 +8,7 @@ const CALLS = 200;
 const AT_ONCE = 8;
 const WEIGHTS = [5, 3, 2];
 /** The third is slower than the others. */
-const DELAYS_MS = [4, 4, 30];
+const DELAYS_MS = [4, 4, 80];
 
 /** What must hold of the calls that the three answered, of 200. */
 const strategies: Readonly<Record<string, readonly [string, (counts: number[]) => boolean]>> = {
