@@ -7,6 +7,7 @@ import { request as httpRequest } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
+import { orAborted } from "@signalbox/kit";
 import { GATEWAY_ACTOR, Seldom, SignalboxError, messageOf } from "../foundation/index.ts";
 import type { AuditSink, Clock } from "../foundation/index.ts";
 import type { OutboundGuard } from "./outbound-guard.ts";
@@ -61,7 +62,7 @@ export class OutboundFetch {
     const problem = this.#deps.guard.problemOfUrl(url);
     if (problem !== undefined) throw this.#refusal(url, problem);
     try {
-      const addresses = await before(signal, this.#addressesOf(url));
+      const addresses = await orAborted(this.#addressesOf(url), signal);
       const [first] = addresses;
       if (first === undefined) throw new Error("the name has no address");
       if (url.origin !== init.trustedOrigin) this.#judge(url, addresses);
@@ -174,18 +175,6 @@ async function collect(message: IncomingMessage, bytesMax: number): Promise<Resp
     for (const value of values) headers.append(name, value);
   const empty = status === 204 || status === 205 || status === 304;
   return new Response(empty ? null : Buffer.concat(chunks), { status, headers });
-}
-
-async function before<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 function unbracketed(hostname: string): string {

@@ -1,3 +1,4 @@
+import { orAborted } from "@signalbox/kit";
 import { randomToken } from "../foundation/index.ts";
 import type { Log } from "../foundation/index.ts";
 import { auditIn } from "./audit.ts";
@@ -184,24 +185,12 @@ function storeOver(parts: {
     pins: pinsIn(database),
     people: peopleIn(database),
     onChange: (fn) => changes.onChange(fn),
-    ping: (signal) => before(signal, database.query("SELECT 1")),
+    // The query itself ends by its own deadline.
+    ping: async (signal) => {
+      await orAborted(database.query("SELECT 1"), signal);
+    },
     poolUse: () => database.use(),
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,
   };
-}
-
-/** Waits no longer than the signal; the work itself ends by its own deadline. */
-async function before(signal: AbortSignal, work: Promise<unknown>): Promise<void> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => {
-    reject(signal.reason);
-  };
-  signal.throwIfAborted();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }
