@@ -54,17 +54,22 @@ button { margin-top: 1.25rem; border: 0; cursor: pointer; font: inherit; }
 `;
 
 /**
- * Sent with them. Their policy: their own style sheet by its hash, the icon, and forms that lead back here. With `no-referrer`
- * browsers would send these forms with `Origin: null`, which the listener refuses; no other site is told anything.
+ * Sent with a page that has one style sheet. The policy allows that by its hash, the icon, and forms that lead back here. With
+ * `no-referrer` browsers would send these forms with `Origin: null`, which the listener refuses; no other site is told anything.
  */
-export const plainPageHeaders: Readonly<Record<string, string>> = {
-  "Content-Security-Policy": [
-    "default-src 'none'",
-    `style-src 'sha256-${createHash("sha256").update(styles).digest("base64")}'`,
-    "img-src data:",
-    "frame-ancestors 'none'",
-    "base-uri 'none'",
-    "form-action 'self'",
-  ].join("; "),
-  "Referrer-Policy": "same-origin",
-};
+export function pageHeaders(sheet: string): Readonly<Record<string, string>> {
+  return {
+    "Content-Security-Policy": [
+      "default-src 'none'",
+      `style-src 'sha256-${createHash("sha256").update(sheet).digest("base64")}'`,
+      "img-src data:",
+      "frame-ancestors 'none'",
+      "base-uri 'none'",
+      "form-action 'self'",
+    ].join("; "),
+    "Referrer-Policy": "same-origin",
+  };
+}
+
+/** Sent with plain pages. */
+export const plainPageHeaders = pageHeaders(styles);

@@ -1,7 +1,7 @@
 // One page without scripts, for whoever opens the gateway's address in a browser. It is public, so it tells what any
 // stranger may know: what runs, where MCP is served, and how a holder of a key connects.
-import { createHash } from "node:crypto";
 import { escaped, icon } from "./html.ts";
+import { pageHeaders } from "./plain-page.ts";
 import { hidden } from "./sign-in-page.ts";
 
 /** Who looks at the page, with what its form must send back. */
@@ -128,12 +128,5 @@ a { color: var(--accent); }
 a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 `;
 
-/** The page's Content-Security-Policy: its own style sheet by hash, its icon, and nothing else. */
-export const startPagePolicy = [
-  "default-src 'none'",
-  `style-src 'sha256-${createHash("sha256").update(styles).digest("base64")}'`,
-  "img-src data:",
-  "frame-ancestors 'none'",
-  "base-uri 'none'",
-  "form-action 'self'",
-].join("; ");
+/** Sent with the page. */
+export const startPageHeaders = pageHeaders(styles);

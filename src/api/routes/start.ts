@@ -2,7 +2,7 @@ import { formToken } from "../form-token.ts";
 import type { ApiDeps } from "../ports.ts";
 import { route } from "../route.ts";
 import type { Route, RouteRequest } from "../route.ts";
-import { startPage, startPagePolicy, type Visitor } from "../start-page.ts";
+import { startPage, startPageHeaders, type Visitor } from "../start-page.ts";
 import { presentedSession } from "./sign-in.ts";
 
 const start: Route = route({
@@ -18,8 +18,7 @@ const start: Route = route({
     return {
       text: startPage({ version, address, visitor: await visitorOf(request, deps) }),
       contentType: "text/html; charset=utf-8",
-      // Without a referrer browsers would not say either that the form is our own.
-      headers: { "Content-Security-Policy": startPagePolicy, "Referrer-Policy": "same-origin" },
+      headers: startPageHeaders,
     };
   },
 });
