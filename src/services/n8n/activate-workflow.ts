@@ -1,8 +1,7 @@
-import { path } from "@signalbox/kit";
 import { z } from "zod";
 import { tool } from "./runtime.ts";
-import { webhook, webhooksOf } from "./webhook.ts";
-import { findWorkflow, vendorWorkflow, workflow, workflowInput, workflowOf } from "./workflow.ts";
+import { switchWorkflow, switchedWorkflow } from "./switch-workflow.ts";
+import { workflowInput } from "./workflow.ts";
 
 export const activateWorkflow = tool({
   name: "activate_workflow",
@@ -10,7 +9,7 @@ export const activateWorkflow = tool({
   description:
     "Makes a workflow's triggers and webhooks live. A path that another workflow has already is refused.",
   input: z.object({ workflow: workflowInput }),
-  output: workflow.extend({ webhooks: z.array(webhook) }),
+  output: switchedWorkflow,
   annotations: {
     readOnlyHint: false,
     destructiveHint: false,
@@ -18,12 +17,6 @@ export const activateWorkflow = tool({
     openWorldHint: true,
   },
   cost: 300,
-  handler: async ({ workflow: named }, { runtime: { api, webUrl }, signal }) => {
-    const { id } = await findWorkflow(api, named, signal);
-    const changed = await api.ask(
-      { method: "POST", path: path`/api/v1/workflows/${id}/activate`, safe: true, signal },
-      vendorWorkflow,
-    );
-    return { ...workflowOf(changed), webhooks: webhooksOf(changed, webUrl) };
-  },
+  handler: ({ workflow: named }, { runtime, signal }) =>
+    switchWorkflow(named, "activate", runtime, signal),
 });

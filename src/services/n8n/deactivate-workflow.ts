@@ -1,15 +1,14 @@
-import { path } from "@signalbox/kit";
 import { z } from "zod";
 import { tool } from "./runtime.ts";
-import { webhook, webhooksOf } from "./webhook.ts";
-import { findWorkflow, vendorWorkflow, workflow, workflowInput, workflowOf } from "./workflow.ts";
+import { switchWorkflow, switchedWorkflow } from "./switch-workflow.ts";
+import { workflowInput } from "./workflow.ts";
 
 export const deactivateWorkflow = tool({
   name: "deactivate_workflow",
   title: "Deactivate a workflow",
   description: "Switches a workflow's triggers and webhooks off.",
   input: z.object({ workflow: workflowInput }),
-  output: workflow.extend({ webhooks: z.array(webhook) }),
+  output: switchedWorkflow,
   annotations: {
     readOnlyHint: false,
     destructiveHint: true,
@@ -17,12 +16,6 @@ export const deactivateWorkflow = tool({
     openWorldHint: true,
   },
   cost: 300,
-  handler: async ({ workflow: named }, { runtime: { api, webUrl }, signal }) => {
-    const { id } = await findWorkflow(api, named, signal);
-    const changed = await api.ask(
-      { method: "POST", path: path`/api/v1/workflows/${id}/deactivate`, safe: true, signal },
-      vendorWorkflow,
-    );
-    return { ...workflowOf(changed), webhooks: webhooksOf(changed, webUrl) };
-  },
+  handler: ({ workflow: named }, { runtime, signal }) =>
+    switchWorkflow(named, "deactivate", runtime, signal),
 });
